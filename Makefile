@@ -1,0 +1,38 @@
+# SPDX-FileCopyrightText: 2026 The Holdfast Authors
+# SPDX-License-Identifier: Apache-2.0
+
+GO ?= go
+FUZZTIME ?= 30s
+
+.PHONY: help build serve test race lint conformance bench fuzz
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+build: ## build bin/holdfast
+	$(GO) build -trimpath -o bin/holdfast ./cmd/holdfast
+
+serve: build ## serve the built-in demo on http://127.0.0.1:8080/mcp
+	./bin/holdfast serve
+
+test: ## run all tests, real peers and the official conformance suite included
+	$(GO) vet ./...
+	$(GO) test -timeout 20m ./...
+
+race: ## run the Go tests under the race detector
+	$(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v -e /tests/conformance$$ -e /tests/e2e$$)
+
+lint: ## run golangci-lint at the pinned version
+	$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
+
+conformance: ## run the official suite in every revision and print the table
+	$(GO) run ./tests/conformance
+
+bench: ## CPU per call and bytes per session, beside other implementations
+	$(GO) run ./bench
+
+fuzz: ## run every fuzz target for FUZZTIME
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; done

@@ -1,0 +1,209 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/transport"
+)
+
+// Protocol is one era's rules. It is safe for concurrent use.
+type Protocol interface {
+	// Era says which era this is.
+	Era() mcp.Era
+	// Post answers a POST whose body was one valid message. It may return with
+	// the exchange's stream open.
+	Post(x transport.Exchange, in *Inbound)
+	// PostBatch answers a POST whose body was an array.
+	PostBatch(x transport.Exchange, batch []jsonrpc.Element)
+	// Other answers GET and DELETE.
+	Other(x transport.Exchange)
+	// Attach begins serving this era's messages on c. ctx ends with the connection.
+	Attach(ctx context.Context, c transport.Conn) Link
+}
+
+// Link is one era's part in serving one Conn. Receive and ReceiveBatch are
+// called from the reading goroutine only and must not wait for handlers.
+type Link interface {
+	Receive(in *Inbound)
+	ReceiveBatch(batch []jsonrpc.Element)
+	// Close ends the link: calls still running are cancelled and waited for.
+	Close()
+}
+
+// Engine serves both eras on one endpoint.
+type Engine struct {
+	legacy, modern Protocol
+	limits         jsonrpc.Limits
+	log            *slog.Logger
+}
+
+// New returns an engine of the given protocols, at most one per era and at
+// least one in all.
+func New(limits jsonrpc.Limits, log *slog.Logger, protocols ...Protocol) *Engine {
+	e := &Engine{limits: limits, log: log}
+	for _, p := range protocols {
+		if p.Era() == mcp.Modern {
+			e.modern = p
+		} else {
+			e.legacy = p
+		}
+	}
+	if e.legacy == nil && e.modern == nil {
+		panic("engine: no protocol")
+	}
+	return e
+}
+
+var _ transport.Server = (*Engine)(nil)
+
+// ServeExchange answers one HTTP request in the era it speaks.
+func (e *Engine) ServeExchange(x transport.Exchange) {
+	if x.Verb() != "POST" {
+		e.first().Other(x)
+		return
+	}
+	if jsonrpc.IsBatch(x.Body()) {
+		e.exchangeBatch(x)
+		return
+	}
+	msg, err := jsonrpc.Decode(x.Body(), e.limits)
+	if err != nil {
+		Refuse(x, msg.ID, err)
+		return
+	}
+	in := newInbound(msg)
+	e.choose(in, x).Post(x, in)
+}
+
+func (e *Engine) exchangeBatch(x transport.Exchange) {
+	batch, err := jsonrpc.DecodeBatch(x.Body(), e.limits)
+	if err != nil {
+		Refuse(x, jsonrpc.ID{}, err)
+		return
+	}
+	e.first().PostBatch(x, batch)
+}
+
+// choose classifies a POST. A message is modern when its own metadata says so,
+// or when its header names a modern version; else it is legacy.
+func (e *Engine) choose(in *Inbound, x transport.Exchange) Protocol {
+	switch {
+	case e.modern == nil:
+		return e.legacy
+	case e.legacy == nil || in.Era() == mcp.Modern:
+		return e.modern
+	}
+	for _, v := range x.Header(mcp.HeaderProtocolVersion) {
+		if mcp.Version(v).Era() == mcp.Modern {
+			return e.modern
+		}
+	}
+	return e.legacy
+}
+
+// first returns the protocol that answers what no message classifies: verbs and
+// batches exist only in legacy, which knows best how to answer or refuse them.
+func (e *Engine) first() Protocol {
+	if e.legacy != nil {
+		return e.legacy
+	}
+	return e.modern
+}
+
+// ServeConn serves c until its peer leaves or ctx ends. Each request is
+// classified by itself, so both eras may share a connection.
+func (e *Engine) ServeConn(ctx context.Context, c transport.Conn) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	links := map[mcp.Era]Link{}
+	link := func(p Protocol) Link {
+		l := links[p.Era()]
+		if l == nil {
+			l = p.Attach(ctx, c)
+			links[p.Era()] = l
+		}
+		return l
+	}
+	defer c.Close()
+	defer func() {
+		cancel()
+		for _, l := range links {
+			l.Close()
+		}
+	}()
+	for {
+		data, err := c.Read()
+		switch {
+		case errors.Is(err, transport.ErrTooLarge):
+			e.refuse(c, jsonrpc.ID{}, jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "message is over the limit of %d bytes", e.limits.Bytes))
+			continue
+		case errors.Is(err, io.EOF) || ctx.Err() != nil || errors.Is(err, transport.ErrClosed):
+			return nil
+		case err != nil:
+			return err
+		}
+		e.receive(c, data, link)
+	}
+}
+
+// receive hands one message of a Conn to its era.
+func (e *Engine) receive(c transport.Conn, data []byte, link func(Protocol) Link) {
+	if jsonrpc.IsBatch(data) {
+		batch, err := jsonrpc.DecodeBatch(data, e.limits)
+		if err != nil {
+			e.refuse(c, jsonrpc.ID{}, err)
+			return
+		}
+		link(e.first()).ReceiveBatch(batch)
+		return
+	}
+	msg, err := jsonrpc.Decode(data, e.limits)
+	if err != nil {
+		e.refuse(c, msg.ID, err)
+		return
+	}
+	in := newInbound(msg)
+	// A cancellation names a request of either era; each link knows its own.
+	if in.Method == mcp.NotificationCancelled && in.Era() == 0 && e.legacy != nil && e.modern != nil {
+		link(e.modern).Receive(in)
+		link(e.legacy).Receive(in)
+		return
+	}
+	if e.modern != nil && (e.legacy == nil || in.Era() == mcp.Modern) {
+		link(e.modern).Receive(in)
+		return
+	}
+	link(e.legacy).Receive(in)
+}
+
+func (e *Engine) refuse(c transport.Conn, id jsonrpc.ID, err error) {
+	wire, _ := jsonrpc.AsError(err)
+	if werr := c.Write(jsonrpc.AppendError(nil, id, wire)); werr != nil {
+		e.log.Debug("refusal not delivered", "error", werr)
+	}
+}
+
+// Refuse answers x with a malformed-message error: HTTP 400, no caching, and the
+// id if it was readable.
+func Refuse(x transport.Exchange, id jsonrpc.ID, err error) {
+	wire, ok := jsonrpc.AsError(err)
+	if !ok {
+		wire = jsonrpc.NewError(jsonrpc.CodeInternal, "internal error")
+	}
+	ReplyError(x, 400, id, wire)
+}
+
+// ReplyError answers x with an error response that must not be cached.
+func ReplyError(x transport.Exchange, status int, id jsonrpc.ID, e *jsonrpc.Error) {
+	x.Reply(status, jsonrpc.AppendError(nil, id, e), "Cache-Control", "no-store")
+}

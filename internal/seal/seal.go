@@ -1,0 +1,177 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package seal makes tokens that clients carry but can neither read nor forge:
+// session tickets, request state, cursors, addresses of parked calls. A Ring
+// holds the keys; every node of a cluster has the same ring. The package starts
+// no goroutine.
+package seal
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// Purpose separates kinds of token: a token sealed for one purpose does not open
+// for another.
+type Purpose string
+
+// The purposes in use.
+const (
+	Session Purpose = "session"
+	State   Purpose = "state"
+	Parked  Purpose = "parked"
+	Cursor  Purpose = "cursor"
+)
+
+// ErrInvalid reports a token that was not sealed by this ring for this purpose
+// and binding, or was altered. It says no more, so that guessing teaches nothing.
+var ErrInvalid = errors.New("token is not valid")
+
+const (
+	keyBytes   = 32
+	nonceBytes = 12
+	idBytes    = 4
+	overhead   = idBytes + nonceBytes + 16
+	// maxToken bounds what Open will decode; larger input is refused unread.
+	maxToken = 64 << 10
+)
+
+// Ring seals with its newest key and opens with any. It is safe for concurrent use.
+//
+// Tokens are base64url(key id · nonce · AES-256-GCM ciphertext). Nonces are
+// random, so a key must be replaced before 2^32 seals.
+type Ring struct {
+	mu     sync.RWMutex
+	newest uint32
+	keys   map[uint32]cipher.AEAD
+}
+
+// NewRing returns a ring with one random key that lives as long as the process.
+func NewRing() *Ring {
+	key := make([]byte, keyBytes)
+	rand.Read(key)
+	r, err := ringOf(key)
+	if err != nil {
+		panic(err) // a 32-byte key is always accepted
+	}
+	return r
+}
+
+// OpenRing returns the ring whose key is in the file at path, creating the file
+// with mode 0600 when there is none. A file that others can read, or of the
+// wrong length, is an error that says so.
+func OpenRing(path string) (*Ring, error) {
+	key, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if key, err = createKey(path); err != nil {
+			return nil, err
+		}
+	case err != nil:
+		return nil, fmt.Errorf("read key file: %w", err)
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("key file %s can be read by others (mode %04o); run chmod 600 on it", path, info.Mode().Perm())
+	}
+	r, err := ringOf(key)
+	if err != nil {
+		return nil, fmt.Errorf("key file %s: %w; restore it, or remove it and lose the open sessions", path, err)
+	}
+	return r, nil
+}
+
+// createKey writes a new key so that a crash leaves either no file or a whole one.
+func createKey(path string) ([]byte, error) {
+	key := make([]byte, keyBytes)
+	rand.Read(key)
+	f, err := os.CreateTemp(filepath.Dir(path), ".key-*")
+	if err != nil {
+		return nil, fmt.Errorf("create key file: %w", err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(key)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write key file: %w", err)
+	}
+	return key, nil
+}
+
+func ringOf(key []byte) (*Ring, error) {
+	if len(key) != keyBytes {
+		return nil, fmt.Errorf("key has %d bytes, want %d", len(key), keyBytes)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, err
+	}
+	// The id names the key without telling anything about it: it is a block the
+	// cipher would never use as a GCM counter block with our nonces.
+	var in, out [16]byte
+	for i := range in {
+		in[i] = 0xff
+	}
+	block.Encrypt(out[:], in[:])
+	id := binary.BigEndian.Uint32(out[:])
+	return &Ring{newest: id, keys: map[uint32]cipher.AEAD{id: aead}}, nil
+}
+
+// Seal returns the token of plain. The same binding must be given to Open: it is
+// authenticated but not part of the token.
+func (r *Ring) Seal(p Purpose, binding string, plain []byte) string {
+	r.mu.RLock()
+	id, aead := r.newest, r.keys[r.newest]
+	r.mu.RUnlock()
+	buf := make([]byte, idBytes+nonceBytes, overhead+len(plain))
+	binary.BigEndian.PutUint32(buf, id)
+	rand.Read(buf[idBytes:])
+	buf = aead.Seal(buf, buf[idBytes:], plain, additional(p, binding))
+	return base64.RawURLEncoding.EncodeToString(buf)
+}
+
+// Open returns what was sealed, or [ErrInvalid].
+func (r *Ring) Open(p Purpose, binding, token string) ([]byte, error) {
+	if len(token) > maxToken {
+		return nil, ErrInvalid
+	}
+	buf, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(buf) < overhead {
+		return nil, ErrInvalid
+	}
+	r.mu.RLock()
+	aead := r.keys[binary.BigEndian.Uint32(buf)]
+	r.mu.RUnlock()
+	if aead == nil {
+		return nil, ErrInvalid
+	}
+	nonce, sealed := buf[idBytes:idBytes+nonceBytes], buf[idBytes+nonceBytes:]
+	plain, err := aead.Open(sealed[:0], nonce, sealed, additional(p, binding))
+	if err != nil {
+		return nil, ErrInvalid
+	}
+	return plain, nil
+}
+
+func additional(p Purpose, binding string) []byte {
+	aad := make([]byte, 0, len(p)+1+len(binding))
+	aad = append(aad, p...)
+	aad = append(aad, 0)
+	return append(aad, binding...)
+}

@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package jsonrpc
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Error codes of JSON-RPC 2.0.
+const (
+	CodeParse          = -32700
+	CodeInvalidRequest = -32600
+	CodeMethodNotFound = -32601
+	CodeInvalidParams  = -32602
+	CodeInternal       = -32603
+)
+
+// Error is the one error that travels on the wire. It remembers whether a peer
+// said it or whether it was made here, so that a gateway never passes its own
+// failure off as the backend's. An Error is immutable once returned.
+type Error struct {
+	Code    int64
+	Message string
+	Data    Raw // raw JSON, nil when absent
+
+	fromPeer bool
+	cause    error
+}
+
+// NewError returns an error made here.
+func NewError(code int64, message string) *Error {
+	return &Error{Code: code, Message: message}
+}
+
+// Errorf returns an error made here with a formatted message. A %w operand is
+// kept for errors.Is and errors.As but is not sent.
+func Errorf(code int64, format string, args ...any) *Error {
+	err := fmt.Errorf(format, args...)
+	return &Error{Code: code, Message: err.Error(), cause: errors.Unwrap(err)}
+}
+
+// PeerError returns an error that a peer sent.
+func PeerError(code int64, message string, data Raw) *Error {
+	return &Error{Code: code, Message: message, Data: data, fromPeer: true}
+}
+
+// WithData returns a copy of e whose data is v encoded as JSON. It panics when
+// v cannot be encoded, which is a programmer's error.
+func (e *Error) WithData(v any) *Error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("jsonrpc: error data of type %T: %v", v, err))
+	}
+	c := *e
+	c.Data = data
+	return &c
+}
+
+// FromPeer reports whether a peer said this, as opposed to made here.
+func (e *Error) FromPeer() bool { return e.fromPeer }
+
+// Error returns the code and the message.
+func (e *Error) Error() string { return fmt.Sprintf("%s (code %d)", e.Message, e.Code) }
+
+// Unwrap returns the local cause, if any.
+func (e *Error) Unwrap() error { return e.cause }
+
+// AsError returns err as an *Error if its chain holds one.
+func AsError(err error) (*Error, bool) { return errors.AsType[*Error](err) }
+
+var (
+	errIDMissing  = errors.New("id is missing")
+	errIDNull     = errors.New("id must not be null")
+	errIDFraction = errors.New("id must be a string or an integer, without fraction or exponent")
+	errIDKind     = errors.New("id must be a string or an integer")
+	errIDTooLong  = fmt.Errorf("id is longer than %d bytes", maxIDBytes)
+)

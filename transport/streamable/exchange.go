@@ -1,0 +1,170 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package streamable
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/sse"
+	"github.com/holdfast-mcp/holdfast/transport"
+)
+
+// exchange is one HTTP request as a transport.Exchange.
+type exchange struct {
+	w      http.ResponseWriter
+	r      *http.Request
+	cfg    *Config
+	body   []byte
+	stream *stream
+}
+
+var _ transport.Exchange = (*exchange)(nil)
+
+func (x *exchange) Context() context.Context    { return x.r.Context() }
+func (x *exchange) Verb() string                { return x.r.Method }
+func (x *exchange) Header(name string) []string { return x.r.Header[name] }
+func (x *exchange) Body() []byte                { return x.body }
+func (x *exchange) AcceptsStream() bool         { return takes(x.r.Header["Accept"], "text/event-stream") }
+
+func (x *exchange) Reply(status int, body []byte, headers ...string) {
+	h := x.w.Header()
+	setHeaders(h, headers)
+	if body != nil {
+		h["Content-Type"] = jsonType
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	x.w.WriteHeader(status)
+	if body != nil {
+		_, _ = x.w.Write(body) // a client that left has no use for the answer
+	}
+}
+
+func (x *exchange) Stream(headers ...string) transport.Stream {
+	h := x.w.Header()
+	setHeaders(h, headers)
+	h["Content-Type"] = streamType
+	h["Cache-Control"] = []string{"no-cache, no-transform"}
+	h["X-Accel-Buffering"] = []string{"no"} // nginx and its kin would hold events back
+	x.w.WriteHeader(http.StatusOK)
+	s := &stream{
+		w: x.w, rc: http.NewResponseController(x.w), keepAlive: x.cfg.KeepAlive, timeout: x.cfg.WriteTimeout,
+		last: time.Now(), done: make(chan struct{}),
+	}
+	if err := s.rc.Flush(); err != nil {
+		s.Close()
+	}
+	x.stream = s
+	return s
+}
+
+// wait holds the request open while its stream is, and keeps it alive.
+func (x *exchange) wait() {
+	s := x.stream
+	if s == nil {
+		return
+	}
+	defer s.Close() // no write may follow the handler's return
+	timer := time.NewTimer(s.keepAlive)
+	defer timer.Stop()
+	for {
+		select {
+		case <-s.done:
+			return
+		case <-x.r.Context().Done():
+			return
+		case <-timer.C:
+			timer.Reset(s.tick())
+		}
+	}
+}
+
+var (
+	jsonType   = []string{"application/json"}
+	streamType = []string{"text/event-stream"}
+)
+
+func setHeaders(h http.Header, pairs []string) {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		h.Set(pairs[i], pairs[i+1])
+	}
+}
+
+// stream is the response body of an exchange that became an event stream.
+type stream struct {
+	rc        *http.ResponseController
+	keepAlive time.Duration
+	timeout   time.Duration
+	done      chan struct{}
+
+	mu     sync.Mutex // guards the writer and what follows
+	w      http.ResponseWriter
+	closed bool
+	last   time.Time // of the last write
+	buf    []byte
+}
+
+var _ transport.Stream = (*stream)(nil)
+
+func (s *stream) Send(e transport.Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return transport.ErrClosed
+	}
+	s.buf = sse.Append(s.buf[:0], sse.Event{ID: e.ID, Name: e.Name, Data: e.Data, Retry: e.Retry})
+	err := s.write(s.buf)
+	if cap(s.buf) > 64<<10 {
+		s.buf = nil // one large event must not pin its buffer for the life of the stream
+	}
+	return err
+}
+
+// tick writes a comment when the stream has been quiet for long enough, and
+// returns when to look again.
+func (s *stream) tick() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return s.keepAlive
+	}
+	if quiet := time.Since(s.last); quiet < s.keepAlive {
+		return s.keepAlive - quiet
+	}
+	_ = s.write([]byte(sse.KeepAlive)) // a failure closes the stream
+	return s.keepAlive
+}
+
+// write sends and flushes; s.mu is held. A failed or timed-out write ends the stream.
+func (s *stream) write(p []byte) error {
+	s.last = time.Now()
+	_ = s.rc.SetWriteDeadline(s.last.Add(s.timeout)) // unsupported by some writers; then TCP's own timeout rules
+	_, err := s.w.Write(p)
+	if err == nil {
+		err = s.rc.Flush()
+	}
+	if err != nil {
+		s.closeLocked()
+	}
+	return err
+}
+
+func (s *stream) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closeLocked()
+}
+
+func (s *stream) closeLocked() {
+	if !s.closed {
+		s.closed = true
+		_ = s.rc.SetWriteDeadline(time.Time{}) // the connection may serve further requests
+		close(s.done)
+	}
+}
+
+func (s *stream) Done() <-chan struct{} { return s.done }

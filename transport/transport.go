@@ -1,0 +1,83 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package transport declares how messages reach an engine and how answers go
+// back, whatever carries them: a Conn is a stream of messages in both
+// directions (stdio, HTTP+SSE, WebSocket, a pipe), an Exchange is one request
+// with its replies (Streamable HTTP). Engines serve them; the packages below
+// this one implement them. No protocol version is known here.
+package transport
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrClosed reports the use of a Conn or Stream after its end.
+var ErrClosed = errors.New("transport is closed")
+
+// ErrTooLarge reports a message over the size limit. The Conn stays usable.
+var ErrTooLarge = errors.New("message is over the size limit")
+
+// Server serves Conns and Exchanges. An engine is one.
+type Server interface {
+	// ServeConn serves c until its peer leaves or ctx ends, then closes it. It
+	// returns nil on a regular end.
+	ServeConn(ctx context.Context, c Conn) error
+	// ServeExchange answers x. It may return with x's Stream still open.
+	ServeExchange(x Exchange)
+}
+
+// Conn is a stream of messages, each a JSON text of one message or batch.
+type Conn interface {
+	// Read returns the next message, io.EOF when the peer has left, or
+	// [ErrTooLarge] after skipping a message over the limit. One goroutine reads;
+	// Close unblocks it. The caller owns the bytes.
+	Read() ([]byte, error)
+	// Write sends one message. It is safe for concurrent use, does not keep msg,
+	// and fails once the Conn is closed.
+	Write(msg []byte) error
+	// Close ends both directions. It is idempotent and safe for concurrent use.
+	Close() error
+}
+
+// Exchange is one request and the way its answer goes back. Its methods are for
+// one goroutine at a time; exactly one of Reply and Stream is called.
+type Exchange interface {
+	// Context ends when the client has gone.
+	Context() context.Context
+	// Verb is "POST", "GET" or "DELETE".
+	Verb() string
+	// Header returns the values of a request header, by canonical name.
+	Header(name string) []string
+	// Body returns the request's body, at most the transport's limit.
+	Body() []byte
+	// AcceptsStream reports whether the client takes an event stream as answer.
+	AcceptsStream() bool
+	// Reply answers with a status, extra headers as name, value pairs, and a JSON
+	// body, nil for none. It does not keep body.
+	Reply(status int, body []byte, headers ...string)
+	// Stream answers with status 200 and an event stream that stays open until it
+	// is closed or the client leaves.
+	Stream(headers ...string) Stream
+}
+
+// Stream is an open event stream to the client. It is safe for concurrent use.
+type Stream interface {
+	// Send writes one event and flushes it. It does not keep e.Data. It blocks at
+	// most for the transport's write timeout, after which the stream is closed.
+	Send(e Event) error
+	// Close ends the stream; idempotent.
+	Close()
+	// Done is closed when the stream has ended, from either side.
+	Done() <-chan struct{}
+}
+
+// Event is one server-sent event.
+type Event struct {
+	ID    string        // "" for none
+	Name  string        // "" means "message"
+	Data  []byte        // a JSON text, or nil for an event that only carries an id
+	Retry time.Duration // 0 for none; the reconnection delay the client should use
+}
