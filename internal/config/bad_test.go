@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// environment is what the files in testdata see.
+func environment(name string) (string, bool) {
+	value, ok := map[string]string{
+		"HOME": "/home/user", "TOKEN": "s3cret", "EMPTY": "", "REGION": "eu",
+		"API_BASE_URL": "https://api.example.com", "SNEAKY": "file:/etc/passwd",
+		"DOLLAR": "${TOKEN}",
+	}[name]
+	return value, ok
+}
+
+// TestBad runs the files in testdata/bad, each with one mistake. The message is
+// in the first line of a YAML file and beside a JSON file, without the file's
+// name; it begins with the line number if there is one.
+func TestBad(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.bad.*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for _, file := range files {
+		if filepath.Ext(file) == ".want" {
+			continue
+		}
+		ran++
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			data := readFile(t, file)
+			name := filepath.Base(file)
+			_, err := Parse(name, data, environment)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			want := wantedMessage(t, file, data)
+			sep := ": "
+			if want[0] >= '0' && want[0] <= '9' {
+				sep = ":"
+			}
+			if diff := cmp.Diff(name+sep+want, err.Error()); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if list, ok := errors.AsType[*Errors](err); !ok || len(list.List) != 1 {
+				t.Errorf("want exactly one mistake of type *Errors, got %T", err)
+			}
+		})
+	}
+	if ran < 35 {
+		t.Fatalf("only %d files", ran)
+	}
+}
+
+func wantedMessage(t *testing.T, file string, data []byte) string {
+	t.Helper()
+	if filepath.Ext(file) == ".json" {
+		return strings.TrimSpace(string(readFile(t, strings.TrimSuffix(file, ".json")+".want")))
+	}
+	first, _, _ := strings.Cut(string(data), "\n")
+	want, ok := strings.CutPrefix(first, "# want: ")
+	if !ok {
+		t.Fatal("no # want: line")
+	}
+	return want
+}
+
+func readFile(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}

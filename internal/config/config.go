@@ -1,0 +1,174 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// Bounds on what is read.
+const (
+	maxFile    = 4 << 20  // bytes of a configuration file
+	maxSecret  = 64 << 10 // bytes of a file named by a file: value or envFile
+	maxValue   = 128 << 10
+	maxGrowth  = 16 << 20 // bytes that all variables and secret files may add
+	maxNodes   = 100_000  // values in the file, with aliases expanded
+	maxNesting = 64
+	maxName    = 256 // bytes of a server's name
+	maxNotices = 100
+)
+
+// Config is what a configuration file says, with defaults for what it leaves out.
+// It is plain data: safe to read from many goroutines, copied by assignment with
+// its slices and maps shared. Its String and LogValue show no secret.
+type Config struct {
+	// File is the name the configuration was read from; empty for [Default].
+	File string
+	// Listen is the TCP address to serve on, host:port.
+	Listen string
+	// Data is the data directory as written; empty leaves the choice to the caller.
+	Data string
+	// Servers are the entries of mcpServers in the order of the file.
+	Servers []Server
+	// Limits bound what one client may ask.
+	Limits Limits
+	// AllowedHosts are Host header values accepted besides the loopback names:
+	// "host" for any port, or "host:port"; lower case.
+	AllowedHosts []string
+	// AllowedOrigins are Origin header values accepted besides the loopback ones:
+	// "scheme://host[:port]", lower case, without a scheme's default port.
+	AllowedOrigins []string
+	// Notices tell what was accepted but has no effect, one line each, in the
+	// order of the file and with file and line. They hold no secrets.
+	Notices []string
+}
+
+// Limits bound what one client may ask.
+type Limits struct {
+	MaxBody     int64         // bytes of one message or batch
+	MaxDepth    int           // nesting of arrays and objects in it
+	MaxBatch    int           // messages in one batch
+	CallTimeout time.Duration // longest time one call may take
+}
+
+// Transport says how a server is reached.
+type Transport string
+
+// The transports. Auto is a URL whose entry does not say which of the two HTTP
+// transports it speaks; who connects finds out.
+const (
+	Stdio Transport = "stdio"
+	HTTP  Transport = "http" // Streamable HTTP
+	SSE   Transport = "sse"  // HTTP+SSE
+	Auto  Transport = "auto"
+)
+
+// Server is one entry of mcpServers: a child process when Transport is Stdio,
+// else a URL.
+type Server struct {
+	Name      string
+	Line      int // where the entry begins in the file
+	Transport Transport
+	// Disabled entries are checked for form only: their variables and secret
+	// files are not looked up, and values stand as written.
+	Disabled bool
+
+	Command string
+	Args    []string
+	Env     map[string]Secret // set in addition to the inherited environment
+	Cwd     string            // empty: Holdfast's own working directory
+
+	URL     string
+	Headers map[string]Secret // names as written, distinct without regard to case
+
+	// Timeout is the longest time one call to this server may take; 0 leaves it
+	// to Limits.CallTimeout.
+	Timeout time.Duration
+}
+
+// Default returns the configuration of an empty mcpServers.
+func Default() Config {
+	return Config{
+		Listen: "127.0.0.1:8080",
+		Limits: Limits{
+			MaxBody:     4 << 20,
+			MaxDepth:    128,
+			MaxBatch:    100,
+			CallTimeout: 10 * time.Minute,
+		},
+	}
+}
+
+// Load reads and checks the file at path. Variables are looked up with
+// lookupEnv, [os.LookupEnv] in production. Every mistake found is in the error,
+// an [*Errors].
+func Load(path string, lookupEnv func(string) (string, bool)) (*Config, error) {
+	data, err := readBounded(path, maxFile, false)
+	if err != nil {
+		return nil, &Errors{List: []*Error{{File: path, Message: fileProblem(err), cause: err}}}
+	}
+	return Parse(path, data, lookupEnv)
+}
+
+// Parse checks data as the content of a configuration file called name, whose
+// ending (.json, .jsonc, .yaml, .yml) tells the syntax; without one the content
+// does. It reads only the files that data refers to.
+func Parse(name string, data []byte, lookupEnv func(string) (string, bool)) (*Config, error) {
+	p := &parser{file: name, lookup: lookupEnv, readFile: readSecretFile, cfg: Default()}
+	return p.parse(data)
+}
+
+func readSecretFile(path string) ([]byte, error) { return readBounded(path, maxSecret, true) }
+
+var (
+	errTooLarge   = errors.New("too large")
+	errDirectory  = errors.New("is a directory, not a file")
+	errNotRegular = errors.New("not a regular file")
+)
+
+// readBounded reads at most limit bytes. With regular set it refuses devices and
+// pipes, where a read could block or never end.
+func readBounded(path string, limit int64, regular bool) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, errDirectory
+	case regular && !info.Mode().IsRegular():
+		return nil, errNotRegular
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("%w: over %s", errTooLarge, formatSize(limit))
+	}
+	return data, nil
+}
+
+// fileProblem says in a few words why a file could not be read, without its name.
+func fileProblem(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "no such file"
+	case errors.Is(err, fs.ErrPermission):
+		return "no permission to read it"
+	}
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		return pathErr.Err.Error()
+	}
+	return err.Error()
+}

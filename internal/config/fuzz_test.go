@@ -1,0 +1,95 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// FuzzParse checks that no file makes Parse panic or go over its bounds, that
+// every mistake has a place in the file, and that what is accepted keeps the
+// promises of Config.
+func FuzzParse(f *testing.F) {
+	for _, pattern := range []string{"testdata/*/*.yaml", "testdata/*/*.json"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(filepath.Ext(file) == ".json", data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, json bool, data []byte) {
+		name := "fuzz.yaml"
+		if json {
+			name = "fuzz.json"
+		}
+		p := &parser{file: name, lookup: environment, cfg: Default(),
+			readFile: func(string) ([]byte, error) { return nil, fs.ErrNotExist }}
+		c, err := p.parse(data)
+		if err != nil {
+			checkErrors(t, err, 1+len(lineBreak.FindAll(data, -1)))
+			return
+		}
+		checkConfig(t, c)
+	})
+}
+
+// lineBreak is what YAML takes for the end of a line.
+var lineBreak = regexp.MustCompile("[\r\n\u0085\u2028\u2029]")
+
+func checkErrors(t *testing.T, err error, lines int) {
+	list, ok := errors.AsType[*Errors](err)
+	if !ok || len(list.List) == 0 || len(list.List) > maxErrors {
+		t.Fatalf("got %T: %v", err, err)
+	}
+	last := 0
+	for _, one := range list.List {
+		if one.Line < last || one.Line > lines || one.Message == "" || one.File == "" {
+			t.Fatalf("of %d lines: %+v", lines, one)
+		}
+		last = one.Line
+		if strings.Contains(one.Error(), "\n") || len(one.Error()) > 32<<10 {
+			t.Fatalf("not one line of bounded length: %q", one.Error())
+		}
+	}
+}
+
+func checkConfig(t *testing.T, c *Config) {
+	if err := CheckListen(c.Listen); err != nil {
+		t.Fatal(err)
+	}
+	if c.Limits.MaxBody <= 0 || c.Limits.MaxDepth <= 0 || c.Limits.MaxBatch <= 0 || c.Limits.CallTimeout <= 0 {
+		t.Fatalf("limits %+v", c.Limits)
+	}
+	if len(c.Notices) > maxNotices+1 {
+		t.Fatalf("%d notices", len(c.Notices))
+	}
+	names := make(map[string]bool)
+	for _, s := range c.Servers {
+		if nameProblem(s.Name) != "" || names[s.Name] || s.Line < 1 {
+			t.Fatalf("name %q on line %d", s.Name, s.Line)
+		}
+		names[s.Name] = true
+		if (s.Command == "") == (s.URL == "") || (s.Transport == Stdio) != (s.Command != "") || s.Transport == "" {
+			t.Fatalf("transport %q, command %q, url %q", s.Transport, s.Command, s.URL)
+		}
+		for name, value := range s.Headers {
+			if !isToken(name) || strings.ContainsAny(string(value), "\r\n\x00") {
+				t.Fatalf("header %q: %q", name, string(value))
+			}
+		}
+		_ = s.String()
+	}
+}

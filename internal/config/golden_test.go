@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// TestClients reads a file as each client writes it and compares everything that
+// comes of it with the .golden file beside it.
+func TestClients(t *testing.T) {
+	files, err := filepath.Glob("testdata/clients/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 7 {
+		t.Fatalf("only %d files", len(files))
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			c, err := Parse("/project/.client/"+filepath.Base(file), readFile(t, file), environment)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, strings.TrimSuffix(file, ".json")+".golden", render(c))
+		})
+	}
+}
+
+// TestDefaultGolden pins every default, so that a change of one is seen.
+func TestDefaultGolden(t *testing.T) {
+	c := Default()
+	golden(t, "testdata/default.golden", render(&c))
+}
+
+func TestGood(t *testing.T) {
+	files, err := filepath.Glob("testdata/good/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			c, err := Parse(filepath.Base(file), readFile(t, file), environment)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, strings.TrimSuffix(file, ".yaml")+".golden", render(c))
+		})
+	}
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(string(readFile(t, file)), got); diff != "" {
+		t.Errorf("%s -want +got:\n%s", file, diff)
+	}
+}
+
+// render writes all of a configuration, secrets included.
+func render(c *Config) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "listen %s\ndata %q\nlimits %+v\nhosts %q\norigins %q\n",
+		c.Listen, c.Data, c.Limits, c.AllowedHosts, c.AllowedOrigins)
+	for _, s := range c.Servers {
+		fmt.Fprintf(&b, "\nserver %q line %d %s disabled=%t timeout=%v\n", s.Name, s.Line, s.Transport, s.Disabled, s.Timeout)
+		if s.Command != "" {
+			fmt.Fprintf(&b, "  command %q args %q cwd %q\n", s.Command, s.Args, s.Cwd)
+		}
+		if s.URL != "" {
+			fmt.Fprintf(&b, "  url %q\n", s.URL)
+		}
+		for _, m := range []struct {
+			name   string
+			values map[string]Secret
+		}{{"env", s.Env}, {"header", s.Headers}} {
+			for _, k := range slices.Sorted(maps.Keys(m.values)) {
+				fmt.Fprintf(&b, "  %s %s=%q\n", m.name, k, string(m.values[k]))
+			}
+		}
+	}
+	if len(c.Notices) > 0 {
+		fmt.Fprintf(&b, "\n%s\n", strings.Join(c.Notices, "\n"))
+	}
+	return b.String()
+}

@@ -1,0 +1,258 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// parser checks one file and fills cfg. It goes on after a mistake, so that one
+// run shows them all.
+type parser struct {
+	file     string
+	lookup   func(string) (string, bool)
+	readFile func(string) ([]byte, error)
+
+	cfg     Config
+	errs    Errors
+	notices []*Error
+	grown   int // bytes that variables and secret files have added
+}
+
+// field is a key of a mapping and what to do with its value.
+type field struct {
+	key string
+	set func(path string, at pair)
+}
+
+func (p *parser) parse(data []byte) (*Config, error) {
+	p.cfg.File = p.file
+	root, err := read(p.file, data)
+	if err != nil {
+		err.File = p.file
+		p.errs.add(err)
+		return nil, p.errs.result()
+	}
+	p.dropRepeated("", root)
+	p.top(root)
+	if err := p.errs.result(); err != nil {
+		return nil, err
+	}
+	p.cfg.Notices = p.noticeLines()
+	return &p.cfg, nil
+}
+
+func (p *parser) top(root *node) {
+	if root.kind != kindMap {
+		p.fail(root.line, "", "holdfast init writes a file to start from",
+			"want a mapping with keys such as mcpServers, got %s", root.kind)
+		return
+	}
+	servers := p.serversOnce()
+	p.mapping("", root, topIgnored, []field{
+		{"listen", p.listen},
+		{"data", p.data},
+		{"mcpServers", servers},
+		{"servers", servers},         // VS Code
+		{"context_servers", servers}, // Zed
+		{"limits", p.limits},
+		{"allowedHosts", p.allowedHosts},
+		{"allowedOrigins", p.allowedOrigins},
+		{"$schema", func(string, pair) {}},
+	})
+}
+
+// mapping calls the field of each key, and reports keys that have none unless
+// ignored explains them.
+func (p *parser) mapping(path string, n *node, ignored map[string]string, fields []field) {
+	for _, member := range n.pairs {
+		p.member(path, member, ignored, fields)
+	}
+}
+
+func (p *parser) member(path string, member pair, ignored map[string]string, fields []field) {
+	where := join(path, member.key)
+	for _, f := range fields {
+		if f.key == member.key {
+			f.set(where, member)
+			return
+		}
+	}
+	if why, ok := ignored[member.key]; ok {
+		if saysSomething(member.value) {
+			p.notice(member.line, where, why)
+		}
+		return
+	}
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.key
+	}
+	hint := "valid here: " + strings.Join(names, ", ")
+	if path == "" && looksLikeServer(member.value) {
+		hint = "a server belongs under mcpServers"
+	} else if near := nearest(member.key, names); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	p.fail(member.line, where, hint, "unknown key")
+}
+
+// saysSomething is false for null, false, "" and empty lists and mappings, which
+// clients write for what does not apply.
+func saysSomething(n *node) bool {
+	switch n.kind {
+	case kindNull:
+		return false
+	case kindBool:
+		return strings.EqualFold(n.text, "true")
+	}
+	return len(n.items) > 0 || len(n.pairs) > 0 || n.text != ""
+}
+
+func looksLikeServer(n *node) bool {
+	for _, member := range n.pairs {
+		if member.key == "command" || member.key == "url" {
+			return true
+		}
+	}
+	return false
+}
+
+// dropRepeated reports keys that a mapping has twice and leaves the first.
+func (p *parser) dropRepeated(path string, n *node) {
+	for i, item := range n.items {
+		p.dropRepeated(indexed(path, i), item)
+	}
+	first := make(map[string]int, len(n.pairs))
+	kept := n.pairs[:0]
+	for _, member := range n.pairs {
+		where := join(path, member.key)
+		if line, ok := first[member.key]; ok {
+			p.fail(member.line, where, "keep one of them", "given twice, here and on line %d", line)
+			continue
+		}
+		first[member.key] = member.line
+		kept = append(kept, member)
+		p.dropRepeated(where, member.value)
+	}
+	n.pairs = kept
+}
+
+func (p *parser) fail(line int, path, hint, format string, args ...any) {
+	p.errs.add(&Error{File: p.file, Line: line, Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+func (p *parser) notice(line int, path, text string) {
+	p.notices = append(p.notices, &Error{File: p.file, Line: line, Path: path, Message: text})
+}
+
+// noticeLines puts the notices in the order of the file.
+func (p *parser) noticeLines() []string {
+	byLine(p.notices)
+	var lines []string
+	for i, n := range p.notices {
+		if i == maxNotices {
+			return append(lines, fmt.Sprintf("%s: and %d more notices", p.file, len(p.notices)-i))
+		}
+		lines = append(lines, n.Error())
+	}
+	return lines
+}
+
+func (p *parser) wrongKind(path string, n *node, want string) {
+	p.fail(n.line, path, "", "want %s, got %s", want, n.kind)
+}
+
+func (p *parser) listen(path string, at pair) {
+	addr, ok := p.text(path, at.value, "a string such as 127.0.0.1:8080")
+	if !ok {
+		return
+	}
+	if err := CheckListen(addr); err != nil {
+		p.fail(at.value.line, path, "", "%v", err)
+		return
+	}
+	p.cfg.Listen = addr
+}
+
+func (p *parser) data(path string, at pair) {
+	dir, ok := p.text(path, at.value, "a string, the path of a directory")
+	switch {
+	case !ok:
+	case dir == "" || hasControl(dir):
+		p.fail(at.value.line, path, "leave the key out for the default", "want the path of a directory, got %s", quote(dir))
+	default:
+		p.cfg.Data = dir
+	}
+}
+
+func (p *parser) limits(path string, at pair) {
+	if at.value.kind == kindNull {
+		return
+	}
+	if at.value.kind != kindMap {
+		p.wrongKind(path, at.value, "a mapping such as {maxBody: 4MiB}")
+		return
+	}
+	l := &p.cfg.Limits
+	p.mapping(path, at.value, nil, []field{
+		{"maxBody", func(path string, at pair) { p.size(path, at.value, 1<<10, 1<<30, &l.MaxBody) }},
+		{"maxDepth", func(path string, at pair) { p.count(path, at.value, 8, 1000, &l.MaxDepth) }},
+		{"maxBatch", func(path string, at pair) { p.count(path, at.value, 1, 10_000, &l.MaxBatch) }},
+		{"callTimeout", func(path string, at pair) { p.duration(path, at.value, &l.CallTimeout) }},
+	})
+}
+
+func (p *parser) allowedHosts(path string, at pair) {
+	p.cfg.AllowedHosts = p.checkedList(path, at.value, "[mcp.example.com]", checkHost)
+}
+
+func (p *parser) allowedOrigins(path string, at pair) {
+	p.cfg.AllowedOrigins = p.checkedList(path, at.value, "[https://app.example.com]", checkOrigin)
+}
+
+// checkedList reads a list of strings, each put into its normal form by check.
+func (p *parser) checkedList(path string, n *node, example string, check func(string) (string, error)) []string {
+	var out []string
+	p.list(path, n, "a list such as "+example, func(path string, item *node) {
+		text, ok := p.text(path, item, "a string")
+		if !ok {
+			return
+		}
+		normal, err := check(text)
+		if err != nil {
+			p.fail(item.line, path, "", "%v", err)
+			return
+		}
+		out = append(out, normal)
+	})
+	return out
+}
+
+// list calls each for the items of a list; null is an empty one.
+func (p *parser) list(path string, n *node, want string, each func(path string, item *node)) {
+	if n.kind == kindNull {
+		return
+	}
+	if n.kind != kindList {
+		p.wrongKind(path, n, want)
+		return
+	}
+	for i, item := range n.items {
+		each(indexed(path, i), item)
+	}
+}
+
+// text reads a string and puts in its variables.
+func (p *parser) text(path string, n *node, want string) (string, bool) {
+	if n.kind != kindString {
+		p.wrongKind(path, n, want)
+		return "", false
+	}
+	return p.expand(path, n, false)
+}
+
+func hasControl(s string) bool { return strings.IndexFunc(s, unicode.IsControl) >= 0 }

@@ -1,0 +1,111 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+const redacted = "[redacted]"
+
+// Secret is a text that does not show itself: printed, logged or marshalled it
+// reads [redacted]. Convert it with string to use it.
+type Secret string
+
+// String returns [redacted].
+func (Secret) String() string { return redacted }
+
+// GoString returns [redacted], for %#v.
+func (Secret) GoString() string { return redacted }
+
+// LogValue returns [redacted] for log/slog.
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText returns [redacted], for JSON and YAML.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// String names the server and how it is reached, without arguments, values of
+// env and headers, or the user and query of the URL, any of which can be secret.
+func (s Server) String() string { return s.LogValue().String() }
+
+// GoString is String, for %#v.
+func (s Server) GoString() string { return s.String() }
+
+// MarshalText is String, for encoders: they would show every field.
+func (s Server) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// LogValue is what String shows, as a group.
+func (s Server) LogValue() slog.Value {
+	attrs := []slog.Attr{
+		slog.String("name", s.Name),
+		slog.String("transport", string(s.Transport)),
+	}
+	if s.Command != "" {
+		attrs = append(attrs, slog.String("command", s.Command), slog.Int("args", len(s.Args)))
+	}
+	if len(s.Env) > 0 {
+		attrs = append(attrs, slog.String("env", names(s.Env)))
+	}
+	if s.Cwd != "" {
+		attrs = append(attrs, slog.String("cwd", s.Cwd))
+	}
+	if s.URL != "" {
+		attrs = append(attrs, slog.String("url", publicURL(s.URL)))
+	}
+	if len(s.Headers) > 0 {
+		attrs = append(attrs, slog.String("headers", names(s.Headers)))
+	}
+	if s.Timeout > 0 {
+		attrs = append(attrs, slog.Duration("timeout", s.Timeout))
+	}
+	if s.Disabled {
+		attrs = append(attrs, slog.Bool("disabled", true))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+func names(m map[string]Secret) string {
+	return strings.Join(slices.Sorted(maps.Keys(m)), ",")
+}
+
+// publicURL leaves out what can hold a secret: user, query and fragment.
+func publicURL(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return redacted
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+// String shows the configuration without its secrets.
+func (c Config) String() string { return c.LogValue().String() }
+
+// GoString is String, for %#v.
+func (c Config) GoString() string { return c.String() }
+
+// MarshalText is String, for encoders: they would show every field.
+func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// LogValue is what String shows, as a group.
+func (c Config) LogValue() slog.Value {
+	servers := make([]slog.Attr, len(c.Servers))
+	for i, s := range c.Servers {
+		servers[i] = slog.Attr{Key: s.Name, Value: s.LogValue()}
+	}
+	return slog.GroupValue(
+		slog.String("file", c.File),
+		slog.String("listen", c.Listen),
+		slog.String("data", c.Data),
+		slog.Attr{Key: "mcpServers", Value: slog.GroupValue(servers...)},
+		slog.String("limits", fmt.Sprintf("maxBody=%s maxDepth=%d maxBatch=%d callTimeout=%v",
+			formatSize(c.Limits.MaxBody), c.Limits.MaxDepth, c.Limits.MaxBatch, c.Limits.CallTimeout)),
+		slog.Any("allowedHosts", c.AllowedHosts),
+		slog.Any("allowedOrigins", c.AllowedOrigins),
+	)
+}
