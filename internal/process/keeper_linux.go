@@ -1,0 +1,112 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package process
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// keeperName is the keeper's argv[0] and command name. It must not contain "holdfast": killing by that name must spare it.
+	keeperName = "mcp-keeper"
+	// keeperFD is the descriptor on which a keeper finds its socket.
+	keeperFD = 3
+	// trimAfter is how long after an event the keeper gives unused memory back.
+	trimAfter = 2 * time.Second
+)
+
+// init turns a process that was started as a keeper into one. It is an init function so that a program which embeds
+// Holdfast need not do anything in its main, and so that most of the program is never initialised in a keeper.
+func init() { //nolint:gochecknoinits // the reason is above
+	if len(os.Args) == 3 && os.Args[0] == keeperName {
+		os.Exit(keep(os.Args[2]))
+	}
+}
+
+// keep is the keeper's whole life: one loop over orders, ended children and time, on one thread, which alone forks. A second
+// goroutine reads orders; it ends with the socket, and the process after it.
+func keep(token string) int {
+	runtime.LockOSThread()
+	w, err := prepare()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s is started by the program it belongs to, not by hand: %v\n", keeperName, err)
+		return 2
+	}
+	// Notify, not Ignore: an ignored signal would stay ignored in the servers.
+	ended, swallowed := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(ended, unix.SIGCHLD)
+	signal.Notify(swallowed, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGPIPE, unix.SIGUSR1, unix.SIGUSR2,
+		unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGALRM)
+	orders := make(chan *message)
+	go func() {
+		defer close(orders)
+		for {
+			m, err := w.receive()
+			if err != nil {
+				return
+			}
+			orders <- m
+		}
+	}()
+	r := newReaper(token, func(m *message) { _ = w.send(m) }) // an error means that Holdfast is gone, which orders tell too
+	return r.loop(orders, ended)
+}
+
+// prepare makes this process fit to be a keeper.
+func prepare() (*wire, error) {
+	unix.CloseOnExec(keeperFD)
+	w, err := newWire(os.NewFile(keeperFD, "keeper socket"))
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("become child subreaper: %w", err)
+	}
+	_ = os.WriteFile("/proc/self/comm", []byte(keeperName), 0) // for ps; without it nothing is lost
+	return w, nil
+}
+
+// loop returns when orders is closed and no child is left.
+func (r *reaper) loop(orders <-chan *message, ended <-chan os.Signal) int {
+	timer := time.NewTimer(trimAfter)
+	trim := true
+	for {
+		select {
+		case m, ok := <-orders:
+			if ok {
+				r.handle(m, time.Now())
+			} else {
+				orders = nil
+				r.close(time.Now())
+			}
+			trim = true
+		case <-ended:
+			trim = true
+		case <-timer.C:
+		}
+		now := time.Now()
+		children := r.reap(now)
+		next := r.advance(now)
+		if r.closing && (!children || now.After(r.killAt.Add(giveUp))) {
+			return 0
+		}
+		timer.Stop()
+		switch {
+		case !next.IsZero():
+			timer.Reset(time.Until(next))
+		case trim:
+			trim = false
+			timer.Reset(trimAfter)
+		default:
+			debug.FreeOSMemory()
+		}
+	}
+}

@@ -1,0 +1,239 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package process
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestStartErrors(t *testing.T) {
+	k := newTestKeeper(t)
+	dir := t.TempDir()
+	write := func(name, text string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	plain := write("plain", "text", 0o644)
+	noInterpreter := write("nointerp", "#!/no/such/interpreter\n", 0o755)
+	noFormat := write("noformat", "echo hello\n", 0o755)
+	for name, tc := range map[string]struct {
+		spec  Spec
+		is    error
+		words []string
+	}{
+		"empty":       {Spec{}, nil, []string{"no command given"}},
+		"not-in-path": {Spec{Command: "no-such-cmd", Env: []string{"PATH=/usr/bin:/bin"}}, exec.ErrNotFound, []string{`"no-such-cmd"`, "not found", "/usr/bin:/bin"}},
+		"relative-path-entry": {
+			Spec{Command: "noformat", Dir: dir, Env: []string{"PATH=.:"}}, exec.ErrNotFound, []string{`"noformat"`},
+		},
+		"no-file":        {Spec{Command: "./nothing", Dir: dir}, fs.ErrNotExist, []string{dir + "/nothing"}},
+		"directory":      {Spec{Command: dir}, syscall.EISDIR, []string{dir, "is a directory"}},
+		"not-executable": {Spec{Command: plain}, fs.ErrPermission, []string{plain, "not executable"}},
+		"in-path-not-executable": {
+			Spec{Command: "plain", Env: []string{"PATH=" + dir}}, fs.ErrPermission, []string{plain, "not executable"},
+		},
+		"no-interpreter": {Spec{Command: noInterpreter}, fs.ErrNotExist, []string{noInterpreter, "interpreter"}},
+		"no-format":      {Spec{Command: noFormat}, syscall.ENOEXEC, []string{noFormat, "#!"}},
+		"bad-dir":        {Spec{Command: "/bin/true", Dir: dir + "/gone"}, fs.ErrNotExist, []string{"working directory", dir + "/gone"}},
+		"dir-is-file":    {Spec{Command: "/bin/true", Dir: plain}, syscall.ENOTDIR, []string{"working directory", plain}},
+		"nul":            {Spec{Command: "/bin/true", Args: []string{"a\x00b"}}, nil, []string{"/bin/true", "NUL"}},
+		"too-large":      {Spec{Command: "/bin/true", Args: []string{strings.Repeat("x", 1<<20)}}, syscall.E2BIG, []string{"/bin/true", "too large"}},
+		"far-too-large":  {Spec{Command: "/bin/true", Args: []string{strings.Repeat("x", 9<<20)}}, syscall.E2BIG, []string{"/bin/true", "too large"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.spec.Name = "my-server"
+			_, err := k.Start(t.Context(), tc.spec)
+			if err == nil {
+				t.Fatal("it started")
+			}
+			if tc.is != nil && !errors.Is(err, tc.is) {
+				t.Errorf("%v is not %v", err, tc.is)
+			}
+			for _, w := range append(tc.words, `"my-server"`) {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("%q does not say %q", err, w)
+				}
+			}
+		})
+	}
+}
+
+func TestEnvironmentAndDirectory(t *testing.T) {
+	k := newTestKeeper(t)
+	dir := t.TempDir()
+	script := filepath.Join(dir, "print")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\npwd; echo \"$A $1\"; env | grep -vE '^(PWD|A|SHLVL|_|HOLDFAST_KEEPER)='; exit 0\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, k, Spec{Name: "s", Command: "./print", Args: []string{"$HOME"}, Dir: dir, Env: []string{"A=1", "junk", "A=\xff2"}})
+	got, err := io.ReadAll(p.Stdout())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(dir+"\n\xff2 $HOME\n", string(got)); diff != "" {
+		t.Error(diff)
+	}
+	await(t, p)
+}
+
+// counter counts lines and bytes.
+type counter struct{ lines, bytes atomic.Int64 }
+
+func (c *counter) Write(b []byte) (int, error) {
+	c.lines.Add(1)
+	c.bytes.Add(int64(len(b)))
+	return len(b), nil
+}
+
+func TestFloodOfStderr(t *testing.T) {
+	k := newTestKeeper(t)
+	var got counter
+	spec := self(newTag(t), "flood") // 50 MB
+	spec.Stderr = &got
+	p := start(t, k, spec)
+	expect(t, p, "flooded\n")
+	if err := p.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := got.lines.Load(); n == 0 || n > 30*forwardRate {
+		t.Errorf("%d lines forwarded", n)
+	}
+	var size int
+	for _, line := range p.StderrTail() {
+		size += len(line)
+	}
+	if n := len(p.StderrTail()); n != tailLines || size > tailBytes {
+		t.Errorf("tail: %d lines, %d bytes", n, size)
+	}
+}
+
+// A receiver that does not return delays neither the server nor its end.
+func TestStuckReceiverOfStderr(t *testing.T) {
+	k := newTestKeeper(t)
+	release := make(chan struct{})
+	defer close(release)
+	spec := self(newTag(t), "flood")
+	spec.Stderr = writerFunc(func(b []byte) (int, error) { <-release; return len(b), nil })
+	p := start(t, k, spec)
+	expect(t, p, "flooded\n")
+	if err := p.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+func TestSplitter(t *testing.T) {
+	var got []string
+	s := splitter{emit: func(b []byte) { got = append(got, string(b)) }}
+	long := strings.Repeat("y", 3*maxLine)
+	for _, part := range []string{"a\nb", "c\r\n\n", long[:maxLine], long[maxLine:] + "\nd", "e"} {
+		if n, err := s.Write([]byte(part)); n != len(part) || err != nil {
+			t.Fatalf("Write: %d, %v", n, err)
+		}
+	}
+	s.flush()
+	if diff := cmp.Diff([]string{"a", "bc", "", long[:maxLine] + ellipsis, "de"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestForwardRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []string
+		s := &stderrPump{queue: make(chan string, forwardQueue), write: func(line string) { got = append(got, line) }}
+		done := make(chan struct{})
+		go func() { s.forward(); close(done) }()
+		for range 3 * forwardRate {
+			s.line([]byte("x"))
+			synctest.Wait()
+		}
+		if len(got) != forwardRate {
+			t.Errorf("%d lines in the first second", len(got))
+		}
+		time.Sleep(time.Second) // of the bubble
+		s.line([]byte("y"))
+		s.close()
+		<-done
+		if diff := cmp.Diff([]string{ellipsis + " 400 lines dropped", "y"}, got[forwardRate:]); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestParseStat(t *testing.T) {
+	tail := " 1 2 3 0 -1 0 0 0 0 0 0 0 0 0 20 0 %T 0 777 0 0"
+	for _, tc := range []struct {
+		line string
+		want proc
+		ok   bool
+	}{
+		{"9 (sh) S" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, false}, true},
+		{"9 (a) Z 5 (b) S" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, false}, true},
+		{"9 (sh) Z" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, true}, true},
+		{"9 (sh) Z" + strings.Replace(tail, "%T", "4", 1), proc{procKey{9, 777}, 1, 2, 3, false}, true},
+		{"9 (sh) S 1 2", proc{}, false},
+		{"", proc{}, false},
+	} {
+		got, ok := parseStat(9, []byte(tc.line))
+		if ok != tc.ok || got != tc.want {
+			t.Errorf("%q: got %+v %v", tc.line, got, ok)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	m := message{kind: kindStart, id: 7, path: "/bin/x", dir: "/", argv: []string{"x", "\xff"}, env: []string{"A=b"}, stdinGrace: time.Second}
+	f.Add(m.encode(nil))
+	f.Add([]byte{1})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := decode(b)
+		if err != nil {
+			return
+		}
+		again, err := decode(m.encode(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(m, again, cmp.AllowUnexported(message{})); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// BenchmarkStartStop is the whole life of a small server.
+func BenchmarkStartStop(b *testing.B) {
+	k := NewKeeper(nil)
+	defer k.Close()
+	for b.Loop() {
+		p, err := k.Start(b.Context(), Spec{Command: "/bin/cat", Stderr: io.Discard})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := p.Stop(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		_ = p.Stdout().Close()
+	}
+	runtime.KeepAlive(k)
+}

@@ -1,0 +1,363 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package process
+
+import (
+	"cmp"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Times of the keeper.
+const (
+	// leftoverGrace is the time between TERM and KILL for what a server left behind, and for everything when Holdfast is gone.
+	leftoverGrace = time.Second
+	// giveUp is how long after KILL the keeper waits for what does not die: another user's process, or one stuck in the kernel.
+	giveUp = 5 * time.Second
+	// While something is to be watched that sends no SIGCHLD, /proc is read at these intervals, the longer the more often.
+	firstTick, lastTick = 5 * time.Millisecond, 100 * time.Millisecond
+)
+
+// reaper is the keeper's state: the servers and what is to be done with them. It has no goroutine and is used by
+// one; time is handed in. Everything it reaps, signals and starts is below this process.
+type reaper struct {
+	token   string // distinguishes this keeper's mark from others'
+	self    int
+	tell    func(*message) // sends to Holdfast, as long as it lives
+	servers map[uint32]*server
+	marked  map[procKey]uint32 // orphans whose environment was read, and the server it names
+
+	closing bool                 // Holdfast is gone or has closed
+	termed  map[procKey]struct{} // when closing: who got TERM
+	killAt  time.Time            // when closing: KILL from then on
+	tick    time.Duration
+}
+
+// server is one MCP server's process.
+type server struct {
+	id             uint32
+	pid            int // also the group; 0 once it may have been given to another process
+	termAt, killAt time.Time
+	killed         bool // KILL was sent, and is to be sent to whatever shows up
+
+	known    map[procKey]struct{} // descendants at the last look
+	exited   bool
+	status   unix.WaitStatus
+	usage    Usage
+	exitedAt time.Time
+	termed   map[procKey]struct{} // leftovers that were signalled
+}
+
+func newReaper(token string, tell func(*message)) *reaper {
+	return &reaper{token: token, self: os.Getpid(), tell: tell, servers: map[uint32]*server{}, marked: map[procKey]uint32{}}
+}
+
+// handle does what Holdfast orders.
+func (r *reaper) handle(m *message, now time.Time) {
+	switch m.kind {
+	case kindStart:
+		r.start(m)
+		closeFDs(m.files)
+	case kindStop:
+		if s := r.servers[m.id]; s != nil {
+			s.termAt = earlier(s.termAt, now.Add(m.stdinGrace))
+			s.killAt = earlier(s.killAt, now.Add(m.stdinGrace+m.termGrace))
+			if !s.exited {
+				r.survey() // while the chain of parents still stands: before stdin is closed
+				r.tell(&message{kind: kindSeen, id: s.id})
+			}
+		}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// start must run on a locked thread that lives as long as the keeper: the parent-death signal is sent when the
+// forking thread ends, not the process.
+func (r *reaper) start(m *message) {
+	if len(m.files) != startFiles { // the kernel keeps descriptors back when there are too many
+		r.tell(&message{kind: kindFailed, id: m.id, errno: unix.EMFILE})
+		return
+	}
+	fds := make([]uintptr, startFiles)
+	for i, fd := range m.files {
+		fds[i] = uintptr(fd)
+	}
+	pid, err := syscall.ForkExec(m.path, m.argv, &syscall.ProcAttr{
+		Dir: m.dir, Env: r.markEnv(m.env, m.id), Files: fds,
+		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+	})
+	if err != nil {
+		errno, ok := err.(syscall.Errno) //nolint:errorlint // ForkExec returns the bare number
+		if !ok {
+			errno = unix.EINVAL
+		}
+		r.tell(&message{kind: kindFailed, id: m.id, errno: errno})
+		return
+	}
+	for _, s := range r.servers {
+		if s.pid == pid { // its group was empty, or the kernel would not have given the number away
+			s.pid = 0
+		}
+	}
+	r.servers[m.id] = &server{id: m.id, pid: pid}
+	r.tell(&message{kind: kindStarted, id: m.id, pid: pid})
+}
+
+// markEnv adds the mark to those of the Holdfasts above.
+func (r *reaper) markEnv(env []string, id uint32) []string {
+	env = slices.DeleteFunc(env, func(kv string) bool { return strings.HasPrefix(kv, mark+"=") })
+	return append(env, mark+"="+os.Getenv(mark)+r.token+"."+strconv.FormatUint(uint64(id), 10)+";")
+}
+
+// reap collects every child that has ended; false when there is no child at all.
+func (r *reaper) reap(now time.Time) bool {
+	for {
+		var status unix.WaitStatus
+		var use unix.Rusage
+		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, &use)
+		switch {
+		case err == unix.EINTR: //nolint:errorlint // a raw system call returns the bare number
+			continue
+		case err != nil:
+			return false
+		case pid == 0:
+			return true
+		}
+		for _, s := range r.servers {
+			if s.pid == pid && !s.exited {
+				s.exited, s.exitedAt, s.status = true, now, status
+				s.usage = Usage{User: time.Duration(use.Utime.Nano()), System: time.Duration(use.Stime.Nano()), MaxRSS: use.Maxrss << 10}
+				s.killed = s.killed || !s.killAt.IsZero() && !now.Before(s.killAt)
+			}
+		}
+	}
+}
+
+// advance does what is due, and returns when it wants to be called again at the latest; zero if only after an event.
+func (r *reaper) advance(now time.Time) time.Time {
+	busy := false
+	if r.closing {
+		r.endAll(now)
+		busy = true
+	} else {
+		busy = r.sweep(now)
+	}
+	var next time.Time
+	for _, s := range r.servers {
+		if !s.exited {
+			r.stage(s, now)
+			busy = busy || s.killed
+			if !s.killed && !s.killAt.IsZero() {
+				next = earlier(next, s.killAt)
+			}
+			if !s.termAt.IsZero() {
+				next = earlier(next, s.termAt)
+			}
+		}
+	}
+	if !busy {
+		r.tick = 0
+		return next
+	}
+	r.tick = min(max(2*r.tick, firstTick), lastTick)
+	return earlier(next, now.Add(r.tick))
+}
+
+// stage takes a running server one step further towards its end.
+func (r *reaper) stage(s *server, now time.Time) {
+	if !s.termAt.IsZero() && !now.Before(s.termAt) {
+		s.termAt = time.Time{}
+		r.signalGroup(s, unix.SIGTERM)
+	}
+	if s.killAt.IsZero() || now.Before(s.killAt) {
+		return
+	}
+	s.killed = true
+	r.signalGroup(s, unix.SIGKILL)
+	for _, p := range r.survey()[s.id] {
+		_ = signalProc(p.procKey, unix.SIGKILL)
+	}
+}
+
+// signalGroup signals the group of a server that has not been reaped, so that the number is certainly its own.
+func (r *reaper) signalGroup(s *server, sig unix.Signal) { _ = unix.Kill(-s.pid, sig) }
+
+// sweep ends what exited servers left behind and reports those that left nothing; true if something is still there.
+func (r *reaper) sweep(now time.Time) bool {
+	var exited []*server
+	running := 0
+	for _, s := range r.servers {
+		if s.exited {
+			exited = append(exited, s)
+		} else {
+			running++
+		}
+	}
+	if len(exited) == 0 {
+		return false
+	}
+	left := map[uint32][]proc{}
+	if r.orphans() {
+		left = r.survey()
+	}
+	slices.SortFunc(exited, func(a, b *server) int { return cmp.Compare(a.id, b.id) })
+	if running == 0 { // whoever they belonged to, nobody needs them
+		left[exited[0].id] = append(left[exited[0].id], left[0]...)
+	}
+	busy := false
+	for _, s := range exited {
+		if rest := left[s.id]; len(rest) > 0 && now.Before(s.exitedAt.Add(leftoverGrace+giveUp)) {
+			r.endLeftovers(s, rest, now)
+			busy = true
+			continue
+		}
+		delete(r.servers, s.id)
+		r.tell(&message{
+			kind: kindExited, id: s.id, status: uint32(s.status), usage: s.usage, ended: len(s.termed), leftover: len(left[s.id]),
+		})
+	}
+	return busy
+}
+
+func (r *reaper) endLeftovers(s *server, rest []proc, now time.Time) {
+	kill := s.killed || !now.Before(s.exitedAt.Add(leftoverGrace)) || !s.killAt.IsZero() && !now.Before(s.killAt)
+	if s.termed == nil {
+		s.termed = map[procKey]struct{}{}
+	}
+	for _, p := range rest {
+		_, termed := s.termed[p.procKey]
+		s.termed[p.procKey] = struct{}{}
+		switch {
+		case kill:
+			_ = signalProc(p.procKey, unix.SIGKILL)
+		case !termed:
+			_ = signalProc(p.procKey, unix.SIGTERM)
+		}
+	}
+}
+
+// orphans tells whether the keeper has a child that is no server: if not, no exited server can have left anything.
+func (r *reaper) orphans() bool {
+	pids, ok := ownChildren()
+	return !ok || slices.ContainsFunc(pids, func(pid int) bool { return r.serverOf(pid) == nil })
+}
+
+// serverOf finds the running server with that process.
+func (r *reaper) serverOf(pid int) *server {
+	for _, s := range r.servers {
+		if s.pid == pid && !s.exited {
+			return s
+		}
+	}
+	return nil
+}
+
+// close begins the end: Holdfast is gone, by its will or not.
+func (r *reaper) close(now time.Time) {
+	r.closing, r.termed, r.killAt = true, map[procKey]struct{}{}, now.Add(leftoverGrace)
+}
+
+// endAll sends TERM once and, when its time is over, KILL to everything below the keeper, and reports the servers that are gone.
+func (r *reaper) endAll(now time.Time) {
+	for _, s := range r.servers {
+		if s.exited {
+			delete(r.servers, s.id)
+			r.tell(&message{kind: kindExited, id: s.id, status: uint32(s.status), usage: s.usage})
+		}
+	}
+	kill := !now.Before(r.killAt)
+	tree := childrenOf()
+	for queue := []int{r.self}; len(queue) > 0; queue = queue[1:] {
+		for _, p := range tree[queue[0]] {
+			queue = append(queue, p.pid)
+			_, termed := r.termed[p.procKey]
+			r.termed[p.procKey] = struct{}{}
+			switch {
+			case p.dead:
+			case kill:
+				_ = signalProc(p.procKey, unix.SIGKILL)
+			case !termed:
+				_ = signalProc(p.procKey, unix.SIGTERM)
+			}
+		}
+	}
+}
+
+// survey finds every live process below the keeper and the server it belongs to; id 0 is for those nobody knows. The
+// servers' own processes are not in it.
+func (r *reaper) survey() map[uint32][]proc {
+	tree := childrenOf()
+	type node struct {
+		pid   int
+		owner uint32
+	}
+	found := map[uint32][]proc{}
+	marked := map[procKey]uint32{}
+	for queue := []node{{pid: r.self}}; len(queue) > 0; queue = queue[1:] {
+		parent := queue[0]
+		for _, p := range tree[parent.pid] {
+			if s := r.serverOf(p.pid); s != nil && p.ppid == r.self {
+				queue = append(queue, node{p.pid, s.id})
+				continue
+			}
+			owner := parent.owner
+			if owner == 0 {
+				owner = r.ownerOf(p, marked)
+			}
+			queue = append(queue, node{p.pid, owner})
+			if !p.dead {
+				found[owner] = append(found[owner], p)
+			}
+		}
+	}
+	r.marked = marked
+	for id, s := range r.servers {
+		s.known = make(map[procKey]struct{}, len(found[id]))
+		for _, p := range found[id] {
+			s.known[p.procKey] = struct{}{}
+		}
+	}
+	return found
+}
+
+// ownerOf finds the server of a process whose parent is gone: by group, by having been seen, by the mark.
+func (r *reaper) ownerOf(p proc, marked map[procKey]uint32) uint32 {
+	for id, s := range r.servers {
+		if _, known := s.known[p.procKey]; known || s.pid != 0 && s.pid == p.pgid && p.sid == r.self {
+			return id
+		}
+	}
+	id, read := r.marked[p.procKey]
+	if !read {
+		id = r.readMark(p.pid)
+	}
+	marked[p.procKey] = id
+	if r.servers[id] == nil {
+		return 0
+	}
+	return id
+}
+
+func (r *reaper) readMark(pid int) uint32 {
+	value := marks(pid)
+	for part := range strings.SplitSeq(value, ";") {
+		if digits, ok := strings.CutPrefix(part, r.token+"."); ok {
+			id, _ := strconv.ParseUint(digits, 10, 32)
+			return uint32(id)
+		}
+	}
+	return 0
+}

@@ -1,0 +1,164 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package process
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Limits of what is kept of standard error.
+const (
+	maxLine      = 2<<10 - len(ellipsis)
+	tailLines    = 20
+	tailBytes    = 4 << 10
+	forwardQueue = 64  // lines between the reader and the receiver
+	forwardRate  = 200 // lines per second
+	ellipsis     = "…"
+)
+
+// stderrPump reads a process's standard error as fast as it comes, keeps the tail, and forwards lines as far as the receiver
+// and the rate allow. One goroutine calls read and then close, another forward.
+type stderrPump struct {
+	src     *outPipe
+	tail    tail
+	write   func(line string)
+	queue   chan string
+	dropped atomic.Int64
+}
+
+func newStderrPump(src *outPipe, spec *Spec, log *slog.Logger) *stderrPump {
+	s := &stderrPump{src: src, queue: make(chan string, forwardQueue)}
+	if w := spec.Stderr; w != nil {
+		s.write = func(line string) { _, _ = io.WriteString(w, line+"\n") }
+	} else {
+		log = log.With("server", spec.Name)
+		s.write = func(line string) { log.Info("server stderr", "line", line) }
+	}
+	return s
+}
+
+// read returns at the end of src, which it closes.
+func (s *stderrPump) read() {
+	split := splitter{emit: s.line}
+	_, _ = io.Copy(&split, s.src) // however it ends, it is the end
+	split.flush()
+	_ = s.src.Close()
+}
+
+// close ends forward once the queue is empty. read must have returned.
+func (s *stderrPump) close() { close(s.queue) }
+
+// line takes one line. It never waits; it allocates for a line only if the queue has room.
+func (s *stderrPump) line(b []byte) {
+	s.tail.add(b)
+	if len(s.queue) == cap(s.queue) {
+		s.dropped.Add(1)
+		return
+	}
+	s.queue <- string(b) // room is certain: nobody else sends
+}
+
+// forward passes lines on until close.
+func (s *stderrPump) forward() {
+	var second time.Time
+	sent := 0
+	for line := range s.queue {
+		if now := time.Now(); now.Sub(second) >= time.Second {
+			second, sent = now, 0
+		}
+		if sent >= forwardRate {
+			s.dropped.Add(1)
+			continue
+		}
+		if sent == 0 {
+			s.reportDropped()
+		}
+		sent++
+		s.write(line)
+	}
+	s.reportDropped()
+}
+
+func (s *stderrPump) reportDropped() {
+	if n := s.dropped.Swap(0); n > 0 {
+		s.write(fmt.Sprintf("%s %d lines dropped", ellipsis, n))
+	}
+}
+
+// splitter is an [io.Writer] that cuts what it gets into lines of at most maxLine bytes; the rest of a longer line is left out.
+type splitter struct {
+	emit func(line []byte) // must not keep the slice
+	buf  []byte
+	over bool
+}
+
+// Write never fails.
+func (s *splitter) Write(b []byte) (int, error) {
+	n := len(b)
+	for len(b) > 0 {
+		part, rest, found := bytes.Cut(b, []byte{'\n'})
+		if room := maxLine - len(s.buf); len(part) > room {
+			part, s.over = part[:room], true
+		}
+		s.buf = append(s.buf, part...)
+		if found {
+			s.end()
+		}
+		b = rest
+	}
+	return n, nil
+}
+
+func (s *splitter) end() {
+	line := bytes.TrimSuffix(s.buf, []byte{'\r'})
+	if s.over {
+		line = append(line, ellipsis...)
+	}
+	s.emit(line)
+	s.buf, s.over = s.buf[:0], false
+}
+
+// flush emits a last line that had no newline.
+func (s *splitter) flush() {
+	if len(s.buf) > 0 {
+		s.end()
+	}
+}
+
+// tail keeps the last lines. Safe for concurrent use.
+type tail struct {
+	mu   sync.Mutex
+	last [][]byte
+	size int
+}
+
+func (t *tail) add(line []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var reuse []byte
+	for len(t.last) > 0 && (len(t.last) == tailLines || t.size+len(line) > tailBytes) {
+		reuse = t.last[0][:0]
+		t.size -= len(t.last[0])
+		t.last = append(t.last[:0], t.last[1:]...)
+	}
+	t.last = append(t.last, append(reuse, line...))
+	t.size += len(line)
+}
+
+func (t *tail) lines() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := make([]string, len(t.last))
+	for i, b := range t.last {
+		out[i] = strings.ToValidUTF8(string(b), "\uFFFD")
+	}
+	return out
+}
