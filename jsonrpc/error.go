@@ -60,6 +60,14 @@ func (e *Error) WithData(v any) *Error {
 	return &c
 }
 
+// Recode returns a copy of e with another code and other data. The message, the
+// cause and who said it stay.
+func (e *Error) Recode(code int64, data Raw) *Error {
+	c := *e
+	c.Code, c.Data = code, data
+	return &c
+}
+
 // FromPeer reports whether a peer said this, as opposed to made here.
 func (e *Error) FromPeer() bool { return e.fromPeer }
 

@@ -31,6 +31,16 @@ func StringID(s string) ID {
 //
 // spec 2025-11-25 basic: "The ID MUST be a string or integer and MUST NOT be null".
 func ParseID(raw []byte) (ID, error) {
+	if len(raw) > 0 && len(raw) <= maxIDBytes && raw[0] == '"' {
+		if v := Raw(raw); !v.IsValid() || raw[len(raw)-1] != '"' {
+			return ID{}, errIDKind
+		}
+	}
+	return parseID(raw)
+}
+
+// parseID is ParseID for what is known to be valid JSON without space around it.
+func parseID(raw []byte) (ID, error) {
 	if len(raw) == 0 {
 		return ID{}, errIDMissing
 	}
@@ -38,9 +48,6 @@ func ParseID(raw []byte) (ID, error) {
 	case c == '"':
 		if len(raw) > maxIDBytes {
 			return ID{}, errIDTooLong
-		}
-		if !jsontext.Value(raw).IsValid() {
-			return ID{}, errIDKind
 		}
 		return ID{string(raw)}, nil
 	case c == '-' || c >= '0' && c <= '9':

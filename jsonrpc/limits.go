@@ -3,6 +3,8 @@
 
 package jsonrpc
 
+import "bytes"
+
 // Limits bound one message or batch before it is parsed. A zero field means no
 // limit, except where a caller says otherwise.
 type Limits struct {
@@ -48,13 +50,19 @@ func (l Limits) check(data []byte) error {
 // endOfString returns the index of the quote that closes the string opened at i,
 // or the last index when it never closes.
 func endOfString(data []byte, i int) int {
-	for i++; i < len(data); i++ {
-		switch data[i] {
-		case '\\':
-			i++
-		case '"':
-			return i
+	for start := i + 1; ; {
+		n := bytes.IndexByte(data[start:], '"')
+		if n < 0 {
+			return len(data) - 1
 		}
+		quote := start + n
+		slashes := quote
+		for slashes > start && data[slashes-1] == '\\' {
+			slashes--
+		}
+		if (quote-slashes)%2 == 0 {
+			return quote
+		}
+		start = quote + 1 // the quote is escaped, so what follows begins a new count
 	}
-	return len(data) - 1
 }

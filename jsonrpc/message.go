@@ -4,6 +4,7 @@
 package jsonrpc
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/go-json-experiment/json"
@@ -46,23 +47,15 @@ func (m *Message) Kind() Kind {
 	return Invalid
 }
 
-// envelope mirrors the wire. Members are raw so that their presence, kind and
-// bytes are known before anything is interpreted.
-type envelope struct {
-	JSONRPC Raw `json:"jsonrpc"`
-	ID      Raw `json:"id"`
-	Method  Raw `json:"method"`
-	Params  Raw `json:"params"`
-	Result  Raw `json:"result"`
-	Error   Raw `json:"error"`
-}
-
 // Decode reads one message. The returned Message aliases data. On failure the
 // error is an *Error with code -32700 or -32600, and the Message carries the id
 // if one could be read, so that the answer can echo it.
 func Decode(data []byte, limits Limits) (Message, error) {
 	if err := limits.check(data); err != nil {
 		return Message{}, err
+	}
+	if !Raw(data).IsValid() {
+		return Message{}, explain(data, "a message must be a JSON object")
 	}
 	return decode(data)
 }
@@ -93,96 +86,128 @@ func DecodeBatch(data []byte, limits Limits) ([]Element, error) {
 	if err := limits.check(data); err != nil {
 		return nil, err
 	}
-	var members []Raw
-	if err := json.Unmarshal(data, &members); err != nil {
-		return nil, syntaxError(err)
+	if !Raw(data).IsValid() || !IsBatch(data) {
+		return nil, explain(data, "a batch must be a JSON array")
 	}
-	if len(members) == 0 {
-		return nil, NewError(CodeInvalidRequest, "a batch must not be empty")
-	}
-	if limits.Batch > 0 && len(members) > limits.Batch {
-		return nil, Errorf(CodeInvalidRequest, "a batch of %d messages is over the limit of %d", len(members), limits.Batch)
-	}
-	elements := make([]Element, len(members))
-	for i, m := range members {
-		msg, err := decode(m)
-		elements[i].Message = msg
-		if err != nil {
-			elements[i].Err, _ = AsError(err)
+	var elements []Element
+	for member := range Elements(data) {
+		if limits.Batch > 0 && len(elements) == limits.Batch {
+			return nil, Errorf(CodeInvalidRequest, "a batch is over the limit of %d messages", limits.Batch)
 		}
+		msg, err := decode(member)
+		e, _ := AsError(err)
+		elements = append(elements, Element{Message: msg, Err: e})
+	}
+	if len(elements) == 0 {
+		return nil, NewError(CodeInvalidRequest, "a batch must not be empty")
 	}
 	return elements, nil
 }
 
+// envelope holds the members of a message that mean something, raw so that
+// their presence, kind and bytes are known before anything is interpreted.
+type envelope struct {
+	version, id, method, params, result, failure Raw
+}
+
+// decode reads one message from valid JSON.
 func decode(data []byte) (Message, error) {
-	var env envelope
-	if err := json.Unmarshal(data, &env); err != nil {
-		return Message{}, syntaxError(err)
+	s := scan(data, '{')
+	if !s.object {
+		return Message{}, explain(data, "a message must be a JSON object")
 	}
+	env := s.envelope()
 	var m Message
-	if env.ID != nil {
-		id, err := ParseID(env.ID)
-		if err != nil && !(env.ID.Kind() == 'n' && env.Error != nil) {
+	if env.id != nil {
+		id, err := parseID(env.id)
+		if err != nil && !(env.id.Kind() == 'n' && env.failure != nil) {
 			return m, Errorf(CodeInvalidRequest, "invalid request: %w", err)
 		}
 		m.ID = id
 	}
-	if string(env.JSONRPC) != `"2.0"` {
+	if string(env.version) != `"2.0"` {
 		return m, NewError(CodeInvalidRequest, `invalid request: "jsonrpc" must be "2.0"`)
 	}
-	if env.Method != nil {
+	if env.method != nil {
 		return m, m.decodeCall(&env)
 	}
 	return m, m.decodeResponse(&env)
 }
 
-func (m *Message) decodeCall(env *envelope) error {
-	if err := json.Unmarshal(env.Method, &m.Method); err != nil || m.Method == "" {
-		return NewError(CodeInvalidRequest, `invalid request: "method" must be a non-empty string`)
+func (s *scanner) envelope() (env envelope) {
+	for s.next() {
+		name := s.data[s.nameStart:s.nameEnd]
+		if bytes.IndexByte(name, '\\') >= 0 {
+			plain, _ := Unquote(name)
+			name = AppendString(nil, plain)
+		}
+		switch string(name) {
+		case `"jsonrpc"`:
+			env.version = s.value()
+		case `"id"`:
+			env.id = s.value()
+		case `"method"`:
+			env.method = s.value()
+		case `"params"`:
+			env.params = s.value()
+		case `"result"`:
+			env.result = s.value()
+		case `"error"`:
+			env.failure = s.value()
+		}
 	}
-	if env.Result != nil || env.Error != nil {
-		m.Method = ""
+	return env
+}
+
+func (m *Message) decodeCall(env *envelope) error {
+	if env.result != nil || env.failure != nil {
 		return NewError(CodeInvalidRequest, `invalid request: "method" together with "result" or "error"`)
 	}
-	if env.Params != nil && env.Params.Kind() != '{' && env.Params.Kind() != '[' {
+	if env.params != nil && env.params.Kind() != '{' && env.params.Kind() != '[' {
 		return NewError(CodeInvalidRequest, `invalid request: "params" must be an object`)
 	}
-	m.Params = env.Params
+	method, ok := Unquote(env.method)
+	if !ok || method == "" {
+		return NewError(CodeInvalidRequest, `invalid request: "method" must be a non-empty string`)
+	}
+	m.Method, m.Params = method, env.params
 	return nil
 }
 
 func (m *Message) decodeResponse(env *envelope) error {
 	switch {
-	case env.Result != nil && env.Error != nil:
+	case env.result != nil && env.failure != nil:
 		return NewError(CodeInvalidRequest, `invalid response: both "result" and "error"`)
-	case env.Result != nil:
+	case env.result != nil:
 		if m.ID.IsZero() {
 			return NewError(CodeInvalidRequest, `invalid response: "result" without "id"`)
 		}
-		m.Result = env.Result
+		m.Result = env.result
 		return nil
-	case env.Error != nil:
+	case env.failure != nil:
 		var wire struct {
-			Code    int64  `json:"code"`
-			Message string `json:"message"`
-			Data    Raw    `json:"data"`
+			Code    *int64  `json:"code"`
+			Message *string `json:"message"`
+			Data    Raw     `json:"data"`
 		}
-		if err := json.Unmarshal(env.Error, &wire); err != nil {
+		if err := json.Unmarshal(env.failure, &wire); err != nil || wire.Code == nil || wire.Message == nil {
 			return NewError(CodeInvalidRequest, `invalid response: "error" must hold an integer code and a message`)
 		}
-		m.Error = PeerError(wire.Code, wire.Message, wire.Data)
+		m.Error = PeerError(*wire.Code, *wire.Message, wire.Data)
 		return nil
 	}
 	return NewError(CodeInvalidRequest, `invalid request: no "method", "result" or "error"`)
 }
 
-// syntaxError tells text that is not JSON (-32700) from JSON that is not a
-// message (-32600).
-func syntaxError(err error) *Error {
-	if _, ok := errors.AsType[*json.SemanticError](err); ok {
-		return NewError(CodeInvalidRequest, "invalid request: a message must be a JSON object")
-	}
-	if errors.Is(err, jsontext.ErrDuplicateName) {
+// explain says why data is refused: it is not JSON (-32700), or it is JSON of
+// the wrong kind (-32600), which otherwise says.
+func explain(data []byte, otherwise string) *Error {
+	var v Raw
+	err := json.Unmarshal(data, &v)
+	switch {
+	case err == nil:
+		return NewError(CodeInvalidRequest, "invalid request: "+otherwise)
+	case errors.Is(err, jsontext.ErrDuplicateName):
 		return Errorf(CodeParse, "parse error: duplicate member name: %w", err)
 	}
 	return Errorf(CodeParse, "parse error: %w", err)
