@@ -1,0 +1,88 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// Record is what a session has changed. It exists only once there is such a
+// thing. A Record in a store is immutable.
+type Record struct {
+	Revision      uint64       `json:"-"` // of the store; 0 when the record is not stored yet
+	Expires       time.Time    `json:"expires"`
+	Ended         bool         `json:"ended,omitzero"` // the tombstone of DELETE
+	LogLevel      mcp.LogLevel `json:"logLevel,omitzero"`
+	Subscriptions []string     `json:"subscriptions,omitzero"` // URIs, sorted
+	Capabilities  Raw          `json:"capabilities,omitzero"`  // as received, when they do not fit the ticket
+}
+
+// Errors of a [Store].
+var (
+	ErrNotFound = errors.New("session record not found")
+	ErrConflict = errors.New("session record was changed by somebody else")
+)
+
+// Store keeps records by session. It is safe for concurrent use. A store may
+// forget a record whose Expires has passed, and a bounded one may forget the
+// record that has gone unused the longest.
+type Store interface {
+	// Get returns the record, which the caller must not modify, or [ErrNotFound].
+	Get(ctx context.Context, id ID) (*Record, error)
+	// Put stores a copy of r if the stored record still has r's revision (0: if
+	// there is none) and returns the new revision, else [ErrConflict].
+	Put(ctx context.Context, id ID, r Record) (uint64, error)
+}
+
+// maxAttempts bounds how often Update tries against concurrent writers.
+const maxAttempts = 16
+
+// Update changes the record of a session with compare-and-set, creating it when
+// there is none. The change may run several times, on a copy; its error ends the
+// update. A change of an ended session is refused with [ErrNotFound].
+func Update(ctx context.Context, store Store, id ID, expires time.Time, change func(*Record) error) error {
+	for range maxAttempts {
+		stored, err := store.Get(ctx, id)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			stored = &Record{Expires: expires}
+		case err != nil:
+			return fmt.Errorf("read session record: %w", err)
+		case stored.Ended:
+			return ErrNotFound
+		}
+		next := *stored
+		next.Subscriptions = slices.Clone(stored.Subscriptions)
+		if err := change(&next); err != nil {
+			return err
+		}
+		_, err = store.Put(ctx, id, next)
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("update session record: %w", ErrConflict)
+}
+
+// Subscribe adds a URI and reports whether it was new.
+func (r *Record) Subscribe(uri string) bool {
+	i, has := slices.BinarySearch(r.Subscriptions, uri)
+	if !has {
+		r.Subscriptions = slices.Insert(r.Subscriptions, i, uri)
+	}
+	return !has
+}
+
+// Unsubscribe removes a URI.
+func (r *Record) Unsubscribe(uri string) {
+	if i, has := slices.BinarySearch(r.Subscriptions, uri); has {
+		r.Subscriptions = slices.Delete(r.Subscriptions, i, i+1)
+	}
+}
