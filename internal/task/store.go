@@ -1,0 +1,175 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"context"
+	"encoding/base64"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Store keeps the snapshots of tasks. The Set that runs a task is the only one
+// to write it. A store may be replicated: what Create has accepted must be
+// visible to a Get right after, on any node. It is safe for concurrent use.
+// tasktest holds the contract.
+type Store interface {
+	// Create keeps a new task durably. It fails with [ErrFull] when the owner's
+	// principal has perPrincipal tasks, or all together have total.
+	Create(ctx context.Context, t Task, perPrincipal, total int) error
+	// Put replaces a task. A task that is not kept, or is kept at the same or a
+	// later revision, stays as it is; that is no error.
+	Put(ctx context.Context, t Task) error
+	// Get returns a task, or [ErrUnknown].
+	Get(ctx context.Context, id string) (Task, error)
+	// List returns at most limit tasks of the owner after the position, oldest
+	// first: those of its session, or with no session all of its principal, in
+	// its era.
+	List(ctx context.Context, owner Owner, after Position, limit int) ([]Task, error)
+	// Sweep forgets the tasks that have expired at now and returns their ids.
+	Sweep(ctx context.Context, now time.Time) ([]string, error)
+}
+
+// Position is a place in the order of tasks: by creation, then id. The zero
+// Position is before all.
+type Position struct {
+	Created time.Time
+	ID      string
+}
+
+func positionOf(t *Task) Position { return Position{t.Created, t.ID} }
+
+// Compare orders positions.
+func (p Position) Compare(q Position) int {
+	if c := p.Created.Compare(q.Created); c != 0 {
+		return c
+	}
+	return strings.Compare(p.ID, q.ID)
+}
+
+// cursor is the position as an opaque string. It grants nothing: lists are
+// scoped by owner whatever the position.
+func (p Position) cursor() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.Created.UnixNano(), 36) + "." + p.ID))
+}
+
+func parseCursor(cursor string) (Position, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil {
+		return Position{}, ErrCursor
+	}
+	nanos, id, ok := strings.Cut(string(raw), ".")
+	n, err := strconv.ParseInt(nanos, 36, 64)
+	if !ok || err != nil {
+		return Position{}, ErrCursor
+	}
+	return Position{time.Unix(0, n), id}, nil
+}
+
+// Memory is a Store in memory, for one node. It is safe for concurrent use.
+type Memory struct {
+	mu     sync.Mutex
+	tasks  map[string]Task
+	counts map[string]int        // by principal
+	order  map[string][]Position // by principal, ascending
+}
+
+// NewMemory returns an empty Memory.
+func NewMemory() *Memory {
+	return &Memory{tasks: map[string]Task{}, counts: map[string]int{}, order: map[string][]Position{}}
+}
+
+var _ Store = (*Memory)(nil)
+
+// Create implements [Store].
+func (m *Memory) Create(_ context.Context, t Task, perPrincipal, total int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	principal := t.Owner.Principal
+	if m.counts[principal] >= perPrincipal || len(m.tasks) >= total {
+		return ErrFull
+	}
+	m.tasks[t.ID] = t
+	m.counts[principal]++
+	order := m.order[principal]
+	at, _ := slices.BinarySearchFunc(order, positionOf(&t), Position.Compare)
+	m.order[principal] = slices.Insert(order, at, positionOf(&t))
+	return nil
+}
+
+// Put implements [Store].
+func (m *Memory) Put(_ context.Context, t Task) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if kept, ok := m.tasks[t.ID]; ok && kept.Revision < t.Revision {
+		m.tasks[t.ID] = t
+	}
+	return nil
+}
+
+// Get implements [Store].
+func (m *Memory) Get(_ context.Context, id string) (Task, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t, ok := m.tasks[id]
+	if !ok {
+		return Task{}, ErrUnknown
+	}
+	return t, nil
+}
+
+// List implements [Store].
+func (m *Memory) List(_ context.Context, owner Owner, after Position, limit int) ([]Task, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	order := m.order[owner.Principal]
+	at, found := slices.BinarySearchFunc(order, after, Position.Compare)
+	if found {
+		at++
+	}
+	var list []Task
+	for _, p := range order[at:] {
+		if len(list) == limit {
+			break
+		}
+		t := m.tasks[p.ID]
+		if owner.allows(t.Owner) && (owner.Session == "" || owner.Session == t.Owner.Session) {
+			list = append(list, t)
+		}
+	}
+	return list, nil
+}
+
+// Sweep implements [Store].
+func (m *Memory) Sweep(_ context.Context, now time.Time) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var gone []string
+	for id, t := range m.tasks {
+		if now.Before(t.Expires()) {
+			continue
+		}
+		gone = append(gone, id)
+		delete(m.tasks, id)
+		m.forget(t)
+	}
+	return gone, nil
+}
+
+// forget removes t from its principal's books. m.mu is held.
+func (m *Memory) forget(t Task) {
+	principal := t.Owner.Principal
+	if m.counts[principal]--; m.counts[principal] == 0 {
+		delete(m.counts, principal)
+		delete(m.order, principal)
+		return
+	}
+	order := m.order[principal]
+	if at, ok := slices.BinarySearchFunc(order, positionOf(&t), Position.Compare); ok {
+		m.order[principal] = slices.Delete(order, at, at+1)
+	}
+}

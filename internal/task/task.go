@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package task
+
+import (
+	"errors"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// Status is a state of a task, by its name in the protocol.
+type Status string
+
+// The states. The last three are final.
+const (
+	Working       Status = "working"
+	InputRequired Status = "input_required"
+	Completed     Status = "completed"
+	Failed        Status = "failed"
+	Cancelled     Status = "cancelled"
+)
+
+// Terminal reports whether s is final.
+func (s Status) Terminal() bool { return s == Completed || s == Failed || s == Cancelled }
+
+// Errors of a Set.
+var (
+	// ErrUnknown reports a task that never was, has expired, or belongs to
+	// another principal or era. It says no more, so that guessing teaches nothing.
+	ErrUnknown = errors.New("task: unknown or expired")
+	// ErrFull reports that a principal, or all together, have as many tasks as
+	// the limits allow.
+	ErrFull = errors.New("task: too many tasks")
+	// ErrClosed reports that the Set has been closed.
+	ErrClosed = errors.New("task: set is closed")
+	// ErrCursor reports a cursor that [Set.List] did not return.
+	ErrCursor = errors.New("task: cursor is not valid")
+	// ErrCancelled is the cause of the context of a task that was cancelled.
+	ErrCancelled = errors.New("task: cancelled")
+	// ErrExpired is the cause of the context of a task whose time ran out.
+	ErrExpired = errors.New("task: expired")
+)
+
+// Owner says to whom a task belongs. Lookups compare Principal and Era; Session
+// only narrows [Set.List], since a task may outlive the session that began it.
+type Owner struct {
+	Principal string
+	Era       mcp.Era
+	Session   string // random id of a legacy session; empty for modern
+}
+
+// allows reports whether o may see a task of owner.
+func (o Owner) allows(owner Owner) bool {
+	return o.Principal == owner.Principal && o.Era == owner.Era
+}
+
+// Task is a snapshot of one task. It is immutable.
+type Task struct {
+	ID       string // unguessable
+	Owner    Owner
+	Method   string // of the call that began it
+	Target   string // of the call that began it
+	Status   Status
+	Message  string // about the status, for people; may be empty
+	Created  time.Time
+	Updated  time.Time
+	TTL      time.Duration // from Created; then the task is forgotten
+	Poll     time.Duration // suggested polling interval
+	Revision uint64        // grows with each change, from 1
+
+	// Questions are those waiting for an answer; not empty exactly when Status
+	// is InputRequired. A key is never used twice in the life of a task.
+	Questions map[string]rpc.InputRequest
+
+	Result rpc.Result     // when Completed
+	Err    *jsonrpc.Error // when Failed
+}
+
+// Expires returns when the task is forgotten.
+func (t *Task) Expires() time.Time { return t.Created.Add(t.TTL) }

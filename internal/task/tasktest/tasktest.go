@@ -1,0 +1,140 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package tasktest is the contract of task.Store as a test suite, for every
+// implementation to run.
+package tasktest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/task"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+var (
+	anna = task.Owner{Principal: "anna", Era: mcp.Modern}
+	bert = task.Owner{Principal: "bert", Era: mcp.Modern}
+	base = time.Unix(1_800_000_000, 0)
+)
+
+func sample(id string, owner task.Owner, second int) task.Task {
+	at := base.Add(time.Duration(second) * time.Second)
+	return task.Task{ID: id, Owner: owner, Status: task.Working, Created: at, Updated: at, TTL: time.Minute, Revision: 1}
+}
+
+// Run tests the stores that open returns, each new and empty.
+func Run(t *testing.T, open func(t *testing.T) task.Store) {
+	t.Run("create and get", func(t *testing.T) { createAndGet(t, open(t)) })
+	t.Run("limits", func(t *testing.T) { limits(t, open(t)) })
+	t.Run("put keeps the latest", func(t *testing.T) { putKeepsLatest(t, open(t)) })
+	t.Run("list", func(t *testing.T) { list(t, open(t)) })
+	t.Run("sweep", func(t *testing.T) { sweep(t, open(t)) })
+}
+
+func mustCreate(t *testing.T, s task.Store, tasks ...task.Task) {
+	t.Helper()
+	for _, x := range tasks {
+		if err := s.Create(t.Context(), x, 100, 100); err != nil {
+			t.Fatalf("create %s: %v", x.ID, err)
+		}
+	}
+}
+
+func createAndGet(t *testing.T, s task.Store) {
+	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, task.ErrUnknown) {
+		t.Fatalf("get before create: %v, want ErrUnknown", err)
+	}
+	mustCreate(t, s, sample("a", anna, 0))
+	got, err := s.Get(t.Context(), "a")
+	if err != nil || got.Owner != anna || got.Status != task.Working || !got.Created.Equal(base) {
+		t.Fatalf("get = %+v, %v", got, err)
+	}
+}
+
+func limits(t *testing.T, s task.Store) {
+	create := func(id string, o task.Owner) error { return s.Create(t.Context(), sample(id, o, 0), 2, 3) }
+	for i, err := range []error{create("a", anna), create("b", anna), create("c", bert)} {
+		if err != nil {
+			t.Fatalf("create %d: %v", i, err)
+		}
+	}
+	if err := create("d", bert); !errors.Is(err, task.ErrFull) {
+		t.Errorf("over the total: %v, want ErrFull", err)
+	}
+	if err := s.Create(t.Context(), sample("e", anna, 0), 2, 100); !errors.Is(err, task.ErrFull) {
+		t.Errorf("over the principal's limit: %v, want ErrFull", err)
+	}
+}
+
+func putKeepsLatest(t *testing.T, s task.Store) {
+	first := sample("a", anna, 0)
+	mustCreate(t, s, first)
+	third, second := first, first
+	third.Revision, third.Status = 3, task.Completed
+	second.Revision, second.Status = 2, task.InputRequired
+	for _, x := range []task.Task{third, second} {
+		if err := s.Put(t.Context(), x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, _ := s.Get(t.Context(), "a"); got.Status != task.Completed {
+		t.Errorf("status %q after a late Put, want completed", got.Status)
+	}
+	if err := s.Put(t.Context(), sample("unknown", anna, 0)); err != nil {
+		t.Errorf("put of an unknown task: %v", err)
+	}
+	if _, err := s.Get(t.Context(), "unknown"); !errors.Is(err, task.ErrUnknown) {
+		t.Error("put created a task")
+	}
+}
+
+func list(t *testing.T, s task.Store) {
+	for i := range 5 {
+		mustCreate(t, s, sample(fmt.Sprint("a", i), anna, i), sample(fmt.Sprint("b", i), bert, i))
+	}
+	one := sample("legacy", task.Owner{Principal: "anna", Era: mcp.Legacy, Session: "s1"}, 9)
+	two := sample("other", task.Owner{Principal: "anna", Era: mcp.Legacy, Session: "s2"}, 9)
+	mustCreate(t, s, one, two)
+	var ids []string
+	var after task.Position
+	for {
+		page, err := s.List(t.Context(), anna, after, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, x := range page {
+			ids = append(ids, x.ID)
+			after = task.Position{Created: x.Created, ID: x.ID}
+		}
+	}
+	if got := fmt.Sprint(ids); got != "[a0 a1 a2 a3 a4]" {
+		t.Errorf("pages hold %s", got)
+	}
+	if page, _ := s.List(t.Context(), one.Owner, task.Position{}, 10); len(page) != 1 || page[0].ID != "legacy" {
+		t.Errorf("list of a session = %v", page)
+	}
+}
+
+func sweep(t *testing.T, s task.Store) {
+	mustCreate(t, s, sample("a", anna, 0), sample("b", anna, 30), sample("c", bert, 0))
+	gone, err := s.Sweep(t.Context(), base.Add(time.Minute))
+	if err != nil || len(gone) != 2 {
+		t.Fatalf("sweep = %v, %v; want a and c", gone, err)
+	}
+	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, task.ErrUnknown) {
+		t.Error("an expired task is still there")
+	}
+	if page, _ := s.List(t.Context(), anna, task.Position{}, 10); len(page) != 1 || page[0].ID != "b" {
+		t.Errorf("list after sweep = %v", page)
+	}
+	if err := s.Create(t.Context(), sample("d", bert, 0), 1, 2); err != nil {
+		t.Errorf("no room after sweep: %v", err)
+	}
+}
