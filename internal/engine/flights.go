@@ -68,13 +68,18 @@ func (f *Flights) Cancel(id jsonrpc.ID, cause error) bool {
 	return ok
 }
 
-// Close refuses new calls, cancels those in flight and waits for them.
-func (f *Flights) Close(cause error) {
+// Stop refuses new calls and cancels those in flight, without waiting for them.
+func (f *Flights) Stop(cause error) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.closed = true
 	for _, cancel := range f.cancels {
 		cancel(cause)
 	}
-	f.mu.Unlock()
+}
+
+// Close refuses new calls, cancels those in flight and waits for them.
+func (f *Flights) Close(cause error) {
+	f.Stop(cause)
 	f.wg.Wait()
 }

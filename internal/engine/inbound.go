@@ -63,6 +63,9 @@ func (m *Meta) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// NewInbound reads the params of m, a member of a batch.
+func NewInbound(m jsonrpc.Message) *Inbound { return newInbound(m) }
+
 // newInbound reads the params of m.
 func newInbound(m jsonrpc.Message) *Inbound {
 	in := &Inbound{Message: m}

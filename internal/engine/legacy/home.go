@@ -1,0 +1,194 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package legacy
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/session"
+	"github.com/holdfast-mcp/holdfast/internal/subscription"
+	"github.com/holdfast-mcp/holdfast/transport"
+)
+
+// home is what an HTTP session has on this node beside its log.
+type home struct {
+	live
+
+	mu       sync.Mutex
+	running  map[string]*reply // calls whose streams can be resumed, by stream id
+	standing *standing         // the latest GET stream; its subscriber outlives it
+	parked   bool
+}
+
+var _ session.State = (*home)(nil)
+
+func homeOf(p *Protocol, l *session.Live) *home {
+	return l.State(func() session.State {
+		return &home{live: live{flights: engine.NewFlights(p.cfg.Limits.InFlight)}}
+	}).(*home)
+}
+
+// Park implements [session.State].
+func (h *home) Park() { h.end(0) }
+
+// end closes the GET stream for good.
+func (h *home) end(retry time.Duration) {
+	h.mu.Lock()
+	s := h.standing
+	h.standing, h.parked = nil, true
+	h.mu.Unlock()
+	if s != nil {
+		s.close(retry)
+		s.sub.Close()
+	}
+}
+
+// leave tells the GET stream's client to come back after retry, elsewhere.
+func (h *home) leave(retry time.Duration) { h.end(retry) }
+
+func (h *home) keep(r *reply) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.running == nil {
+		h.running = map[string]*reply{}
+	}
+	h.running[r.log.ID()] = r
+}
+
+func (h *home) forget(r *reply) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.running, r.log.ID())
+}
+
+func (h *home) find(stream string) *reply {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.running[stream]
+}
+
+// follow adds a resource to what the GET stream tells of, or removes it.
+func (h *home) follow(uri string, on bool) {
+	h.mu.Lock()
+	s := h.standing
+	h.mu.Unlock()
+	if s == nil {
+		return
+	}
+	topic := subscription.Topic{Kind: subscription.Resource, Key: uri}
+	if on {
+		s.sub.Add(topic)
+	} else {
+		s.sub.Remove(topic)
+	}
+}
+
+// aside sends a message on the GET stream, if one is open.
+func (h *home) aside(msg []byte) {
+	h.mu.Lock()
+	s := h.standing
+	h.mu.Unlock()
+	if s != nil {
+		s.emit(msg)
+	}
+}
+
+// replace makes s the session's GET stream and returns the one before.
+func (h *home) replace(s *standing) (old *standing, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.parked {
+		return nil, false
+	}
+	old, h.standing = h.standing, s
+	return old, true
+}
+
+// standing is a session's open GET stream. Its goroutine, run, ends with the
+// stream; it holds the session's live entry, by which a drain waits for it.
+type standing struct {
+	p    *Protocol
+	v    *visit
+	live *session.Live
+	sub  *subscription.Subscriber
+
+	// mu puts what is sent in order, so it is held while sending.
+	mu     sync.Mutex
+	stream transport.Stream
+	log    *session.Stream // nil when the stream cannot be resumed
+}
+
+// emit logs and sends one event.
+func (s *standing) emit(data []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := transport.Event{Data: data}
+	if s.log != nil {
+		e.ID = s.log.Append(data)
+	}
+	if s.stream.Send(e) != nil {
+		s.stream.Close()
+	}
+}
+
+// close ends the stream, with a reconnection delay for the client if retry is not 0.
+func (s *standing) close(retry time.Duration) {
+	if retry > 0 {
+		_ = s.stream.Send(transport.Event{Retry: retry}) // the stream ends in any case
+	}
+	s.stream.Close()
+}
+
+// run tells the client of changes until the stream ends.
+func (s *standing) run() {
+	defer s.p.cfg.Sessions.Release(s.live)
+	defer s.finish()
+	for {
+		select {
+		case <-s.stream.Done():
+			return
+		case <-s.sub.Wake():
+			s.tell(s.sub)
+		}
+	}
+}
+
+func (s *standing) finish() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.log != nil {
+		s.log.Finish()
+	}
+}
+
+// tell sends what is pending at a subscriber.
+func (s *standing) tell(sub *subscription.Subscriber) {
+	for {
+		e, ok := sub.Take()
+		if !ok {
+			return
+		}
+		if msg := changed(s.v.peer.Features, e); msg != nil {
+			s.emit(msg)
+		}
+	}
+}
+
+// follow subscribes to the lists and to what the session's record names.
+func (s *standing) follow(ctx context.Context) []string {
+	for _, kind := range []subscription.Kind{subscription.Tools, subscription.Prompts, subscription.Resources} {
+		s.sub.Add(subscription.Topic{Kind: kind})
+	}
+	record, err := s.p.store.Get(ctx, s.v.id)
+	if err != nil {
+		return nil
+	}
+	for _, uri := range record.Subscriptions {
+		s.sub.Add(subscription.Topic{Kind: subscription.Resource, Key: uri})
+	}
+	return record.Subscriptions
+}

@@ -1,0 +1,305 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package legacy
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/session"
+	"github.com/holdfast-mcp/holdfast/internal/subscription"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/transport"
+)
+
+// link serves one connection, which is the session. Its goroutines are one per
+// request and one for the subscriptions; Close ends and awaits them.
+type link struct {
+	p         *Protocol
+	c         transport.Conn
+	ctx       context.Context
+	cancel    context.CancelCauseFunc
+	principal *rpc.Principal
+	session   session.ID
+	live      live
+	wg        sync.WaitGroup
+
+	// greeting is closed when the latest initialize has been served; nil before
+	// one came. It belongs to the reading goroutine.
+	greeting chan struct{}
+
+	mu       sync.Mutex
+	peer     *rpc.Peer // nil before initialize
+	logLevel mcp.LogLevel
+	sub      *subscription.Subscriber // nil before initialize
+	uris     map[string]struct{}
+}
+
+var (
+	_ engine.Link = (*link)(nil)
+	_ memory      = (*link)(nil)
+	_ outlet      = (*link)(nil)
+)
+
+// Attach implements [engine.Protocol].
+func (p *Protocol) Attach(ctx context.Context, c transport.Conn) engine.Link {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return &link{
+		p: p, c: c, ctx: ctx, cancel: cancel, principal: rpc.PrincipalFrom(ctx), session: session.NewID(),
+		live: live{flights: engine.NewFlights(p.cfg.Limits.InFlight)}, logLevel: defaultLevel, uris: map[string]struct{}{},
+	}
+}
+
+// Receive implements [engine.Link].
+func (l *link) Receive(in *engine.Inbound) {
+	switch {
+	case in.Kind() != jsonrpc.Request:
+		l.live.take(l.p, in)
+	case in.Method == mcp.MethodInitialize:
+		l.initialize(in)
+	default:
+		l.request(in, l.answer)
+	}
+}
+
+// request serves one request; respond gets the response, or nil when there is
+// none because the client cancelled.
+func (l *link) request(in *engine.Inbound, respond func(msg []byte)) {
+	if in.Method == mcp.MethodPing { // before initialize too
+		respond(jsonrpc.AppendResult(nil, in.ID, Raw("{}")))
+		return
+	}
+	if l.greeting == nil {
+		respond(jsonrpc.AppendError(nil, in.ID, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "initialize first")))
+		return
+	}
+	greeting := l.greeting
+	ctx, wire := l.live.flights.Begin(l.ctx, in.ID)
+	if wire != nil {
+		respond(jsonrpc.AppendError(nil, in.ID, wire))
+		return
+	}
+	l.wg.Go(func() {
+		defer l.live.flights.End(in.ID)
+		body, wire := l.serve(ctx, in, greeting)
+		if context.Cause(ctx) == engine.ErrCancelled {
+			respond(nil) // spec 2025-11-25 basic/utilities/cancellation: no response to what was cancelled
+			return
+		}
+		respond(appendAnswer(nil, in.ID, body, wire))
+	})
+}
+
+// serve serves a request once the client has been greeted.
+func (l *link) serve(ctx context.Context, in *engine.Inbound, greeting <-chan struct{}) (Raw, *jsonrpc.Error) {
+	select {
+	case <-greeting:
+	case <-ctx.Done():
+		return nil, jsonrpc.NewError(jsonrpc.CodeInternal, "the call was cancelled")
+	}
+	peer := l.known()
+	if peer == nil {
+		return nil, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "initialize has failed")
+	}
+	t := &turn{out: l, live: &l.live, mem: l}
+	t.begin(l.p, in, peer, l.principal)
+	defer t.done.Store(true)
+	return t.serve(ctx, in)
+}
+
+func (l *link) known() *rpc.Peer {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.peer
+}
+
+// initialize greets the client. Requests that come meanwhile wait.
+func (l *link) initialize(in *engine.Inbound) {
+	if l.greeting != nil && !l.failed() {
+		l.answer(jsonrpc.AppendError(nil, in.ID, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "the connection is initialized already")))
+		return
+	}
+	greeted := make(chan struct{})
+	l.greeting = greeted
+	l.wg.Go(func() {
+		defer close(greeted)
+		body, wire := l.greet(in)
+		l.answer(appendAnswer(nil, in.ID, body, wire))
+	})
+}
+
+// failed reports whether the last initialize has been refused.
+func (l *link) failed() bool {
+	select {
+	case <-l.greeting:
+		return l.known() == nil
+	default:
+		return false
+	}
+}
+
+func (l *link) greet(in *engine.Inbound) (Raw, *jsonrpc.Error) {
+	peer, wire := l.p.newPeer(in, l.session)
+	if wire != nil {
+		return nil, wire
+	}
+	body, wire := l.p.welcome(l.ctx, peer, l.principal)
+	if wire != nil {
+		return nil, mcp.DownError(peer.Features, in.Method, wire)
+	}
+	sub := l.p.cfg.Hub.Subscribe(subscription.Topic{Kind: subscription.Tools},
+		subscription.Topic{Kind: subscription.Prompts}, subscription.Topic{Kind: subscription.Resources})
+	l.mu.Lock()
+	l.peer, l.sub = peer, sub
+	l.mu.Unlock()
+	l.wg.Go(func() { l.tell(peer.Features, sub) })
+	return body, nil
+}
+
+// tell tells the client of changes until the link is closed.
+func (l *link) tell(f *mcp.Features, sub *subscription.Subscriber) {
+	defer sub.Close()
+	for {
+		select {
+		case <-l.ctx.Done():
+			return
+		case <-sub.Wake():
+		}
+		for e, ok := sub.Take(); ok; e, ok = sub.Take() {
+			if msg := changed(f, e); msg != nil {
+				l.answer(msg)
+			}
+		}
+	}
+}
+
+// answer writes a message; one for a client that has gone is dropped.
+func (l *link) answer(msg []byte) {
+	if msg == nil {
+		return
+	}
+	if err := l.c.Write(msg); err != nil {
+		l.p.cfg.Log.Debug("message not delivered", "error", err)
+	}
+}
+
+// ReceiveBatch implements [engine.Link].
+func (l *link) ReceiveBatch(batch []jsonrpc.Element) {
+	peer := l.known()
+	if peer == nil || !peer.Features.Batching {
+		var f *mcp.Features
+		if peer != nil {
+			f = peer.Features
+		}
+		wire, _ := jsonrpc.AsError(errBatch(f))
+		l.answer(jsonrpc.AppendError(nil, jsonrpc.ID{}, wire))
+		return
+	}
+	g := &gathered{to: l, open: 1}
+	for i := range batch {
+		e := &batch[i]
+		in := engine.NewInbound(e.Message)
+		switch wire := batchError(e); {
+		case wire != nil:
+			g.add()
+			g.respond(jsonrpc.AppendError(nil, in.ID, wire))
+		case in.Kind() != jsonrpc.Request:
+			l.live.take(l.p, in)
+		default:
+			g.add()
+			l.request(in, g.respond)
+		}
+	}
+	g.respond(nil)
+}
+
+// gathered collects the responses of a batch into one array.
+type gathered struct {
+	to *link
+
+	mu   sync.Mutex
+	open int
+	text []byte
+}
+
+func (g *gathered) add() {
+	g.mu.Lock()
+	g.open++
+	g.mu.Unlock()
+}
+
+func (g *gathered) respond(msg []byte) {
+	g.mu.Lock()
+	if msg != nil {
+		if g.text == nil {
+			g.text = append(g.text, '[')
+		} else {
+			g.text = append(g.text, ',')
+		}
+		g.text = append(g.text, msg...)
+	}
+	g.open--
+	last, text := g.open == 0, g.text
+	g.mu.Unlock()
+	if last && text != nil {
+		g.to.answer(append(text, ']'))
+	}
+}
+
+// Close implements [engine.Link].
+func (l *link) Close() {
+	l.cancel(engine.ErrDisconnected)
+	l.live.flights.Close(engine.ErrDisconnected)
+	l.wg.Wait()
+}
+
+func (l *link) send(msg []byte) error {
+	if err := l.c.Write(msg); err != nil {
+		return engine.ErrDisconnected
+	}
+	return nil
+}
+
+func (l *link) interactive() bool    { return true }
+func (l *link) aside(msg []byte)     { l.answer(msg) }
+func (l *link) detach(time.Duration) {}
+
+func (l *link) level() mcp.LogLevel {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.logLevel
+}
+
+func (l *link) setLevel(_ context.Context, level mcp.LogLevel) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.logLevel = level
+	return nil
+}
+
+func (l *link) subscribe(_ context.Context, uri string) error {
+	l.mu.Lock()
+	if len(l.uris) >= l.p.cfg.Limits.Subscriptions {
+		l.mu.Unlock()
+		return errSubscriptions(l.p.cfg.Limits.Subscriptions)
+	}
+	l.uris[uri] = struct{}{}
+	sub := l.sub
+	l.mu.Unlock()
+	sub.Add(subscription.Topic{Kind: subscription.Resource, Key: uri})
+	return nil
+}
+
+func (l *link) unsubscribe(_ context.Context, uri string) error {
+	l.mu.Lock()
+	delete(l.uris, uri)
+	sub := l.sub
+	l.mu.Unlock()
+	sub.Remove(subscription.Topic{Kind: subscription.Resource, Key: uri})
+	return nil
+}

@@ -1,0 +1,174 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package legacy
+
+import (
+	"context"
+	"errors"
+
+	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/session"
+	"github.com/holdfast-mcp/holdfast/internal/subscription"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/transport"
+)
+
+// Other implements [engine.Protocol]: it answers GET and DELETE.
+func (p *Protocol) Other(x transport.Exchange) {
+	get := x.Verb() == "GET"
+	if get && !x.AcceptsStream() {
+		engine.ReplyError(x, 406, jsonrpc.ID{}, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "Accept must list text/event-stream"))
+		return
+	}
+	v := &visit{}
+	if no := p.open(x, v); no != nil {
+		engine.ReplyError(x, no.status, jsonrpc.ID{}, no.wire)
+		return
+	}
+	if !get {
+		p.remove(x, v)
+		return
+	}
+	live, err := p.cfg.Sessions.Acquire(v.id)
+	if err != nil {
+		unavailable(x, jsonrpc.ID{}, err.Error())
+		return
+	}
+	if ids := x.Header(mcp.HeaderLastEventID); len(ids) == 1 && ids[0] != "" && v.peer.Features.Resumable {
+		p.resume(x, v, live, ids[0])
+		return
+	}
+	p.stand(x, v, live, nil)
+}
+
+// remove ends the session for good.
+//
+// spec 2025-11-25 basic/transports#session-management: DELETE ends a session,
+// whose id is answered 404 from then on.
+func (p *Protocol) remove(x transport.Exchange, v *visit) {
+	err := v.update(x.Context(), func(r *session.Record) error {
+		*r = session.Record{Revision: r.Revision, Expires: r.Expires, Ended: true}
+		return nil
+	})
+	if err != nil && !errors.Is(err, session.ErrNotFound) {
+		p.cfg.Log.Error("session not ended", "session", v.peer.Session, "error", err)
+		unavailable(x, jsonrpc.ID{}, "the session could not be ended")
+		return
+	}
+	p.endSession(v)
+	x.Reply(204, nil)
+}
+
+// resume continues exactly the stream that an event id belongs to. It takes over
+// the caller's hold on the live session.
+func (p *Protocol) resume(x transport.Exchange, v *visit, live *session.Live, eventID string) {
+	stream, seq, ok := session.SplitEventID(eventID)
+	if ok && stream[0] == standingStream {
+		p.stand(x, v, live, &cursor{stream, seq})
+		return
+	}
+	defer p.cfg.Sessions.Release(live)
+	if r := homeOf(p, live).find(stream); ok && r != nil && r.resume(x, seq) {
+		return
+	}
+	log, err := live.Log.Find(stream, seq)
+	if err != nil {
+		engine.ReplyError(x, 400, jsonrpc.ID{}, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, err.Error()))
+		return
+	}
+	to := x.Stream()
+	replay(to, log, seq)
+	to.Close()
+}
+
+// cursor is the place in a GET stream that a client knows.
+type cursor struct {
+	stream string
+	seq    uint64
+}
+
+// stand opens the session's GET stream, in place of the one before, and takes
+// over the caller's hold on the live session. Events that the client has missed
+// since the cursor come first.
+func (p *Protocol) stand(x transport.Exchange, v *visit, live *session.Live, from *cursor) {
+	s := &standing{p: p, v: v, live: live, sub: p.cfg.Hub.Subscribe()}
+	if v.peer.Features.Resumable {
+		s.log = live.Log.Open(standingStream)
+	}
+	h := homeOf(p, live)
+	ctx := context.WithoutCancel(x.Context())
+	s.mu.Lock() // nothing goes before what is replayed
+	old, ok := h.replace(s)
+	if !ok {
+		s.mu.Unlock()
+		s.sub.Close()
+		p.cfg.Sessions.Release(live)
+		unavailable(x, jsonrpc.ID{}, "the session's streams have been closed")
+		return
+	}
+	s.stream = x.Stream()
+	uris := s.follow(ctx)
+	if v.peer.Features.PrimingEvent {
+		_ = s.stream.Send(transport.Event{ID: s.log.Append(nil)}) // the end of the stream shows in run
+	}
+	whole := from == nil || s.catchUp(live, old, from)
+	s.mu.Unlock()
+	if old != nil {
+		old.stream.Close()
+		s.tell(old.sub)
+		old.sub.Close()
+	}
+	if !whole {
+		s.assumeAll(ctx, uris)
+	}
+	go s.run()
+}
+
+// catchUp replays what the client has missed of an earlier GET stream and
+// reports whether that is everything.
+func (s *standing) catchUp(live *session.Live, old *standing, from *cursor) bool {
+	var log *session.Stream
+	if old != nil && old.log != nil && old.log.ID() == from.stream {
+		log = old.log // known even when its events have all grown too old
+	} else if found, err := live.Log.Find(from.stream, from.seq); err == nil {
+		log = found
+	} else {
+		return false
+	}
+	events, lost, _ := log.After(from.seq)
+	for _, e := range events {
+		if e.Data != nil {
+			_ = s.stream.Send(transport.Event{ID: e.ID, Data: e.Data}) // the end of the stream shows in run
+		}
+	}
+	return lost == 0
+}
+
+// assumeAll tells the client that everything it follows may have changed, which
+// is what a gap in its events means.
+func (s *standing) assumeAll(ctx context.Context, uris []string) {
+	d, wire := s.p.discover(ctx, s.v.peer, s.v.principal)
+	if wire != nil {
+		return
+	}
+	c := &d.Capabilities
+	var events []subscription.Event
+	add := func(on bool, kind subscription.Kind) {
+		if on {
+			events = append(events, subscription.Event{Topic: subscription.Topic{Kind: kind}})
+		}
+	}
+	add(c.Tools != nil && c.Tools.ListChanged, subscription.Tools)
+	add(c.Prompts != nil && c.Prompts.ListChanged, subscription.Prompts)
+	add(c.Resources != nil && c.Resources.ListChanged, subscription.Resources)
+	for _, uri := range uris {
+		events = append(events, subscription.Event{Topic: subscription.Topic{Kind: subscription.Resource, Key: uri}})
+	}
+	for _, e := range events {
+		if msg := changed(s.v.peer.Features, e); msg != nil {
+			s.emit(msg)
+		}
+	}
+}

@@ -1,0 +1,208 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package legacy
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/transport"
+)
+
+// posted is everything that serving one POSTed request needs, in one piece.
+type posted struct {
+	turn
+	reply reply
+	visit visit
+}
+
+// Post implements [engine.Protocol].
+func (p *Protocol) Post(x transport.Exchange, in *engine.Inbound) {
+	kind := in.Kind()
+	if kind == jsonrpc.Request && in.Method == mcp.MethodInitialize {
+		p.initialize(x, in)
+		return
+	}
+	t := &posted{}
+	if no := p.open(x, &t.visit); no != nil {
+		engine.ReplyError(x, no.status, in.ID, no.wire)
+		return
+	}
+	if kind != jsonrpc.Request {
+		p.oneWay(&t.visit, in)
+		x.Reply(202, nil)
+		return
+	}
+	live, err := p.cfg.Sessions.Acquire(t.visit.id)
+	if err != nil {
+		unavailable(x, in.ID, err.Error())
+		return
+	}
+	t.reply = reply{x: x, f: t.visit.peer.Features, live: live, home: homeOf(p, live), awake: make(chan struct{})}
+	t.request(x.Context(), in, &t.reply, &t.visit, nil)
+	t.reply.wait(p.cfg.Limits.Quiet)
+}
+
+// request serves one request of an exchange; what is quick at once, everything
+// else on a goroutine that holds the live session. done, if any, is called last.
+//
+// spec 2025-11-25 basic/transports: "Disconnection SHOULD NOT be interpreted as
+// the client cancelling its request".
+func (t *posted) request(ctx context.Context, in *engine.Inbound, r *reply, v *visit, done func()) {
+	p := v.p
+	t.out, t.live, t.mem = r, &r.home.live, v
+	t.begin(p, in, v.peer, v.principal)
+	if quick(in.Method) {
+		t.answer(ctx, in, r, done)
+		return
+	}
+	ctx, wire := t.live.flights.Begin(context.WithoutCancel(ctx), in.ID)
+	if wire != nil {
+		t.conclude(r, appendAnswer(nil, in.ID, nil, wire), done)
+		return
+	}
+	go func() {
+		defer t.live.flights.End(in.ID)
+		t.answer(ctx, in, r, done)
+	}()
+}
+
+// buffers are for responses: a transport does not keep what it is given.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
+
+// maxPooled keeps large responses from pinning their buffers.
+const maxPooled = 64 << 10
+
+func (t *posted) answer(ctx context.Context, in *engine.Inbound, r *reply, done func()) {
+	body, wire := t.serve(ctx, in)
+	buf := buffers.Get().(*[]byte)
+	msg := appendAnswer((*buf)[:0], in.ID, body, wire)
+	t.conclude(r, msg, done)
+	if cap(msg) <= maxPooled {
+		*buf = msg
+		buffers.Put(buf)
+	}
+}
+
+// conclude gives the response and lets go of the session.
+func (t *posted) conclude(r *reply, msg []byte, done func()) {
+	t.done.Store(true)
+	live := r.live
+	r.respond(msg)
+	if done != nil {
+		done()
+	} else {
+		r.finish()
+	}
+	t.p.cfg.Sessions.Release(live)
+}
+
+// oneWay takes a notification or a response, which get no answer.
+func (p *Protocol) oneWay(v *visit, in *engine.Inbound) {
+	l := p.cfg.Sessions.Find(v.id)
+	if l == nil {
+		return // nothing is in flight that this could concern
+	}
+	defer p.cfg.Sessions.Release(l)
+	homeOf(p, l).take(p, in)
+}
+
+// take handles what needs no answer, for sessions and connections alike.
+func (l *live) take(p *Protocol, in *engine.Inbound) {
+	if in.Kind() == jsonrpc.Response {
+		if !l.asks.deliver(&in.Message) {
+			p.cfg.Log.Debug("response to no open question", "id", in.ID.String())
+		}
+		return
+	}
+	if in.Method != mcp.NotificationCancelled {
+		return
+	}
+	raw, _ := jsonrpc.Get(in.Params, "requestId")
+	id, err := jsonrpc.ParseID(raw)
+	if err != nil || !l.flights.Cancel(id, engine.ErrCancelled) {
+		p.cfg.Log.Debug("cancellation of no request in flight", "id", string(raw))
+	}
+}
+
+// PostBatch implements [engine.Protocol].
+//
+// spec 2025-03-26 basic: batches are received, and initialize is never in one.
+func (p *Protocol) PostBatch(x transport.Exchange, batch []jsonrpc.Element) {
+	v := &visit{}
+	if no := p.open(x, v); no != nil {
+		engine.ReplyError(x, no.status, jsonrpc.ID{}, no.wire)
+		return
+	}
+	if !v.peer.Features.Batching {
+		engine.Refuse(x, jsonrpc.ID{}, errBatch(v.peer.Features))
+		return
+	}
+	live, err := p.cfg.Sessions.Acquire(v.id)
+	if err != nil {
+		unavailable(x, jsonrpc.ID{}, err.Error())
+		return
+	}
+	r := &reply{x: x, f: v.peer.Features, live: live, home: homeOf(p, live), batch: true, awake: make(chan struct{})}
+	var open atomic.Int64 // requests unanswered, and this function
+	open.Store(1)
+	done := func() {
+		if open.Add(-1) == 0 {
+			r.finish()
+		}
+	}
+	ctx := x.Context()
+	for i := range batch {
+		e := &batch[i]
+		in := engine.NewInbound(e.Message)
+		switch wire := batchError(e); {
+		case wire != nil:
+			r.respond(jsonrpc.AppendError(nil, in.ID, wire))
+		case in.Kind() != jsonrpc.Request:
+			r.home.take(p, in)
+		default:
+			// Each request holds the same entry, until it is answered.
+			if _, err := p.cfg.Sessions.Acquire(v.id); err != nil {
+				r.respond(jsonrpc.AppendError(nil, in.ID, jsonrpc.NewError(jsonrpc.CodeInternal, err.Error())))
+				continue
+			}
+			open.Add(1)
+			(&posted{}).request(ctx, in, r, v, done)
+		}
+	}
+	done()
+	r.wait(p.cfg.Limits.Quiet)
+	p.cfg.Sessions.Release(live)
+}
+
+// batchError returns what stands for a member that is not served, or nil.
+func batchError(e *jsonrpc.Element) *jsonrpc.Error {
+	if e.Err == nil && e.Message.Method == mcp.MethodInitialize {
+		return jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "initialize must not be in a batch")
+	}
+	return e.Err
+}
+
+func errBatch(f *mcp.Features) error {
+	if f == nil {
+		return jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "batches are not received before initialize")
+	}
+	return jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "version %s has no batches", f.Version)
+}
+
+// endSession ends what is live of a session that has been deleted.
+func (p *Protocol) endSession(v *visit) {
+	v.withHome(func(h *home) {
+		h.flights.Stop(errEnded)
+		h.end(0)
+	})
+}
+
+// errEnded is the cause of a call's context when its session was deleted.
+var errEnded = errors.New("the client ended the session")

@@ -1,0 +1,153 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package legacy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/seal"
+	"github.com/holdfast-mcp/holdfast/internal/session"
+	"github.com/holdfast-mcp/holdfast/internal/subscription"
+	"github.com/holdfast-mcp/holdfast/internal/task"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// Raw is a JSON value kept as received.
+type Raw = jsonrpc.Raw
+
+// Config says what to serve and with what. Handler is required.
+type Config struct {
+	Handler rpc.Handler
+	// Info names the server when the handler's server/discover does not.
+	Info     mcp.Implementation
+	Ring     *seal.Ring        // seals tickets; nil means keys that live as long as the process
+	Sessions *session.Registry // nil means a registry of its own
+	Hub      *subscription.Hub // changes to announce; nil means none
+	Tasks    *task.Set         // nil means no tasks
+	Limits   Limits
+	Log      *slog.Logger // nil means discard
+}
+
+// Limits bound sessions and waits. Zero fields mean the default. The bounds of
+// the event log belong to the session registry.
+type Limits struct {
+	InFlight      int           // calls at once per session or connection; default 128
+	Subscriptions int           // resources per session or connection; default 1000
+	Capabilities  int           // bytes of a client's declared capabilities; default 16 KiB
+	Quiet         time.Duration // a JSON answer this late becomes a stream, for its keep-alives; default 15 s
+	Ask           time.Duration // how long a client may take to answer a question; default 10 minutes
+	Ticket        time.Duration // life of a session; default 30 days
+	Reconnect     time.Duration // when clients of drained streams shall come back; default 1 s
+	DrainGrace    time.Duration // for cancelled calls to end after a drain's deadline; default 5 s
+}
+
+// maxRounds bounds how often one call may ask for input by returning.
+const maxRounds = 10
+
+func (l Limits) withDefaults() Limits {
+	l.InFlight = cmp.Or(l.InFlight, 128)
+	l.Subscriptions = cmp.Or(l.Subscriptions, 1000)
+	l.Capabilities = cmp.Or(l.Capabilities, 16<<10)
+	l.Quiet = cmp.Or(l.Quiet, 15*time.Second)
+	l.Ask = cmp.Or(l.Ask, 10*time.Minute)
+	l.Ticket = cmp.Or(l.Ticket, 30*24*time.Hour)
+	l.Reconnect = cmp.Or(l.Reconnect, time.Second)
+	l.DrainGrace = cmp.Or(l.DrainGrace, 5*time.Second)
+	return l
+}
+
+// defaultLevel is the log level of a session that has set none.
+//
+// spec 2025-11-25 server/utilities/logging: "the server MAY decide which
+// messages to send automatically".
+const defaultLevel mcp.LogLevel = "info"
+
+// Protocol is the legacy era. It is safe for concurrent use.
+type Protocol struct {
+	cfg    Config
+	store  session.Store
+	opened openedCache
+	lastID atomic.Int64 // of questions to clients
+}
+
+var _ engine.Protocol = (*Protocol)(nil)
+
+// New returns the legacy era over cfg.
+func New(cfg Config) *Protocol {
+	if cfg.Handler == nil {
+		panic("legacy: no handler")
+	}
+	if cfg.Ring == nil {
+		cfg.Ring = seal.NewRing()
+	}
+	if cfg.Sessions == nil {
+		cfg.Sessions = session.NewRegistry(session.Config{})
+	}
+	if cfg.Hub == nil {
+		cfg.Hub = &subscription.Hub{}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	cfg.Limits = cfg.Limits.withDefaults()
+	p := &Protocol{cfg: cfg, store: cfg.Sessions.Store(), opened: newOpenedCache()}
+	// A session may meet several processes in its life, and the ids of all their
+	// questions must differ. All stay exact as a double.
+	p.lastID.Store(rand.Int64N(1 << 52))
+	return p
+}
+
+// Era returns [mcp.Legacy].
+func (p *Protocol) Era() mcp.Era { return mcp.Legacy }
+
+// errDrained is the cause of a call's context when a drain ran out of time.
+var errDrained = errors.New("the server is shutting down")
+
+// Drain refuses new requests, tells the clients of open GET streams to reconnect
+// and closes these, and waits for the calls in flight. When ctx ends first, they
+// are cancelled and given a short grace. Connections are not touched: their
+// transport ends them.
+func (p *Protocol) Drain(ctx context.Context) error {
+	p.cfg.Sessions.StopAcquiring()
+	p.cfg.Sessions.Each(func(l *session.Live) { homeOf(p, l).leave(p.cfg.Limits.Reconnect) })
+	err := p.cfg.Sessions.Drain(ctx)
+	if err == nil {
+		return nil
+	}
+	p.cfg.Sessions.Each(func(l *session.Live) { homeOf(p, l).flights.Stop(errDrained) })
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Limits.DrainGrace)
+	defer cancel()
+	return p.cfg.Sessions.Drain(grace)
+}
+
+// Close is [Protocol.Drain].
+func (p *Protocol) Close(ctx context.Context) error { return p.Drain(ctx) }
+
+// discover asks the handler what it offers to this peer.
+func (p *Protocol) discover(ctx context.Context, peer *rpc.Peer, principal *rpc.Principal) (*mcp.Discovery, *jsonrpc.Error) {
+	call := &rpc.Call{Method: mcp.MethodDiscover, Peer: peer, Principal: principal, Client: mute{}}
+	res, wire := engine.Invoke(ctx, p.cfg.Log, p.cfg.Handler, call)
+	if wire != nil {
+		return nil, wire
+	}
+	return p.readDiscovery(call, res)
+}
+
+// mute is the client of a call that no client made.
+type mute struct{}
+
+func (mute) Notify(context.Context, string, Raw) error { return nil }
+
+func (mute) Ask(context.Context, map[string]rpc.InputRequest) (map[string]Raw, error) {
+	return nil, jsonrpc.NewError(jsonrpc.CodeInternal, "this call has no client to ask")
+}

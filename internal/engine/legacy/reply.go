@@ -1,0 +1,242 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package legacy
+
+import (
+	"sync"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/session"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/transport"
+)
+
+// Kinds of logged streams, the first letter of their ids.
+const (
+	callStream     = 'c'
+	standingStream = 'g'
+)
+
+// reply is how one POST is answered: with JSON, or, once something must go
+// first, with an event stream, which then may be left and taken up again by
+// other exchanges. It is safe for concurrent use.
+type reply struct {
+	x     transport.Exchange // not used once awake is closed
+	f     *mcp.Features
+	home  *home
+	live  *session.Live
+	batch bool
+	awake chan struct{} // closed when x has been answered or has become a stream
+
+	// mu puts what is sent in order, so it is held while sending.
+	mu       sync.Mutex
+	began    bool // x has become a stream
+	finished bool
+	stream   transport.Stream // nil while nobody is listening
+	log      *session.Stream  // nil when the stream cannot be resumed
+	held     []byte           // responses of a batch that may still be answered with JSON
+}
+
+// send sends a message that goes before the response.
+func (r *reply) send(msg []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.finished {
+		return nil
+	}
+	if !r.beginLocked() {
+		return errNoStream
+	}
+	return r.emitLocked(msg)
+}
+
+func (r *reply) interactive() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.began || !r.finished && r.x.AcceptsStream()
+}
+
+func (r *reply) aside(msg []byte) { r.home.aside(msg) }
+
+// begin turns the exchange into a stream if the client takes one.
+func (r *reply) begin() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.finished {
+		r.beginLocked()
+	}
+}
+
+// beginLocked reports whether the exchange is a stream, having made it one if it could.
+//
+// spec 2025-11-25 basic/transports: the stream begins with an event that has an
+// id and empty data, "in order to prime the client to reconnect".
+func (r *reply) beginLocked() bool {
+	if r.began {
+		return true
+	}
+	if !r.x.AcceptsStream() {
+		return false
+	}
+	r.began = true
+	r.stream = r.x.Stream()
+	if r.f.Resumable {
+		r.log = r.live.Log.Open(callStream)
+		r.home.keep(r)
+	}
+	close(r.awake)
+	if r.f.PrimingEvent {
+		_ = r.emitLocked(nil) // what a client that left misses is in the log
+	}
+	for held := range jsonrpc.Elements(append(r.held, ']')) {
+		_ = r.emitLocked(held)
+	}
+	r.held = nil
+	return true
+}
+
+// emitLocked logs and sends one event. A client that is away finds it in the log.
+func (r *reply) emitLocked(data []byte) error {
+	e := transport.Event{Data: data}
+	if r.log != nil {
+		e.ID = r.log.Append(data)
+	}
+	if r.stream != nil {
+		if err := r.stream.Send(e); err == nil {
+			return nil
+		}
+		r.stream.Close()
+		r.stream = nil
+	}
+	if r.log == nil {
+		return engine.ErrDisconnected
+	}
+	return nil
+}
+
+// detach tells the client to come back later and ends the connection.
+//
+// spec 2025-11-25 basic/transports#sending-messages-to-the-server: the server
+// "SHOULD send an SSE event with a standard retry field before closing".
+func (r *reply) detach(retry time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.finished || !r.beginLocked() || r.stream == nil {
+		return
+	}
+	_ = r.stream.Send(transport.Event{ID: r.log.Append(nil), Retry: retry}) // the stream ends in any case
+	r.stream.Close()
+	r.stream = nil
+}
+
+// respond takes the response of one request. It does not keep msg.
+func (r *reply) respond(msg []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.began:
+		_ = r.emitLocked(msg)
+	case r.batch:
+		if r.held == nil {
+			r.held = append(r.held, '[')
+		} else {
+			r.held = append(r.held, ',')
+		}
+		r.held = append(r.held, msg...)
+	default:
+		r.finished = true
+		r.x.Reply(200, msg)
+		close(r.awake)
+	}
+}
+
+// finish ends the reply after its last response.
+func (r *reply) finish() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.finished {
+		return
+	}
+	r.finished = true
+	if !r.began {
+		if r.held == nil {
+			r.x.Reply(202, nil)
+		} else {
+			r.x.Reply(200, append(r.held, ']'))
+		}
+		close(r.awake)
+		return
+	}
+	if r.stream != nil {
+		r.stream.Close()
+		r.stream = nil
+	}
+	if r.log != nil {
+		r.log.Finish()
+		r.home.forget(r)
+	}
+}
+
+// wait returns when the exchange is answered or has become a stream, which it
+// becomes after having been quiet for a while so that keep-alives can flow.
+func (r *reply) wait(quiet time.Duration) {
+	select {
+	case <-r.awake:
+		return
+	default:
+	}
+	timer := time.NewTimer(quiet)
+	defer timer.Stop()
+	select {
+	case <-r.awake:
+		return
+	case <-timer.C:
+		r.begin()
+	}
+	<-r.awake
+}
+
+// resume sends the events behind number seq to another exchange, which becomes
+// the reply's stream. It reports false when the reply has finished meanwhile;
+// then x has not been touched.
+func (r *reply) resume(x transport.Exchange, seq uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.finished {
+		return false
+	}
+	if r.stream != nil {
+		r.stream.Close() // the client has come back before its leaving was noticed
+	}
+	r.stream = x.Stream()
+	if !replay(r.stream, r.log, seq) {
+		r.stream.Close()
+		r.stream = nil
+	}
+	return true
+}
+
+// replay sends the logged events of one stream behind number seq, preceded by a
+// notice when some of them are gone. It reports whether the client is still there.
+func replay(to transport.Stream, log *session.Stream, seq uint64) bool {
+	events, lost, _ := log.After(seq)
+	if lost > 0 {
+		notice := jsonrpc.AppendNotification(nil, mcp.NotificationMessage,
+			Raw(`{"level":"warning","logger":"holdfast","data":"events of this stream were lost because they were not fetched in time"}`))
+		if to.Send(transport.Event{Data: notice}) != nil {
+			return false
+		}
+	}
+	for _, e := range events {
+		if e.Data == nil {
+			continue // it only carried its id
+		}
+		if to.Send(transport.Event{ID: e.ID, Data: e.Data}) != nil {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,212 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package legacy
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// live is what the calls of one session or connection share.
+type live struct {
+	flights *engine.Flights
+	asks    asks
+}
+
+// outlet is the way from a running call to its client.
+type outlet interface {
+	// send sends a notification or a question. It returns errNoStream when the
+	// client takes no event streams, another error when it has gone for good.
+	send(msg []byte) error
+	// interactive reports whether send can deliver.
+	interactive() bool
+	// aside sends a notification that belongs to no call that is running.
+	aside(msg []byte)
+	// detach ends the stream early if the client can come back for the rest.
+	detach(retry time.Duration)
+}
+
+// turn is one request being served. It is the rpc.Client of its call.
+type turn struct {
+	p    *Protocol
+	call rpc.Call
+	out  outlet
+	live *live
+	mem  memory
+	done atomic.Bool // the call has been answered
+}
+
+var (
+	_ rpc.Client   = (*turn)(nil)
+	_ rpc.Detacher = (*turn)(nil)
+)
+
+// begin fills t for a request.
+func (t *turn) begin(p *Protocol, in *engine.Inbound, peer *rpc.Peer, principal *rpc.Principal) {
+	t.p = p
+	t.call = rpc.Call{
+		Method: in.Method, ID: in.ID, Params: in.Params, Target: in.Target(), Arguments: in.Fields.Arguments,
+		Meta: in.Fields.Meta.Raw, Peer: peer, Principal: principal,
+		ProgressToken: in.Fields.Meta.ProgressToken, LogLevel: t.mem.level(), Client: t,
+	}
+	if in.Method == mcp.MethodCallTool && in.Fields.Task != nil && peer.Features.LegacyTasks && p.cfg.Tasks != nil {
+		t.call.AllowTask = true
+		t.call.Task = readTaskRequest(in.Fields.Task)
+	}
+}
+
+// readTaskRequest reads params.task; what it cannot read it leaves out.
+func readTaskRequest(raw Raw) *rpc.TaskRequest {
+	var wish struct {
+		TTL float64 `json:"ttl"`
+	}
+	if err := json.Unmarshal(raw, &wish); err != nil || wish.TTL < 0 || wish.TTL > float64(1<<53) {
+		return &rpc.TaskRequest{}
+	}
+	return &rpc.TaskRequest{TTL: time.Duration(min(wish.TTL*float64(time.Millisecond), float64(1<<62)))}
+}
+
+// quick reports whether serving the method calls no handler and waits for
+// nobody but the session store.
+func quick(method string) bool { return method == mcp.MethodPing || method == mcp.MethodSetLevel }
+
+// serve answers the request. The params have been read.
+func (t *turn) serve(ctx context.Context, in *engine.Inbound) (Raw, *jsonrpc.Error) {
+	f := t.call.Peer.Features
+	if !f.Request(in.Method) {
+		return nil, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "method %q does not exist in version %s", in.Method, f.Version)
+	}
+	if in.ParamsErr != nil {
+		return nil, in.ParamsErr
+	}
+	switch in.Method {
+	case mcp.MethodPing:
+		return Raw("{}"), nil
+	case mcp.MethodSetLevel:
+		return t.setLevel(ctx)
+	case mcp.MethodSubscribe, mcp.MethodUnsubscribe:
+		return t.subscription(ctx)
+	case mcp.MethodGetTask, mcp.MethodTaskResult, mcp.MethodListTasks, mcp.MethodCancelTask:
+		return t.tasks(ctx)
+	}
+	return t.handle(ctx)
+}
+
+// handle lets the handler answer, as often as it asks for input by returning.
+func (t *turn) handle(ctx context.Context) (Raw, *jsonrpc.Error) {
+	f, call := t.call.Peer.Features, &t.call
+	if call.AllowTask && !t.tasksAnnounced(ctx) {
+		call.AllowTask, call.Task = false, nil
+	}
+	for round := 0; ; round++ {
+		res, wire := engine.Invoke(ctx, t.p.cfg.Log, t.p.cfg.Handler, call)
+		switch {
+		case wire != nil:
+			return nil, mcp.DownError(f, call.Method, wire)
+		case res.Deferred != nil && !call.AllowTask:
+			res, wire = engine.Invoke(ctx, t.p.cfg.Log, rpc.HandlerFunc(func(ctx context.Context, _ *rpc.Call) (rpc.Result, error) {
+				return res.Deferred.Run(ctx, t)
+			}), call)
+			if wire != nil {
+				return nil, mcp.DownError(f, call.Method, wire)
+			}
+		}
+		if res.Input == nil {
+			if call.AllowTask {
+				return t.startTask(ctx, res)
+			}
+			return t.result(call.Method, res.Body)
+		}
+		if round == maxRounds {
+			return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "the call asked for input more than %d times", maxRounds)
+		}
+		answers, err := t.input(ctx, res.Input, round)
+		if err != nil {
+			return nil, mcp.DownError(f, call.Method, engine.WireError(t.p.cfg.Log, call, err))
+		}
+		next := *call
+		next.Input = rpc.Input{Responses: answers, State: res.Input.State}
+		call = &next
+	}
+}
+
+// input asks the client for what the handler returned a wish for. A wish for
+// nothing is a wish to be called again a little later.
+func (t *turn) input(ctx context.Context, wish *rpc.InputRequired, round int) (map[string]Raw, error) {
+	if len(wish.Requests) > 0 {
+		return t.Ask(ctx, wish.Requests)
+	}
+	timer := time.NewTimer(min(50*time.Millisecond<<round, time.Second))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// result converts a handler's result for the session's version.
+func (t *turn) result(method string, body Raw) (Raw, *jsonrpc.Error) {
+	down, err := mcp.DownResult(t.call.Peer.Features, method, body)
+	if err != nil {
+		return nil, engine.WireError(t.p.cfg.Log, &t.call, fmt.Errorf("convert the result: %w", err))
+	}
+	return down, nil
+}
+
+// setLevel serves logging/setLevel.
+func (t *turn) setLevel(ctx context.Context) (Raw, *jsonrpc.Error) {
+	raw, _ := jsonrpc.Get(t.call.Params, "level")
+	text, _ := engine.Text(raw)
+	level := mcp.LogLevel(text)
+	if !level.Valid() {
+		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "log level %q does not exist", text)
+	}
+	if err := t.mem.setLevel(ctx, level); err != nil {
+		return nil, engine.WireError(t.p.cfg.Log, &t.call, err)
+	}
+	return Raw("{}"), nil
+}
+
+// subscription serves resources/subscribe and resources/unsubscribe.
+func (t *turn) subscription(ctx context.Context) (Raw, *jsonrpc.Error) {
+	d, wire := t.p.discover(ctx, t.call.Peer, t.call.Principal)
+	if wire != nil {
+		return nil, wire
+	}
+	if d.Capabilities.Resources == nil || !d.Capabilities.Resources.Subscribe {
+		return nil, jsonrpc.NewError(jsonrpc.CodeMethodNotFound, "resources cannot be subscribed to here")
+	}
+	raw, _ := jsonrpc.Get(t.call.Params, "uri")
+	uri, ok := engine.Text(raw)
+	if !ok || uri == "" {
+		return nil, jsonrpc.NewError(jsonrpc.CodeInvalidParams, "uri must be a non-empty string")
+	}
+	change := t.mem.subscribe
+	if t.call.Method == mcp.MethodUnsubscribe {
+		change = t.mem.unsubscribe
+	}
+	if err := change(ctx, uri); err != nil {
+		return nil, engine.WireError(t.p.cfg.Log, &t.call, err)
+	}
+	return Raw("{}"), nil
+}
+
+// appendAnswer appends the response to request id.
+func appendAnswer(dst []byte, id jsonrpc.ID, body Raw, wire *jsonrpc.Error) []byte {
+	if wire != nil {
+		return jsonrpc.AppendError(dst, id, wire)
+	}
+	return jsonrpc.AppendResult(dst, id, body)
+}

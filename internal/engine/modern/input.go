@@ -1,0 +1,150 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package modern
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/seal"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// requestState is one letter that says what it is, and a sealed token.
+const (
+	statePrefix  = 's' // the handler's own state
+	parkedPrefix = 'p' // the address of a parked call
+)
+
+// errState says as little as a failed seal does.
+var errState = jsonrpc.NewError(jsonrpc.CodeInvalidParams, "params.requestState is not valid for this request")
+
+// errRounds stops a handler that never has enough.
+var errRounds = jsonrpc.NewError(jsonrpc.CodeInternal, "the call asked for input too often")
+
+// state is what requestState holds for a handler that returned its questions.
+type state struct {
+	round int
+	data  []byte
+}
+
+const stateHead = 1 + 8 + 2 // format, expiry in Unix seconds, round
+
+// sealState returns the requestState of a round.
+func (p *Protocol) sealState(req *request, s state) string {
+	plain := make([]byte, stateHead, stateHead+len(s.data))
+	plain[0] = 1
+	binary.BigEndian.PutUint64(plain[1:], uint64(time.Now().Add(p.cfg.Limits.StateTTL).Unix()))
+	binary.BigEndian.PutUint16(plain[9:], uint16(s.round))
+	plain = append(plain, s.data...)
+	return string(statePrefix) + p.cfg.Ring.Seal(seal.State, req.binding(), plain)
+}
+
+// openState reads the request's requestState.
+//
+// spec 2026-07-28 basic/patterns/mrtr: it is attacker-controlled input; state
+// that fails verification must be rejected.
+func (p *Protocol) openState(req *request) (state, *jsonrpc.Error) {
+	if req.state[0] != statePrefix {
+		return state{}, errState
+	}
+	plain, err := p.cfg.Ring.Open(seal.State, req.binding(), req.state[1:])
+	if err != nil || len(plain) < stateHead || plain[0] != 1 {
+		return state{}, errState
+	}
+	if uint64(time.Now().Unix()) >= binary.BigEndian.Uint64(plain[1:]) {
+		return state{}, jsonrpc.NewError(jsonrpc.CodeInvalidParams, "params.requestState has expired; start over").
+			WithData(restart)
+	}
+	return state{round: int(binary.BigEndian.Uint16(plain[9:])), data: plain[stateHead:]}, nil
+}
+
+// restart is the data of errors that only a new call can mend.
+var restart = struct {
+	Restart bool `json:"restart"`
+}{true}
+
+// binding is what a requestState is good for: this principal repeating this
+// request. Members that a retry changes do not count, nor does the order or the
+// spacing of the rest.
+func (r *request) binding() string {
+	params := jsonrpc.Delete(r.in.Params, "_meta", "inputResponses", "requestState")
+	canonical := append(Raw(nil), params...)
+	if canonical.Canonicalize() != nil {
+		canonical = append(canonical[:0], params...)
+	}
+	digest := sha256.Sum256(canonical)
+	b := make([]byte, 0, 128)
+	for _, part := range []string{r.principal.Tenant, r.principal.ID, r.in.Method, r.target} {
+		b = binary.AppendUvarint(b, uint64(len(part)))
+		b = append(b, part...)
+	}
+	return string(append(b, digest[:]...))
+}
+
+// appendInput appends the input_required result of a handler that returned its
+// questions. Without state of its own the client gets none: then its answers
+// alone carry the call on.
+func (p *Protocol) appendInput(dst []byte, req *request, m *method, peer *rpc.Peer, round int, in *rpc.InputRequired) ([]byte, *jsonrpc.Error) {
+	if !m.mayAsk || len(in.Requests) == 0 && in.State == nil {
+		p.cfg.Log.Error("handler asked for input where or how it must not", "method", m.name, "requests", len(in.Requests))
+		return dst, jsonrpc.NewError(jsonrpc.CodeInternal, "internal error")
+	}
+	for _, r := range in.Requests {
+		if wire, missing := peer.Capabilities.MissingFor(r.Method, r.Params); missing {
+			return dst, wire
+		}
+	}
+	if round >= p.cfg.Limits.Rounds {
+		return dst, errRounds
+	}
+	token := ""
+	if in.State != nil {
+		token = p.sealState(req, state{round + 1, in.State})
+	}
+	return appendInputRequired(dst, in.Requests, token, p.serverMeta), nil
+}
+
+// appendInputRequired appends an InputRequiredResult.
+func appendInputRequired(dst []byte, requests map[string]rpc.InputRequest, token string, meta Raw) []byte {
+	dst = append(dst, `{"resultType":"`+mcp.ResultInputRequired+`"`...)
+	if len(requests) > 0 {
+		dst = append(dst, `,"inputRequests":`...)
+		dst = appendRequests(dst, requests)
+	}
+	if token != "" {
+		dst = append(dst, `,"requestState":"`...)
+		dst = append(dst, token...)
+		dst = append(dst, '"')
+	}
+	dst = append(dst, `,"_meta":`...)
+	dst = append(dst, meta...)
+	return append(dst, '}')
+}
+
+// appendRequests appends an inputRequests object, its keys in order.
+func appendRequests(dst []byte, requests map[string]rpc.InputRequest) []byte {
+	dst = append(dst, '{')
+	for i, key := range slices.Sorted(maps.Keys(requests)) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonrpc.AppendString(dst, key)
+		dst = append(dst, `:{"method":`...)
+		dst = jsonrpc.AppendString(dst, requests[key].Method)
+		if params := requests[key].Params; params != nil {
+			dst = append(dst, `,"params":`...)
+			dst = append(dst, params...)
+		} else if requests[key].Method != mcp.MethodListRoots {
+			dst = append(dst, `,"params":{}`...)
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, '}')
+}

@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package modern
+
+import (
+	"context"
+
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+)
+
+// leg is one request of a call and the way its answer goes back: the first
+// request, or a retry that took the call over. Its methods are safe for
+// concurrent use.
+type leg interface {
+	// from returns the request.
+	from() *request
+	// send sends a notification; it fails when the client has gone. On an
+	// answered leg it does nothing.
+	send(msg []byte) error
+	// answer sends the final message, whose error code is code (0 for a result),
+	// and ends the leg. Only the first answer is sent, and none to a client that
+	// has gone.
+	answer(msg []byte, code int64)
+	// release ends the leg of a client that has gone, once its call has stopped.
+	release()
+	// serve tells the leg which call it carries, before the call can use it.
+	serve(c *call)
+}
+
+// begin starts the call that a request asks for, or lets the request take over
+// the parked call it continues. The answer goes to l. An error means that
+// nothing began and that the caller answers.
+func (p *Protocol) begin(ctx context.Context, req *request, l leg) *jsonrpc.Error {
+	if len(req.state) > 0 && req.state[0] == parkedPrefix {
+		return p.resume(req, l)
+	}
+	c := &call{p: p, leg: l, peer: req.peer, method: req.method}
+	in := req.in
+	c.Call = rpc.Call{
+		Method: in.Method, ID: in.ID, Params: in.Params, Target: req.target,
+		Arguments: in.Fields.Arguments, Meta: in.Fields.Meta.Raw, Peer: req.peer, Principal: req.principal,
+		ProgressToken: req.progress, LogLevel: req.level, AllowTask: p.allowTask(req), Client: c,
+	}
+	c.Input.Responses = req.responses
+	if req.state != "" {
+		state, wire := p.openState(req)
+		if wire != nil {
+			return wire
+		}
+		c.Input.State, c.round = state.data, state.round
+	}
+	if !p.calls.enter() {
+		return errBusy
+	}
+	ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	l.serve(c)
+	go c.run(ctx)
+	return nil
+}
+
+var errBusy = jsonrpc.NewError(jsonrpc.CodeInternal, "the server is busy or shutting down; try again later")

@@ -1,0 +1,231 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package modern
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/seal"
+	"github.com/holdfast-mcp/holdfast/internal/subscription"
+	"github.com/holdfast-mcp/holdfast/internal/task"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/transport"
+)
+
+// Raw is a JSON value kept as received.
+type Raw = jsonrpc.Raw
+
+// version is the revision this engine speaks.
+const version = mcp.V20260728
+
+// Config configures a Protocol. Handler is required; other zero fields have the
+// defaults named.
+type Config struct {
+	Handler rpc.Handler
+	// Info names this server in the _meta of every result whose body does not.
+	Info mcp.Implementation
+	// Ring seals request state and addresses of parked calls; all nodes that
+	// serve the same clients need the same. Default: a ring of this process.
+	Ring *seal.Ring
+	// Hub is where changes are published. Default: a hub that stays silent.
+	Hub *subscription.Hub
+	// Tasks keeps the tasks. Nil turns the tasks extension off. The Protocol
+	// watches it but does not close it.
+	Tasks *task.Set
+	// Extensions are offered beside the tasks extension.
+	Extensions []mcp.Extension
+	// Legacy are the versions that the same endpoint serves in the other era.
+	Legacy []mcp.Version
+	// ToolHeaders returns which arguments of a tool Mcp-Param headers mirror; nil
+	// for a tool that is unknown or not the caller's to see. Nil: none do.
+	ToolHeaders func(ctx context.Context, tool string) []mcp.HeaderParam
+	Limits      Limits
+	Log         *slog.Logger // default: discard
+}
+
+// Limits bound what a Protocol holds. Zero fields have the defaults named.
+type Limits struct {
+	Calls              int           // running at once, parked ones included; default 65536
+	CallsPerConn       int           // in flight on one Conn; default 1000
+	Listens            int           // open at once; default 100000
+	ListensPerConn     int           // open on one Conn; default 100
+	Subscriptions      int           // resources, and tasks, in one listen; default 1000
+	Parked             int           // calls waiting for their client; default 10000
+	ParkedPerPrincipal int           // default 1000
+	ParkedFor          time.Duration // before a parked call is given up; default 10 minutes
+	StateTTL           time.Duration // life of a returned requestState; default 1 hour
+	Rounds             int           // of input per call; default 32
+	Quiet              time.Duration // before a pending answer becomes a stream that can carry keep-alives; default 15 seconds
+}
+
+func (l Limits) withDefaults() Limits {
+	l.Calls = cmp.Or(l.Calls, 65536)
+	l.CallsPerConn = cmp.Or(l.CallsPerConn, 1000)
+	l.Listens = cmp.Or(l.Listens, 100_000)
+	l.ListensPerConn = cmp.Or(l.ListensPerConn, 100)
+	l.Subscriptions = cmp.Or(l.Subscriptions, 1000)
+	l.Parked = cmp.Or(l.Parked, 10_000)
+	l.ParkedPerPrincipal = cmp.Or(l.ParkedPerPrincipal, 1000)
+	l.ParkedFor = cmp.Or(l.ParkedFor, 10*time.Minute)
+	l.StateTTL = cmp.Or(l.StateTTL, time.Hour)
+	l.Rounds = cmp.Or(l.Rounds, 32)
+	l.Quiet = cmp.Or(l.Quiet, 15*time.Second)
+	return l
+}
+
+// Protocol is the modern era. It is safe for concurrent use.
+type Protocol struct {
+	cfg        Config
+	methods    map[string]*method
+	results    map[string]*mcp.Extension // by result type
+	extensions []mcp.Extension
+	supported  []mcp.Version
+	serverMeta Raw // {"io.modelcontextprotocol/serverInfo": …}
+	peers      peers
+	lot        lot
+	calls      gate
+	listens    gate
+	timers     sync.Pool // of *time.Timer
+
+	ctx      context.Context // ends at Close
+	cancel   context.CancelFunc
+	draining context.Context // ends at Drain or Close
+	drain    context.CancelFunc
+}
+
+var _ engine.Protocol = (*Protocol)(nil)
+
+// method is what the engine knows about a request method.
+type method struct {
+	name      string
+	nameParam string
+	mayAsk    bool
+	cacheable bool
+	extension *mcp.Extension // nil for the core
+	open      bool           // of an extension, yet usable by everybody
+}
+
+// New returns a Protocol. Close it. It panics when cfg has no handler.
+func New(cfg Config) *Protocol {
+	if cfg.Handler == nil {
+		panic("modern: no handler")
+	}
+	if cfg.Ring == nil {
+		cfg.Ring = seal.NewRing()
+	}
+	if cfg.Hub == nil {
+		cfg.Hub = &subscription.Hub{}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	cfg.Limits = cfg.Limits.withDefaults()
+	p := &Protocol{
+		cfg: cfg, supported: append([]mcp.Version{version}, cfg.Legacy...),
+		serverMeta: serverMeta(cfg.Info), extensions: cfg.Extensions,
+		calls: gate{max: cfg.Limits.Calls}, listens: gate{max: cfg.Limits.Listens},
+		lot: lot{max: cfg.Limits.Parked, perPrincipal: cfg.Limits.ParkedPerPrincipal},
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.draining, p.drain = context.WithCancel(p.ctx)
+	if cfg.Tasks != nil {
+		p.extensions = append([]mcp.Extension{mcp.TasksExtension()}, cfg.Extensions...)
+		cfg.Tasks.Watch(mcp.Modern, p.publishTask)
+	}
+	p.buildMethods()
+	return p
+}
+
+// coreMethods are the request methods this package was written for; the feature
+// table says which of them the version has.
+var coreMethods = []string{
+	mcp.MethodDiscover, mcp.MethodListen, mcp.MethodListTools, mcp.MethodCallTool, mcp.MethodListPrompts,
+	mcp.MethodGetPrompt, mcp.MethodListResources, mcp.MethodListResourceTemplates, mcp.MethodReadResource, mcp.MethodComplete,
+}
+
+func (p *Protocol) buildMethods() {
+	p.methods, p.results = map[string]*method{}, map[string]*mcp.Extension{}
+	for _, name := range coreMethods {
+		if !version.Features().Request(name) {
+			continue
+		}
+		p.methods[name] = &method{
+			name: name, nameParam: mcp.NameParam(name),
+			mayAsk: mcp.MayAskInput(name), cacheable: mcp.Cacheable(name),
+		}
+	}
+	for i := range p.extensions {
+		e := &p.extensions[i]
+		for _, m := range e.Methods {
+			p.methods[m.Name] = &method{
+				name: m.Name, nameParam: m.NameParam, cacheable: mcp.Cacheable(m.Name), extension: e, open: m.Open,
+			}
+		}
+		for _, t := range e.ResultTypes {
+			p.results[t] = e
+		}
+	}
+}
+
+func serverMeta(info mcp.Implementation) Raw {
+	return jsonrpc.Set(nil, mcp.MetaServerInfo, mustMarshal(info))
+}
+
+// mustMarshal encodes values of this package's and package mcp's own types,
+// which always can be.
+func mustMarshal(v any) Raw {
+	data, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		panic("modern: " + err.Error())
+	}
+	return data
+}
+
+// Era implements [engine.Protocol].
+func (p *Protocol) Era() mcp.Era { return mcp.Modern }
+
+// PostBatch implements [engine.Protocol]: the revision has no batches.
+func (p *Protocol) PostBatch(x transport.Exchange, _ []jsonrpc.Element) {
+	engine.ReplyError(x, 400, jsonrpc.ID{}, errBatch)
+}
+
+var errBatch = jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "batches are not part of this protocol version")
+
+// Other implements [engine.Protocol]: the revision has POST only.
+//
+// spec 2026-07-28 basic/transports: GET and DELETE are answered 405.
+func (p *Protocol) Other(x transport.Exchange) {
+	x.Reply(405, nil, "Allow", "POST", "Cache-Control", "no-store")
+}
+
+// Drain refuses new requests, ends every listen gracefully, and waits for the
+// calls in flight. It fails with ctx's cause when ctx ends first.
+func (p *Protocol) Drain(ctx context.Context) error {
+	p.drain()
+	for _, idle := range []<-chan struct{}{p.listens.close(), p.calls.close()} {
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// Close cancels what is in flight, parked calls too, and waits. It is idempotent.
+func (p *Protocol) Close() {
+	p.cancel()
+	p.lot.close()
+	<-p.listens.close()
+	<-p.calls.close()
+}

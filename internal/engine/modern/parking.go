@@ -1,0 +1,317 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package modern
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/seal"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+)
+
+// mergeWindow is how long a call waits with sending its questions for others of
+// its goroutines to ask too, so that the client sees them together.
+const mergeWindow = 2 * time.Millisecond
+
+// errUnattended is the cause of a parked call's context whose client did not
+// come back in time.
+var errUnattended = errors.New("the client did not come back with its answers")
+
+// errParkedGone tells a client that its call cannot be continued.
+var errParkedGone = jsonrpc.NewError(jsonrpc.CodeInvalidParams,
+	"the call that params.requestState belongs to no longer waits here; start over").WithData(restart)
+
+// parked is what a call has once its handler asked. It is guarded by call.mu.
+type parked struct {
+	id      callID
+	binding string
+	pending map[string]*question // by the key the client sees
+	asked   map[string]rpc.InputRequest
+	merge   *time.Timer // until the questions are sent
+	expiry  *time.Timer // runs while no client is there
+	outcome *outcome    // the handler ended while no client was there
+}
+
+type callID [16]byte
+
+// question is one key of an ask.
+type question struct {
+	ask  *ask
+	name string // the key the handler uses
+}
+
+// ask is one blocking Ask.
+type ask struct {
+	answers map[string]Raw
+	missing int
+	done    chan struct{} // closed when nothing is missing
+}
+
+// Ask implements [rpc.Client]: the questions go to the client as the answer to
+// its request, and the call waits for the retry that brings the answers.
+func (c *call) Ask(ctx context.Context, requests map[string]rpc.InputRequest) (map[string]Raw, error) {
+	if len(requests) == 0 {
+		return map[string]Raw{}, nil
+	}
+	if !c.method.mayAsk {
+		return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "%s must not ask the client for input", c.Method)
+	}
+	a, keys, err := c.pose(requests)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-a.done:
+		return a.answers, nil
+	case <-ctx.Done():
+		c.withdraw(keys)
+		return nil, context.Cause(ctx)
+	}
+}
+
+// pose enters questions into the call and sees to it that they are sent.
+func (c *call) pose(requests map[string]rpc.InputRequest) (*ask, []string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range requests {
+		if wire, missing := c.peer.Capabilities.MissingFor(r.Method, r.Params); missing {
+			return nil, nil, wire
+		}
+	}
+	switch {
+	case c.gone || c.ended:
+		return nil, nil, errUnattended
+	case c.round >= c.p.cfg.Limits.Rounds:
+		return nil, nil, errRounds
+	case c.parked == nil:
+		if err := c.p.lot.enter(c, c.leg.from()); err != nil {
+			return nil, nil, err
+		}
+	}
+	a := &ask{answers: make(map[string]Raw, len(requests)), missing: len(requests), done: make(chan struct{})}
+	keys := make([]string, 0, len(requests))
+	for name, r := range requests {
+		key := name
+		for n := 2; c.parked.pending[key] != nil; n++ {
+			key = name + "-" + strconv.Itoa(n)
+		}
+		c.parked.pending[key] = &question{a, name}
+		c.parked.asked[key] = r
+		keys = append(keys, key)
+	}
+	c.sendSoon()
+	return a, keys, nil
+}
+
+// sendSoon starts the merge window, if a client is there and none is open.
+// c.mu is held.
+func (c *call) sendSoon() {
+	if c.leg == nil || c.parked.merge != nil {
+		return
+	}
+	c.parked.merge = time.AfterFunc(mergeWindow, c.park)
+}
+
+// park answers the leg with the open questions and leaves the call without one.
+func (c *call) park() {
+	c.mu.Lock()
+	k := c.parked
+	k.merge = nil
+	l := c.leg
+	if l == nil || len(k.pending) == 0 {
+		c.mu.Unlock()
+		return
+	}
+	c.leg = nil
+	c.round++
+	round, deadline := c.round, time.Now().Add(c.p.cfg.Limits.ParkedFor)
+	k.expiry = time.AfterFunc(c.p.cfg.Limits.ParkedFor, func() { c.expire(round) })
+	req := l.from()
+	token := string(parkedPrefix) + c.p.cfg.Ring.Seal(seal.Parked, k.binding, k.address(round, deadline))
+	buf := getBuffer()
+	defer putBuffer(buf)
+	msg := append((*buf)[:0], `{"jsonrpc":"2.0","id":`...)
+	msg = append(msg, req.in.ID.Raw()...)
+	msg = append(msg, `,"result":`...)
+	msg = appendInputRequired(msg, k.asked, token, c.p.serverMeta)
+	*buf = oneLine(append(msg, '}'))
+	c.mu.Unlock()
+	l.answer(*buf, 0)
+}
+
+// address is what the sealed token of a round says.
+func (k *parked) address(round int, deadline time.Time) []byte {
+	plain := make([]byte, 0, len(k.id)+2+8)
+	plain = append(plain, k.id[:]...)
+	plain = binary.BigEndian.AppendUint16(plain, uint16(round))
+	return binary.BigEndian.AppendUint64(plain, uint64(deadline.Unix()))
+}
+
+// withdraw removes questions whose asker no longer waits.
+func (c *call) withdraw(keys []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, key := range keys {
+		delete(c.parked.pending, key)
+		delete(c.parked.asked, key)
+	}
+}
+
+// expire gives up a call that has been without a client since the given round.
+func (c *call) expire(round int) {
+	c.mu.Lock()
+	if c.leg != nil || c.round != round || c.gone {
+		c.mu.Unlock()
+		return
+	}
+	c.gone = true
+	c.mu.Unlock()
+	c.p.lot.leave(c)
+	c.cancel(errUnattended)
+}
+
+// resume lets a retry take over the parked call it names.
+func (p *Protocol) resume(req *request, l leg) *jsonrpc.Error {
+	plain, err := p.cfg.Ring.Open(seal.Parked, req.binding(), req.state[1:])
+	if err != nil || len(plain) != len(callID{})+2+8 {
+		return errState
+	}
+	c := p.lot.find(callID(plain))
+	round := int(binary.BigEndian.Uint16(plain[16:]))
+	if c == nil || uint64(time.Now().Unix()) > binary.BigEndian.Uint64(plain[18:]) {
+		return errParkedGone
+	}
+	return c.attach(req, l, round)
+}
+
+// attach makes l the call's leg and delivers the answers it brought.
+func (c *call) attach(req *request, l leg, round int) *jsonrpc.Error {
+	c.mu.Lock()
+	k := c.parked
+	switch {
+	case c.gone:
+		c.mu.Unlock()
+		return errParkedGone
+	case c.leg != nil || round != c.round:
+		c.mu.Unlock()
+		return jsonrpc.NewError(jsonrpc.CodeInvalidParams, "params.requestState has been used by another retry")
+	}
+	k.expiry.Stop()
+	c.peer = req.peer
+	l.serve(c)
+	if o := k.outcome; o != nil {
+		c.gone = true
+		c.mu.Unlock()
+		c.p.lot.leave(c)
+		c.p.answer(l, c.method, req.peer, round, *o)
+		return nil
+	}
+	c.leg = l
+	k.deliver(req.responses)
+	if len(k.pending) > 0 { // the client asked too little of its user: ask again
+		c.sendSoon()
+	}
+	c.mu.Unlock()
+	return nil
+}
+
+// deliver hands answers to the asks that wait for them; other keys are ignored.
+func (k *parked) deliver(responses map[string]Raw) {
+	for key, response := range responses {
+		q := k.pending[key]
+		if q == nil {
+			continue
+		}
+		delete(k.pending, key)
+		delete(k.asked, key)
+		q.ask.answers[q.name] = response
+		if q.ask.missing--; q.ask.missing == 0 {
+			close(q.ask.done)
+		}
+	}
+}
+
+// lot holds the calls that have asked, so that retries find them. It is safe
+// for concurrent use; the zero lot with limits is ready.
+type lot struct {
+	max, perPrincipal int
+
+	mu         sync.Mutex
+	calls      map[callID]*call
+	principals map[string]int
+}
+
+// enter gives c, begun by req, a place. c.mu is held.
+func (t *lot) enter(c *call, req *request) *jsonrpc.Error {
+	k := &parked{
+		binding: req.binding(),
+		pending: map[string]*question{}, asked: map[string]rpc.InputRequest{},
+	}
+	rand.Read(k.id[:])
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.calls) >= t.max || t.principals[c.Principal.ID] >= t.perPrincipal {
+		return jsonrpc.NewError(jsonrpc.CodeInternal, "too many calls wait for input from their clients")
+	}
+	if t.calls == nil {
+		t.calls, t.principals = map[callID]*call{}, map[string]int{}
+	}
+	t.calls[k.id] = c
+	t.principals[c.Principal.ID]++
+	c.parked = k
+	return nil
+}
+
+func (t *lot) find(id callID) *call {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.calls[id]
+}
+
+// leave takes c's place away; idempotent.
+func (t *lot) leave(c *call) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.calls[c.parked.id] != c {
+		return
+	}
+	delete(t.calls, c.parked.id)
+	if t.principals[c.Principal.ID]--; t.principals[c.Principal.ID] == 0 {
+		delete(t.principals, c.Principal.ID)
+	}
+}
+
+// close gives up every call in the lot.
+func (t *lot) close() {
+	t.mu.Lock()
+	calls := make([]*call, 0, len(t.calls))
+	for _, c := range t.calls {
+		calls = append(calls, c)
+	}
+	t.mu.Unlock()
+	for _, c := range calls {
+		c.giveUp()
+	}
+}
+
+// giveUp ends a call that waits for a client which will find nothing any more.
+func (c *call) giveUp() {
+	c.mu.Lock()
+	if c.leg == nil {
+		c.gone = true
+	}
+	if c.parked.expiry != nil {
+		c.parked.expiry.Stop()
+	}
+	c.mu.Unlock()
+	c.p.lot.leave(c)
+	c.cancel(errClosing)
+}

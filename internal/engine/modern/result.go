@@ -1,0 +1,158 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package modern
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// answer sends an outcome to l.
+func (p *Protocol) answer(l leg, m *method, peer *rpc.Peer, round int, o outcome) {
+	buf := getBuffer()
+	defer putBuffer(buf)
+	req := l.from()
+	wire := o.wire
+	if wire == nil {
+		*buf, wire = p.appendOutcome((*buf)[:0], req, m, peer, round, &o.res)
+	}
+	if wire != nil {
+		*buf = jsonrpc.AppendError((*buf)[:0], req.in.ID, wire)
+		l.answer(oneLine(*buf), wire.Code)
+		return
+	}
+	l.answer(oneLine(*buf), 0)
+}
+
+// appendOutcome appends the response that res stands for.
+func (p *Protocol) appendOutcome(dst []byte, req *request, m *method, peer *rpc.Peer, round int, res *rpc.Result) ([]byte, *jsonrpc.Error) {
+	dst = append(dst, `{"jsonrpc":"2.0","id":`...)
+	dst = append(dst, req.in.ID.Raw()...)
+	dst = append(dst, `,"result":`...)
+	var wire *jsonrpc.Error
+	if res.Input != nil {
+		dst, wire = p.appendInput(dst, req, m, peer, round, res.Input)
+	} else {
+		dst, wire = p.appendComplete(dst, req, m, peer, res)
+	}
+	return append(dst, '}'), wire
+}
+
+func (p *Protocol) appendComplete(dst []byte, req *request, m *method, peer *rpc.Peer, res *rpc.Result) ([]byte, *jsonrpc.Error) {
+	resultType := mcp.ResultComplete
+	if res.Type != "" && res.Type != resultType {
+		resultType = res.Type
+		e := p.results[resultType]
+		if e == nil {
+			p.cfg.Log.Error("handler returned an unregistered result type", "type", resultType, "method", m.name)
+			return dst, jsonrpc.NewError(jsonrpc.CodeInternal, "internal error")
+		}
+		if !peer.Capabilities.Has(e.ID) {
+			return dst, mcp.MissingExtension(e.ID)
+		}
+	}
+	cache := (*mcp.CacheHint)(nil)
+	if m.cacheable && resultType == mcp.ResultComplete {
+		cache = &res.Cache
+		if req.retry() { // spec 2026-07-28 server/utilities/caching: results of retries must not be cached
+			cache = &mcp.CacheHint{}
+		}
+	}
+	return appendResult(dst, resultType, cache, res.Body, p.serverMeta), nil
+}
+
+// appendResult appends the result object: body with resultType, the cache hints
+// if cache is not nil, and meta merged into its _meta. The body is not decoded.
+//
+// spec 2026-07-28 basic: every result carries resultType; serverInfo should be
+// in _meta. Cache hints default to stale at once and private.
+func appendResult(dst []byte, resultType string, cache *mcp.CacheHint, body, meta Raw) []byte {
+	body, own := plainBody(body, meta)
+	dst = append(dst, `{"resultType":`...)
+	dst = jsonrpc.AppendString(dst, resultType)
+	if cache != nil {
+		dst = append(dst, `,"ttlMs":`...)
+		dst = strconv.AppendInt(dst, max(cache.TTLMillis, 0), 10)
+		if cache.Scope == mcp.CachePublic {
+			dst = append(dst, `,"cacheScope":"public"`...)
+		} else {
+			dst = append(dst, `,"cacheScope":"private"`...)
+		}
+	}
+	inner := members(body)
+	if len(inner) > 0 {
+		dst = append(dst, ',')
+		dst = append(dst, inner...)
+	}
+	if !own && meta != nil {
+		dst = append(dst, `,"_meta":`...)
+		dst = append(dst, meta...)
+	}
+	return append(dst, '}')
+}
+
+var reserved = [][]byte{[]byte(`"_meta"`), []byte(`"resultType"`), []byte(`"ttlMs"`), []byte(`"cacheScope"`)}
+
+// plainBody returns body without the members that are the engine's to write,
+// and with meta merged into its own _meta; own says whether it has one. Most
+// bodies have none of the names anywhere, which is found out without parsing.
+func plainBody(body, meta Raw) (plain Raw, own bool) {
+	if !slices.ContainsFunc(reserved, func(name []byte) bool { return bytes.Contains(body, name) }) {
+		return body, false
+	}
+	body = jsonrpc.Delete(body, "resultType", "ttlMs", "cacheScope")
+	existing, ok := jsonrpc.Get(body, "_meta")
+	if !ok || existing.Kind() != '{' {
+		return jsonrpc.Delete(body, "_meta"), false
+	}
+	for name, value := range jsonrpc.Members(meta) {
+		key, _ := jsonrpc.Unquote(name)
+		if _, has := jsonrpc.Get(existing, key); !has {
+			existing = jsonrpc.Set(existing, key, value)
+		}
+	}
+	return jsonrpc.Set(body, "_meta", existing), true
+}
+
+// members returns what stands between the braces of an object.
+func members(object Raw) []byte {
+	inner := bytes.TrimSpace(object)
+	if len(inner) < 2 {
+		return nil
+	}
+	return bytes.TrimSpace(inner[1 : len(inner)-1])
+}
+
+// oneLine replaces raw newlines, which JSON has only between tokens, in place:
+// a message must be one line on stdio and one data line on an event stream.
+func oneLine(msg []byte) []byte {
+	if bytes.IndexByte(msg, '\n') < 0 && bytes.IndexByte(msg, '\r') < 0 {
+		return msg
+	}
+	for i, b := range msg {
+		if b == '\n' || b == '\r' {
+			msg[i] = ' '
+		}
+	}
+	return msg
+}
+
+// maxBuffer bounds the buffers that are kept for reuse.
+const maxBuffer = 64 << 10
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
+
+func getBuffer() *[]byte { return buffers.Get().(*[]byte) }
+
+func putBuffer(b *[]byte) {
+	if cap(*b) <= maxBuffer {
+		buffers.Put(b)
+	}
+}
