@@ -1,0 +1,115 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package endpoint puts one handler behind every era: it builds the two era
+// engines over shared keys, sessions, tasks and subscriptions, and is served by
+// any transport. SDK servers and the gateway's paths are endpoints.
+//
+// An endpoint owns what its engines start; Close waits for it.
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+
+	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/engine/legacy"
+	"github.com/holdfast-mcp/holdfast/internal/engine/modern"
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/seal"
+	"github.com/holdfast-mcp/holdfast/internal/session"
+	"github.com/holdfast-mcp/holdfast/internal/subscription"
+	"github.com/holdfast-mcp/holdfast/internal/task"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/transport"
+)
+
+// Config says what an endpoint serves. Handler and Info are required.
+type Config struct {
+	Handler    rpc.Handler
+	Info       mcp.Implementation
+	Hub        *subscription.Hub // changes to announce; nil means none
+	Ring       *seal.Ring        // nil means keys that live as long as the process
+	Extensions []mcp.Extension
+	// ToolHeaders returns the Mcp-Param headers of a tool; nil means none.
+	ToolHeaders func(ctx context.Context, tool string) []mcp.HeaderParam
+	Eras        []mcp.Era      // nil means both
+	Limits      jsonrpc.Limits // zero means jsonrpc.DefaultLimits
+	Log         *slog.Logger   // nil means slog.Default
+}
+
+// Endpoint serves one handler in every era. It is safe for concurrent use.
+type Endpoint struct {
+	*engine.Engine
+	legacy *legacy.Protocol
+	modern *modern.Protocol
+	tasks  *task.Set
+}
+
+var _ transport.Server = (*Endpoint)(nil)
+
+// New returns an endpoint.
+func New(cfg Config) *Endpoint {
+	if cfg.Hub == nil {
+		cfg.Hub = &subscription.Hub{}
+	}
+	if cfg.Ring == nil {
+		cfg.Ring = seal.NewRing()
+	}
+	if cfg.Limits == (jsonrpc.Limits{}) {
+		cfg.Limits = jsonrpc.DefaultLimits()
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Eras == nil {
+		cfg.Eras = []mcp.Era{mcp.Legacy, mcp.Modern}
+	}
+	e := &Endpoint{}
+	e.tasks = task.NewSet(task.Config{Log: cfg.Log})
+	var protocols []engine.Protocol
+	if slices.Contains(cfg.Eras, mcp.Legacy) {
+		e.legacy = legacy.New(legacy.Config{
+			Handler: cfg.Handler, Info: cfg.Info, Ring: cfg.Ring, Hub: cfg.Hub, Tasks: e.tasks,
+			Sessions: session.NewRegistry(session.Config{}), Log: cfg.Log,
+		})
+		protocols = append(protocols, e.legacy)
+	}
+	if slices.Contains(cfg.Eras, mcp.Modern) {
+		var older []mcp.Version
+		if e.legacy != nil {
+			older = mcp.VersionsOf(mcp.Legacy)
+		}
+		e.modern = modern.New(modern.Config{
+			Handler: cfg.Handler, Info: cfg.Info, Ring: cfg.Ring, Hub: cfg.Hub, Tasks: e.tasks,
+			Extensions: cfg.Extensions, Legacy: older, ToolHeaders: cfg.ToolHeaders, Log: cfg.Log,
+		})
+		protocols = append(protocols, e.modern)
+	}
+	e.Engine = engine.New(cfg.Limits, cfg.Log, protocols...)
+	return e
+}
+
+// Drain ends open streams so that clients reconnect elsewhere, and waits for
+// calls in flight until ctx ends.
+func (e *Endpoint) Drain(ctx context.Context) error {
+	var errs []error
+	if e.legacy != nil {
+		errs = append(errs, e.legacy.Drain(ctx))
+	}
+	if e.modern != nil {
+		errs = append(errs, e.modern.Drain(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// Close ends everything at once and waits for it.
+func (e *Endpoint) Close() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = e.Drain(ctx) // ends at once: ctx is over
+	e.tasks.Close()
+}
