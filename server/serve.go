@@ -1,0 +1,137 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/endpoint"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/transport"
+	"github.com/holdfast-mcp/holdfast/transport/httpsse"
+	"github.com/holdfast-mcp/holdfast/transport/stdio"
+	"github.com/holdfast-mcp/holdfast/transport/streamable"
+)
+
+// Bounds of serving over HTTP.
+const (
+	drainTimeout  = 10 * time.Second
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	headerBytes   = 64 << 10
+)
+
+// serving returns the endpoint, made when the server first serves.
+func (s *Server) serving() *endpoint.Endpoint {
+	s.start.Do(func() {
+		e := endpoint.New(endpoint.Config{
+			Handler: s.handler, Info: s.info, Hub: &s.hub, Ring: s.ring, Extensions: s.extensionList(),
+			ToolHeaders: func(_ context.Context, tool string) []mcp.HeaderParam { return s.toolHeaders(tool) },
+			Eras:        s.eras, Log: s.log,
+		})
+		s.streamable = streamable.NewHandler(e, streamable.Config{AllowedHosts: s.hosts, AllowedOrigins: s.origins})
+		s.endpoint.Store(e)
+	})
+	return s.endpoint.Load()
+}
+
+// ServeHTTP serves every revision's Streamable HTTP on any path it is mounted
+// at. Call [Server.Close] when the HTTP server has stopped.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.serving()
+	s.streamable.ServeHTTP(w, r)
+}
+
+// ServeConn serves one connection until its peer leaves or ctx ends.
+func (s *Server) ServeConn(ctx context.Context, c transport.Conn) error {
+	return s.serving().ServeConn(ctx, c)
+}
+
+// ServeStdio serves the process's standard input and output until the input
+// ends or ctx does. Nothing else may write to standard output meanwhile.
+//
+// One goroutine reads standard input; when ctx ends first, it goes with the
+// process, as a blocked read of a terminal or pipe cannot be called off.
+func (s *Server) ServeStdio(ctx context.Context) error {
+	defer s.Close()
+	in, feed := io.Pipe()
+	go func() { // see the doc: ends with standard input
+		_, err := io.Copy(feed, os.Stdin)
+		feed.CloseWithError(err)
+	}()
+	out := struct{ io.Writer }{os.Stdout} // which must not be closed
+	return s.ServeConn(ctx, stdio.New(in, out, jsonrpc.DefaultLimits().Bytes))
+}
+
+// ListenAndServe serves HTTP on addr until ctx ends: Streamable HTTP at /mcp
+// and, for the oldest clients, HTTP+SSE at /sse and /messages, over HTTP/1.1
+// and cleartext HTTP/2. When ctx ends it waits for running calls, at most ten
+// seconds, and returns nil. The server does not serve again afterwards.
+func (s *Server) ListenAndServe(ctx context.Context, addr string) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	return s.Serve(ctx, l)
+}
+
+// Serve is [Server.ListenAndServe] on a listener, which it closes.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	e := s.serving()
+	defer e.Close()
+	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	srv := &http.Server{
+		Handler: s.mux(e), Protocols: protocols,
+		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
+		BaseContext: func(net.Listener) context.Context { return requests },
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }() // owned here: ends with Shutdown or Close, received below
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	limit, stop := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer stop()
+	err := e.Drain(limit)
+	cancel() // what still streams has nothing more to come
+	err = errors.Join(err, srv.Shutdown(limit), srv.Close())
+	if got := <-served; !errors.Is(got, http.ErrServerClosed) {
+		err = errors.Join(err, got)
+	}
+	return err
+}
+
+// mux mounts the transports.
+func (s *Server) mux(e *endpoint.Endpoint) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/mcp", s)
+	if s.eras == nil || slices.Contains(s.eras, mcp.Legacy) {
+		sse := httpsse.NewHandler(e, httpsse.Config{AllowedHosts: s.hosts, AllowedOrigins: s.origins})
+		mux.Handle("/sse", sse)
+		mux.Handle("/messages", sse)
+	}
+	return mux
+}
+
+// Close ends all serving at once: streams, tasks and calls in flight. It is
+// for servers served by [Server.ServeHTTP] or [Server.ServeConn].
+func (s *Server) Close() {
+	if e := s.endpoint.Load(); e != nil {
+		e.Close()
+	}
+}
