@@ -1,0 +1,121 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// Raw is a JSON value kept as received.
+type Raw = jsonrpc.Raw
+
+// Asker answers a question of the server: elicitation/create,
+// sampling/createMessage or roots/list, with its params as received. An error
+// that is a *jsonrpc.Error goes to a legacy server as it is, any other as an
+// internal error without its text; in the modern era it fails the call. It must
+// be safe for concurrent use.
+type Asker func(ctx context.Context, method string, params Raw) (Raw, error)
+
+// CallOptions say how one call is made. The zero value is a plain call.
+type CallOptions struct {
+	// OnNotify gets the notifications that belong to this call, in order, on the
+	// caller's goroutine, all of them before the call returns. Progress carries the
+	// token of the caller's params. Without it progress is dropped and log messages
+	// go to the client's handler.
+	OnNotify func(method string, params Raw)
+	// Progress asks for progress even when params carry no progressToken.
+	Progress bool
+	// OnAsk answers the server's questions during this call, instead of the client's
+	// handlers.
+	OnAsk Asker
+	// ReturnInput returns a modern input_required result as it is, instead of
+	// answering it and calling again.
+	ReturnInput bool
+	// LogLevel asks for log messages during this call (modern), instead of the
+	// client's level.
+	LogLevel mcp.LogLevel
+	// Capabilities and ClientInfo stand in this request's _meta in place of the
+	// client's own (modern). Nil means the client's.
+	Capabilities, ClientInfo Raw
+	// InputSchema is the called tool's, if the caller knows it better than the
+	// client does from earlier lists; it says which arguments are mirrored in headers.
+	InputSchema Raw
+	// Header is added to the HTTP request.
+	Header http.Header
+}
+
+// CallOption changes how a typed call is made.
+type CallOption interface{ applyCall(*CallOptions) }
+
+type callOption func(*CallOptions)
+
+func (f callOption) applyCall(o *CallOptions) { f(o) }
+
+// With makes a typed call by these options; options after it still apply.
+func With(o CallOptions) CallOption { return callOption(func(dst *CallOptions) { *dst = o }) }
+
+// Progress is what a server reports about a running call.
+type Progress struct {
+	Progress float64  `json:"progress"`
+	Total    *float64 `json:"total,omitzero"` // nil when unknown
+	Message  string   `json:"message,omitzero"`
+}
+
+// OnProgress asks for progress and hands it to f, in order, on the caller's goroutine.
+func OnProgress(f func(Progress)) CallOption {
+	return onCallNotification(mcp.NotificationProgress, func(o *CallOptions) { o.Progress = true }, func(params Raw) {
+		var p Progress
+		if json.Unmarshal(params, &p) == nil {
+			f(p)
+		}
+	})
+}
+
+// OnCallLog hands the log messages of this call to f, on the caller's goroutine.
+func OnCallLog(level mcp.LogLevel, f func(LogMessage)) CallOption {
+	return onCallNotification(mcp.NotificationMessage, func(o *CallOptions) { o.LogLevel = level }, func(params Raw) {
+		var m LogMessage
+		if json.Unmarshal(params, &m) == nil {
+			f(m)
+		}
+	})
+}
+
+// onCallNotification chains a handler of one method in front of those set before.
+func onCallNotification(method string, set func(*CallOptions), handle func(Raw)) CallOption {
+	return callOption(func(o *CallOptions) {
+		set(o)
+		next := o.OnNotify
+		o.OnNotify = func(m string, params Raw) {
+			switch {
+			case m == method:
+				handle(params)
+			case next != nil:
+				next(m, params)
+			}
+		}
+	})
+}
+
+// CallHeader adds a header to the HTTP request of this call.
+func CallHeader(name, value string) CallOption {
+	return callOption(func(o *CallOptions) {
+		if o.Header == nil {
+			o.Header = http.Header{}
+		}
+		o.Header.Add(name, value)
+	})
+}
+
+// LogMessage is a log message of the server.
+type LogMessage struct {
+	Level  mcp.LogLevel `json:"level"`
+	Logger string       `json:"logger,omitzero"`
+	Data   Raw          `json:"data"`
+}

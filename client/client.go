@@ -1,0 +1,166 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// Client is a connection to one server. It is safe for concurrent use. Handlers
+// may use it, except for Close.
+type Client struct {
+	core *core
+	link link
+
+	turn   chan struct{} // holds one token: who has it may change filter
+	filter Filter
+
+	once     sync.Once
+	closeErr error
+}
+
+// Connect finds out what the server at target speaks, makes its handshake and
+// begins to listen if handlers need it. ctx bounds only that; the Client lives
+// until Close.
+func Connect(ctx context.Context, target Target, opts ...Option) (*Client, error) {
+	k, err := newCore(ctx, newConfig(opts))
+	if err != nil {
+		return nil, err
+	}
+	bound, done := k.group.bind(ctx)
+	defer done(nil)
+	l, err := target.connect(bound, k)
+	if err != nil {
+		k.group.end(ErrClosed)
+		k.group.wait()
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	c := &Client{core: k, link: l, turn: make(chan struct{}, 1)}
+	if f := k.cfg.handlers.filter().offered(l.hello().capabilities); f.wanted() {
+		if err := c.Listen(bound, f); err != nil {
+			k.log.Warn("the server's changes are not heard of", "error", err)
+		}
+	}
+	return c, nil
+}
+
+// offered is what of f the server announces.
+func (f Filter) offered(c mcp.ServerCapabilities) Filter {
+	f.Tools = f.Tools && c.Tools != nil && c.Tools.ListChanged
+	f.Prompts = f.Prompts && c.Prompts != nil && c.Prompts.ListChanged
+	f.Resources = f.Resources && c.Resources != nil && c.Resources.ListChanged
+	return f
+}
+
+// Version returns the protocol version in use.
+func (c *Client) Version() mcp.Version { return c.link.features().Version }
+
+// Features returns what the version in use has.
+func (c *Client) Features() *mcp.Features { return c.link.features() }
+
+// ServerInfo returns what the server calls itself. It is not to be trusted.
+func (c *Client) ServerInfo() mcp.Implementation { return c.link.hello().info }
+
+// ServerCapabilities returns what the server offers.
+func (c *Client) ServerCapabilities() mcp.ServerCapabilities { return c.link.hello().capabilities }
+
+// Instructions returns how the server wants to be used, for a model to read.
+func (c *Client) Instructions() string { return c.link.hello().instructions }
+
+// Hello returns the result of server/discover or initialize as received, nil
+// when the server gave none.
+func (c *Client) Hello() Raw { return c.link.hello().raw }
+
+// Call sends a request and returns its result as the bytes that came. params
+// must be a valid JSON object, or nil; they are sent as given, but for what the
+// era puts into _meta and for the progress token, which is replaced on the wire.
+//
+// Errors the server sent are *jsonrpc.Error in the chain, with FromPeer. Others
+// are [*HTTPError], [*ProtocolError], the sentinels of this package, or the
+// cause of ctx's end; when ctx ends, the request is cancelled on the server.
+func (c *Client) Call(ctx context.Context, method string, params Raw, o CallOptions) (Raw, error) {
+	ctx, done := c.core.group.bind(ctx)
+	defer done(nil)
+	r := &request{method: method, params: params, opts: o, listen: method == mcp.MethodListen}
+	if c.link.features().ResultTypes && mcp.MayAskInput(method) && !o.ReturnInput {
+		return c.rounds(ctx, r)
+	}
+	return c.call(ctx, r)
+}
+
+// call is one round trip within the client's own time limit.
+func (c *Client) call(ctx context.Context, r *request) (Raw, error) {
+	if _, limited := ctx.Deadline(); limited || r.listen {
+		return c.link.call(ctx, r)
+	}
+	d := c.core.cfg.callTimeout
+	if !c.link.features().ResultTypes && mcp.MayAskInput(r.method) {
+		d += c.core.cfg.inputTimeout // a legacy server asks within the call
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, d, fmt.Errorf("%s: no result after %v: %w", r.method, d, ErrTimeout))
+	defer cancel()
+	return c.link.call(ctx, r)
+}
+
+// Notify sends a notification.
+func (c *Client) Notify(ctx context.Context, method string, params Raw) error {
+	ctx, done := c.core.group.bind(ctx)
+	defer done(nil)
+	return c.link.notify(ctx, method, params)
+}
+
+// Listen says what the client wants to hear of, in place of what it was, and
+// waits until the server has agreed; the handlers' options do it by themselves.
+// What is heard of goes to the client's handlers. When listening was interrupted,
+// what may have been missed counts as changed.
+func (c *Client) Listen(ctx context.Context, f Filter) error {
+	return c.relisten(ctx, func(current *Filter) { *current = f.clone() })
+}
+
+// relisten changes the filter, one change at a time.
+func (c *Client) relisten(ctx context.Context, change func(*Filter)) error {
+	ctx, done := c.core.group.bind(ctx)
+	defer done(nil)
+	select {
+	case c.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-c.turn }()
+	ctx, cancel := context.WithTimeoutCause(ctx, c.core.cfg.callTimeout, fmt.Errorf("listen: %w", ErrTimeout))
+	defer cancel()
+	next := c.filter.clone()
+	change(&next)
+	if err := c.link.listen(ctx, next); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	c.filter = next
+	return nil
+}
+
+// closeTimeout bounds the farewell to the server.
+const closeTimeout = 5 * time.Second
+
+// Close ends all calls, tells the server, and waits for every goroutine of the
+// client. It is idempotent.
+func (c *Client) Close() error {
+	c.once.Do(func() {
+		c.core.group.end(ErrClosed)
+		c.core.flights.fail(ErrClosed)
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		err := c.link.shutdown(ctx)
+		c.core.group.wait()
+		if !errors.Is(err, ErrClosed) {
+			c.closeErr = err
+		}
+	})
+	return c.closeErr
+}

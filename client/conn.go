@@ -1,0 +1,248 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/transport"
+)
+
+const (
+	maxGarbage = 64 // unreadable messages in a row that a connection survives
+	writeQueue = 64 // messages that wait to be written
+)
+
+// poster is a Conn whose messages travel independently of each other, so that
+// one that takes long must not hold up the rest.
+type poster interface {
+	Post(ctx context.Context, message []byte) error
+}
+
+// mux carries the requests of both eras over one message stream. It has a
+// goroutine that reads and, unless the Conn is a poster, one that writes; they
+// end when the Conn is closed.
+type mux struct {
+	*core
+	conn   transport.Conn
+	poster poster // nil for an ordinary stream
+	writes chan []byte
+
+	closing sync.Once
+	dead    chan struct{} // closed after the connection has failed
+	ended   error         // why; to be read after dead
+
+	batching atomic.Bool
+	// request handles requests of the server; it is set once its era is known.
+	request atomic.Pointer[func(jsonrpc.Message)]
+
+	garbage int // used by the reader only
+}
+
+func newMux(k *core, conn transport.Conn) (*mux, error) {
+	m := &mux{core: k, conn: conn, writes: make(chan []byte, writeQueue), dead: make(chan struct{})}
+	m.poster, _ = conn.(poster)
+	if !k.group.start(m.read) || m.poster == nil && !k.group.start(m.write) {
+		conn.Close()
+		return nil, ErrClosed
+	}
+	return m, nil
+}
+
+// fail ends the connection and everything in flight on it.
+func (m *mux) fail(err error) {
+	m.closing.Do(func() {
+		m.ended = err
+		close(m.dead)
+		m.flights.fail(err)
+		m.conn.Close()
+	})
+}
+
+func (m *mux) write(context.Context) {
+	for {
+		select {
+		case message := <-m.writes:
+			if err := m.conn.Write(message); err != nil {
+				m.fail(fmt.Errorf("%w: write: %w", ErrConnClosed, err))
+				return
+			}
+		case <-m.dead:
+			return
+		}
+	}
+}
+
+// send hands a message over; with a poster it returns when it has been taken.
+func (m *mux) send(ctx context.Context, message []byte) error {
+	if m.poster != nil {
+		return m.poster.Post(ctx, message)
+	}
+	select {
+	case <-m.dead:
+		return m.ended
+	default:
+	}
+	select {
+	case m.writes <- message:
+		return nil
+	case <-m.dead:
+		return m.ended
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// trySend is send for what nobody waits for.
+func (m *mux) trySend(ctx context.Context, message []byte) {
+	if err := m.send(ctx, message); err != nil {
+		m.log.Debug("message not delivered", "error", err)
+	}
+}
+
+// roundTrip sends f's request and waits for its response. When ctx ends first,
+// the server is told.
+func (m *mux) roundTrip(ctx context.Context, f *flight, params Raw) (Raw, error) {
+	if err := m.flights.add(f); err != nil {
+		return nil, err
+	}
+	defer m.flights.remove(f)
+	message := jsonrpc.AppendRequest(nil, f.id, f.req.method, params)
+	if err := m.dispatch(ctx, f, message); err != nil {
+		return nil, err
+	}
+	result, err := f.wait(ctx)
+	if err != nil && ctx.Err() != nil && f.req.method != mcp.MethodInitialize {
+		m.sendCancelled(f.id, context.Cause(ctx))
+	}
+	return result, err
+}
+
+func (m *mux) dispatch(ctx context.Context, f *flight, message []byte) error {
+	if m.poster == nil {
+		return m.send(ctx, message)
+	}
+	started := m.group.start(func(context.Context) {
+		if err := m.poster.Post(ctx, message); err != nil {
+			f.end(nil, err)
+		}
+	})
+	if !started {
+		return ErrClosed
+	}
+	return nil
+}
+
+func (m *mux) sendCancelled(id jsonrpc.ID, cause error) {
+	message := jsonrpc.AppendNotification(nil, mcp.NotificationCancelled, cancelledParams(id, cause))
+	m.group.start(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, farewell)
+		defer cancel()
+		m.trySend(ctx, message)
+	})
+}
+
+// read takes messages until the connection ends.
+func (m *mux) read(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() { m.fail(context.Cause(ctx)) })
+	defer stop()
+	for {
+		data, err := m.conn.Read()
+		switch {
+		case errors.Is(err, transport.ErrTooLarge):
+			m.unreadable(protocolErrorf("a message is over the size limit"), true)
+			continue
+		case errors.Is(err, io.EOF):
+			m.fail(ErrConnClosed)
+			return
+		case err != nil:
+			m.fail(fmt.Errorf("%w: read: %w", ErrConnClosed, err))
+			return
+		}
+		if len(data) == 0 {
+			continue
+		}
+		messages, err := m.decode(data, m.batching.Load())
+		if err != nil {
+			m.unreadable(err, data[0] == '{' || data[0] == '[')
+			continue
+		}
+		m.garbage = 0
+		for i := range messages {
+			m.take(messages[i])
+		}
+	}
+}
+
+// unreadable decides what a message that cannot be read costs: the one call in
+// flight, whose answer it was; or nothing, as servers print stray lines; or,
+// when there are too many, the connection.
+func (m *mux) unreadable(err error, meant bool) {
+	m.log.Warn("message of the server dropped", "error", err)
+	if only := m.flights.only(func(f *flight) bool { return !f.req.listen }); meant && only != nil {
+		only.end(nil, err)
+	}
+	if m.garbage++; m.garbage > maxGarbage {
+		m.fail(fmt.Errorf("%w: %w", ErrConnClosed, err))
+	}
+}
+
+func (m *mux) take(msg jsonrpc.Message) {
+	switch msg.Kind() {
+	case jsonrpc.Response:
+		m.response(&msg)
+	case jsonrpc.Notification:
+		m.notification(m.listening(msg.Params), &msg)
+	case jsonrpc.Request:
+		if handle := m.request.Load(); handle != nil {
+			(*handle)(msg)
+			return
+		}
+		m.answer(m.group.ctx, nil, msg, m.trySend)
+	}
+}
+
+func (m *mux) response(msg *jsonrpc.Message) {
+	f := m.flights.get(msg.ID)
+	if msg.ID.IsZero() { // an error about a request the server could not read
+		f = m.flights.only(func(*flight) bool { return true })
+	}
+	switch {
+	case f == nil:
+		m.log.Debug("response to no request in flight dropped", "id", msg.ID.String())
+	case msg.Error != nil:
+		f.end(nil, msg.Error)
+	default:
+		f.end(msg.Result, nil)
+	}
+}
+
+// listening returns the listen request that a notification belongs to.
+func (m *mux) listening(params Raw) *flight {
+	meta, ok := jsonrpc.Get(params, "_meta")
+	if !ok {
+		return nil
+	}
+	raw, _ := jsonrpc.Get(meta, mcp.MetaSubscriptionID)
+	id, err := jsonrpc.ParseID(raw)
+	if err != nil {
+		return nil
+	}
+	if f := m.flights.get(id); f != nil && f.req.listen {
+		return f
+	}
+	return nil
+}
+
+func (m *mux) shutdown(context.Context) error {
+	m.fail(ErrClosed)
+	return nil
+}

@@ -1,0 +1,192 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/go-json-experiment/json"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// link is one server in one era over one transport.
+type link interface {
+	features() *mcp.Features
+	hello() *hello
+	// call sends r and waits for its result, running its handlers meanwhile.
+	call(ctx context.Context, r *request) (Raw, error)
+	notify(ctx context.Context, method string, params Raw) error
+	// listen makes f what the client hears of, in place of what it was, and waits
+	// for the server's consent.
+	listen(ctx context.Context, f Filter) error
+	// shutdown tells the server that the client leaves. The group has ended.
+	shutdown(ctx context.Context) error
+}
+
+// hello is how a server introduced itself.
+type hello struct {
+	raw          Raw // the result of server/discover or initialize
+	version      mcp.Version
+	capabilities mcp.ServerCapabilities
+	info         mcp.Implementation
+	instructions string
+}
+
+// core is what the links of one Client share.
+type core struct {
+	cfg     *config
+	log     *slog.Logger
+	group   *group
+	inbox   *inbox
+	flights flights
+	asking  questions
+	lastID  atomic.Int64
+	level   atomic.Value // mcp.LogLevel, for modern requests
+
+	caps, info Raw // as declared
+	limits     jsonrpc.Limits
+}
+
+// newCore starts the goroutine that runs the client's handlers.
+func newCore(ctx context.Context, cfg *config) (*core, error) {
+	k := &core{cfg: cfg, log: cfg.logger, group: newGroup(ctx)}
+	k.limits = jsonrpc.Limits{Bytes: cfg.maxMessage, Depth: 512, Batch: 1000}
+	k.level.Store(cfg.logLevel)
+	var err error
+	if k.caps = cfg.rawCaps; k.caps == nil {
+		if k.caps, err = json.Marshal(cfg.capabilities); err != nil {
+			return nil, fmt.Errorf("encode the client's capabilities: %w", err)
+		}
+	}
+	if k.info, err = json.Marshal(cfg.info); err != nil {
+		return nil, fmt.Errorf("encode the client's info: %w", err)
+	}
+	k.inbox = newInbox(k.log, cfg.handlers.notification)
+	k.group.start(k.inbox.run)
+	return k, nil
+}
+
+func (k *core) nextID() jsonrpc.ID { return jsonrpc.IntID(k.lastID.Add(1)) }
+
+// fly runs exchange for f: on the caller's goroutine, unless that is needed to
+// run the call's handlers.
+func (k *core) fly(ctx context.Context, f *flight, exchange func(ctx context.Context) (Raw, error)) (Raw, error) {
+	if f.req.opts.OnNotify == nil {
+		return exchange(ctx)
+	}
+	if !k.group.start(func(context.Context) { f.end(exchange(ctx)) }) {
+		return nil, ErrClosed
+	}
+	return f.wait(ctx)
+}
+
+// decode reads a message, or several where the version has batches. One that
+// is not a message is an error.
+func (k *core) decode(data []byte, batching bool) ([]jsonrpc.Message, error) {
+	if batching && jsonrpc.IsBatch(data) {
+		elements, err := jsonrpc.DecodeBatch(data, k.limits)
+		if err != nil {
+			return nil, unreadable(err)
+		}
+		var messages []jsonrpc.Message
+		for _, e := range elements {
+			if e.Err != nil {
+				return nil, unreadable(e.Err)
+			}
+			messages = append(messages, e.Message)
+		}
+		return messages, nil
+	}
+	m, err := jsonrpc.Decode(data, k.limits)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return []jsonrpc.Message{m}, nil
+}
+
+// unreadable turns a decoding error, which is made to be sent, into one about
+// what was received.
+func unreadable(err error) error {
+	if e, ok := jsonrpc.AsError(err); ok {
+		return &ProtocolError{What: "unreadable message: " + e.Message}
+	}
+	return &ProtocolError{What: "unreadable message", Err: err}
+}
+
+// accept sorts a message from f's own stream that is not a request. It reports
+// true when it was f's response.
+func (k *core) accept(f *flight, m *jsonrpc.Message) (Raw, error, bool) {
+	switch m.Kind() {
+	case jsonrpc.Notification:
+		k.notification(f, m)
+	case jsonrpc.Response:
+		if m.ID != f.id && !(m.Error != nil && m.ID.IsZero()) {
+			k.log.Debug("response to no request of this stream dropped", "id", m.ID.String())
+			break
+		}
+		if m.Error != nil {
+			return nil, m.Error, true
+		}
+		return m.Result, nil, true
+	}
+	return nil, nil, false
+}
+
+// notification routes a notification that came on f's stream, or, with f nil,
+// outside of all.
+func (k *core) notification(f *flight, m *jsonrpc.Message) {
+	if m.Method == mcp.NotificationCancelled {
+		k.asking.cancelled(m.Params)
+		return
+	}
+	if m.Method == mcp.NotificationProgress {
+		if owner := k.progressOwner(m.Params); owner != nil {
+			f = owner
+		}
+		if f != nil && f.hears(m.Method) {
+			f.push(m.Method, m.Params)
+			return
+		}
+		k.log.Debug("progress for no call in flight dropped")
+		return
+	}
+	if f != nil && f.hears(m.Method) {
+		f.push(m.Method, m.Params)
+		return
+	}
+	k.inbox.put(m.Method, m.Params)
+}
+
+func (k *core) progressOwner(params Raw) *flight {
+	token, ok := jsonrpc.Get(params, mcp.MetaProgressToken)
+	if !ok {
+		return nil
+	}
+	id, err := jsonrpc.ParseID(token)
+	if err != nil {
+		return nil
+	}
+	return k.flights.get(id)
+}
+
+// peerCode returns the code of the error a server sent, or 0.
+func peerCode(err error) int64 {
+	if e, ok := jsonrpc.AsError(err); ok && e.FromPeer() {
+		return e.Code
+	}
+	return 0
+}
+
+// httpStatus returns the status of the HTTP answer in err's chain, or 0.
+func httpStatus(err error) int {
+	if e, ok := errors.AsType[*HTTPError](err); ok {
+		return e.Status
+	}
+	return 0
+}

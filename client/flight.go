@@ -1,0 +1,206 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"context"
+	"sync"
+
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// maxNotes bounds the notifications that wait for a call's handler; when it is
+// slower than the server, the oldest are dropped.
+const maxNotes = 1024
+
+// request is one outgoing request as the links see it.
+type request struct {
+	method string
+	params Raw // as the caller gave them
+	opts   CallOptions
+	listen bool // all notifications of its stream belong to it
+}
+
+type note struct {
+	method string
+	params Raw
+}
+
+type outcome struct {
+	result Raw
+	err    error
+}
+
+// flight is one request on its way. Producers push notifications and end it
+// once; its caller waits and runs the handlers on its own goroutine.
+type flight struct {
+	id    jsonrpc.ID
+	req   *request
+	token Raw // the caller's progress token, nil when it gave none
+
+	wake chan struct{}
+	done chan outcome
+
+	mu      sync.Mutex
+	notes   []note
+	dropped int
+}
+
+func newFlight(id jsonrpc.ID, r *request) *flight {
+	f := &flight{id: id, req: r, wake: make(chan struct{}, 1), done: make(chan outcome, 1)}
+	if meta, ok := jsonrpc.Get(r.params, "_meta"); ok {
+		f.token, _ = jsonrpc.Get(meta, mcp.MetaProgressToken)
+	}
+	return f
+}
+
+// push hands a notification to the call. It does not block.
+func (f *flight) push(method string, params Raw) {
+	f.mu.Lock()
+	if len(f.notes) >= maxNotes {
+		f.notes = f.notes[1:]
+		f.dropped++
+	}
+	f.notes = append(f.notes, note{method, params})
+	f.mu.Unlock()
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// end gives the outcome; only the first one counts.
+func (f *flight) end(result Raw, err error) {
+	select {
+	case f.done <- outcome{result, err}:
+	default:
+	}
+}
+
+// wait runs the call's handlers until the outcome is there or ctx ends.
+// Everything pushed before the end is delivered before wait returns.
+func (f *flight) wait(ctx context.Context) (Raw, error) {
+	for {
+		select {
+		case out := <-f.done:
+			f.deliver()
+			return out.result, out.err
+		case <-f.wake:
+			f.deliver()
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (f *flight) deliver() {
+	f.mu.Lock()
+	notes := f.notes
+	f.notes = nil
+	f.mu.Unlock()
+	for _, n := range notes {
+		f.req.opts.OnNotify(n.method, f.restoreToken(n))
+	}
+}
+
+// restoreToken gives progress the token its caller chose; ours went over the
+// wire in its place.
+func (f *flight) restoreToken(n note) Raw {
+	if f.token == nil || n.method != mcp.NotificationProgress {
+		return n.params
+	}
+	return jsonrpc.Set(n.params, mcp.MetaProgressToken, f.token)
+}
+
+// wireParams returns the params as they go over the wire: as given, but with the
+// request's id as progress token, which is unique among the requests in flight
+// whatever token the caller chose.
+func (f *flight) wireParams() Raw {
+	if f.token == nil && !f.req.opts.Progress {
+		return f.req.params
+	}
+	meta, _ := jsonrpc.Get(f.req.params, "_meta")
+	return jsonrpc.Set(f.req.params, "_meta", jsonrpc.Set(meta, mcp.MetaProgressToken, f.id.Raw()))
+}
+
+// hears reports whether a notification on the flight's own stream is for it
+// rather than for the client at large.
+func (f *flight) hears(method string) bool {
+	if f.req.opts.OnNotify == nil {
+		return false
+	}
+	return f.req.listen || method == mcp.NotificationProgress || method == mcp.NotificationMessage
+}
+
+// flights is the table of requests on their way, by id.
+type flights struct {
+	mu  sync.Mutex
+	all map[jsonrpc.ID]*flight
+	err error // why no more can be added
+}
+
+// add enters f, unless the table was failed before.
+func (t *flights) add(f *flight) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.err != nil {
+		return t.err
+	}
+	if t.all == nil {
+		t.all = make(map[jsonrpc.ID]*flight)
+	}
+	t.all[f.id] = f
+	return nil
+}
+
+func (t *flights) remove(f *flight) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.all, f.id)
+}
+
+func (t *flights) get(id jsonrpc.ID) *flight {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.all[id]
+}
+
+// only returns the flight that f selects if there is exactly one.
+func (t *flights) only(selects func(*flight) bool) *flight {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var found *flight
+	for _, f := range t.all {
+		if !selects(f) {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = f
+	}
+	return found
+}
+
+// fail ends all flights and refuses new ones.
+func (t *flights) fail(err error) {
+	t.mu.Lock()
+	if t.err == nil {
+		t.err = err
+	}
+	all := t.all
+	t.all = nil
+	t.mu.Unlock()
+	for _, f := range all {
+		f.end(nil, err)
+	}
+}
+
+// revive makes a failed table usable for another connection.
+func (t *flights) revive() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.err = nil
+}

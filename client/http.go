@@ -1,0 +1,277 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/sse"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+)
+
+const (
+	typeJSON  = "application/json"
+	typeSSE   = "text/event-stream"
+	keptBody  = 8 << 10 // of an error's body, in HTTPError
+	errorBody = 1 << 20 // of an error's body, read at most
+)
+
+// httpPeer sends HTTP requests to one endpoint; it knows neither era.
+type httpPeer struct {
+	core   *core
+	url    *url.URL
+	header http.Header // on every request
+	client *http.Client
+	own    *http.Transport // nil when the transport is the user's
+}
+
+// newHTTPPeer checks the endpoint's URL.
+func newHTTPPeer(k *core, endpoint string, header http.Header) (*httpPeer, error) {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("endpoint: %w", err)
+	}
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, fmt.Errorf("endpoint %q: not an http or https URL", u.Redacted())
+	}
+	p := &httpPeer{core: k, url: u, header: header}
+	rt := k.cfg.http
+	if rt == nil {
+		p.own = newTransport(k.cfg.maxConns)
+		rt = p.own
+	}
+	p.client = &http.Client{Transport: rt, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse // credentials must not follow
+	}}
+	return p, nil
+}
+
+// newTransport has no overall timeout, as streams stay open, and asks for no
+// compression, which would hold events back.
+func newTransport(maxConns int) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DisableCompression = true
+	t.MaxIdleConns = 128
+	t.MaxIdleConnsPerHost = 128
+	t.MaxConnsPerHost = maxConns
+	return t
+}
+
+// origin is the endpoint without query: what eras are remembered by and what
+// error messages show.
+func (p *httpPeer) origin() string { return display(p.url) }
+
+func display(u *url.URL) string {
+	return u.Scheme + "://" + u.Host + u.EscapedPath()
+}
+
+func (p *httpPeer) close() {
+	if p.own != nil {
+		p.own.CloseIdleConnections()
+	}
+}
+
+// exchange is one HTTP request to make.
+type exchange struct {
+	verb    string
+	url     *url.URL // nil means the endpoint
+	body    []byte
+	accept  string
+	headers []http.Header // later ones win
+	wait    time.Duration // for the response headers; 0 is no limit
+}
+
+// do makes the request. The caller closes the response's body, which ends
+// everything that belongs to it.
+func (p *httpPeer) do(ctx context.Context, x exchange) (*http.Response, error) {
+	target := x.url
+	if target == nil {
+		target = p.url
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	var body io.Reader
+	if x.body != nil {
+		body = bytes.NewReader(x.body)
+	}
+	req, err := http.NewRequestWithContext(ctx, x.verb, target.String(), body)
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	for _, h := range append([]http.Header{p.header}, x.headers...) {
+		maps.Copy(req.Header, h)
+	}
+	if x.body != nil {
+		req.Header.Set("Content-Type", typeJSON)
+	}
+	if x.accept != "" {
+		req.Header.Set("Accept", x.accept)
+	}
+	limit := startLimit(x.wait, func() { cancel(fmt.Errorf("no response headers after %v: %w", x.wait, ErrTimeout)) })
+	resp, err := p.client.Do(req)
+	limit.stop()
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w", x.verb, display(target), causeOf(ctx, err))
+		cancel(nil)
+		return nil, err
+	}
+	resp.Body = newIdleBody(ctx, resp.Body, p.core.cfg.idleTimeout, cancel)
+	return resp, nil
+}
+
+// causeOf prefers why a context ended to what its end did.
+func causeOf(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, ctx.Err()) {
+		return cause
+	}
+	if urlErr, ok := errors.AsType[*url.Error](err); ok {
+		return urlErr.Err // its own text repeats the URL, query included
+	}
+	return err
+}
+
+// limit runs a function when time is up; nil for none.
+type limit struct{ timer *time.Timer }
+
+func startLimit(d time.Duration, f func()) limit {
+	if d <= 0 {
+		return limit{}
+	}
+	return limit{time.AfterFunc(d, f)}
+}
+
+func (l limit) stop() {
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+}
+
+// idleBody is a response body that gives up after a time of silence.
+type idleBody struct {
+	io.ReadCloser
+	idle   time.Duration
+	why    func(error) error // the reason behind a read error
+	cancel context.CancelCauseFunc
+	timer  limit
+}
+
+func newIdleBody(ctx context.Context, body io.ReadCloser, idle time.Duration, cancel context.CancelCauseFunc) *idleBody {
+	b := &idleBody{ReadCloser: body, idle: idle, cancel: cancel}
+	b.why = func(err error) error { return causeOf(ctx, err) }
+	b.timer = startLimit(idle, func() { cancel(fmt.Errorf("nothing received for %v: %w", idle, ErrTimeout)) })
+	return b
+}
+
+func (b *idleBody) Read(buf []byte) (int, error) {
+	n, err := b.ReadCloser.Read(buf)
+	if b.timer.timer != nil && n > 0 {
+		b.timer.timer.Reset(b.idle)
+	}
+	if err != nil && err != io.EOF {
+		err = b.why(err)
+	}
+	return n, err
+}
+
+func (b *idleBody) Close() error {
+	b.timer.stop()
+	b.cancel(nil)
+	return b.ReadCloser.Close()
+}
+
+// mediaType returns the response's content type without parameters.
+func mediaType(resp *http.Response) string {
+	value := resp.Header.Get("Content-Type")
+	if t, _, err := mime.ParseMediaType(value); err == nil {
+		return t
+	}
+	t, _, _ := strings.Cut(value, ";")
+	return strings.ToLower(strings.TrimSpace(t))
+}
+
+// readBody reads a body of at most max bytes.
+func readBody(resp *http.Response, max int) ([]byte, error) {
+	if resp.ContentLength > int64(max) {
+		return nil, protocolErrorf("a body of %d bytes is over the limit of %d", resp.ContentLength, max)
+	}
+	var buf bytes.Buffer
+	if resp.ContentLength > 0 {
+		buf.Grow(int(resp.ContentLength) + bytes.MinRead)
+	}
+	n, err := buf.ReadFrom(io.LimitReader(resp.Body, int64(max)+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the response: %w", err)
+	case n > int64(max):
+		return nil, protocolErrorf("a body is over the limit of %d bytes", max)
+	}
+	return buf.Bytes(), nil
+}
+
+// statusError makes the error of an answer with another status than was hoped
+// for. It reads the body but does not close it.
+func (p *httpPeer) statusError(verb string, resp *http.Response, cause error) error {
+	e := &HTTPError{Status: resp.StatusCode, Header: resp.Header, verb: verb, url: p.origin(), cause: cause}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, errorBody))
+	if err != nil {
+		body = nil // the status says enough
+	}
+	if m, err := jsonrpc.Decode(bytes.TrimSpace(body), p.core.limits); err == nil && m.Error != nil {
+		e.Peer = m.Error
+	}
+	e.Body = slices.Clone(body[:min(len(body), keptBody)])
+	return e
+}
+
+// release closes a stream whose response has been read. What little may follow
+// is read first, so that the connection can be used again.
+func (p *httpPeer) release(resp *http.Response) {
+	const rest, wait = 16 << 10, time.Second
+	started := p.core.group.start(func(ctx context.Context) {
+		defer resp.Body.Close()
+		stop := context.AfterFunc(ctx, func() { resp.Body.Close() })
+		defer stop()
+		late := startLimit(wait, func() { resp.Body.Close() })
+		defer late.stop()
+		_, _ = io.CopyN(io.Discard, resp.Body, rest) // only the connection's reuse depends on it
+	})
+	if !started {
+		resp.Body.Close()
+	}
+}
+
+// eachEvent hands the messages of an event stream to f until it reports true,
+// fails, or the stream ends, which is io.EOF. seen gets every event.
+func (p *httpPeer) eachEvent(r io.Reader, seen func(sse.Event), f func(data []byte) (bool, error)) error {
+	events := sse.NewReader(r, p.core.cfg.maxMessage)
+	for {
+		e, err := events.Read()
+		if errors.Is(err, sse.ErrTooLarge) {
+			return &ProtocolError{What: fmt.Sprintf("an event is over the limit of %d bytes", p.core.cfg.maxMessage)}
+		}
+		if err != nil {
+			return err
+		}
+		if seen != nil {
+			seen(e)
+		}
+		if len(bytes.TrimSpace(e.Data)) == 0 || e.Name != "" && e.Name != "message" {
+			continue
+		}
+		if done, err := f(e.Data); done || err != nil {
+			return err
+		}
+	}
+}

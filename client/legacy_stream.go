@@ -1,0 +1,257 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/sse"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+const (
+	maxResumes  = 6               // failed attempts in a row to resume a response stream
+	streamGrace = 2 * time.Second // how long listening waits for the GET stream to be open
+)
+
+// cursor is how far a stream has been read.
+type cursor struct {
+	lastID string
+	retry  time.Duration // what the server asked for; 0 for nothing
+	moved  bool          // something came since the last (re)connection
+}
+
+func (c *cursor) saw(e sse.Event) {
+	c.moved = true
+	if e.HasID {
+		c.lastID = e.ID
+	}
+	if e.Retry > 0 {
+		c.retry = e.Retry
+	}
+}
+
+// delay is the wait before the next connection.
+//
+// spec 2025-11-25 basic/transports#streamable-http: clients MUST respect retry.
+func (c *cursor) delay(failures int) time.Duration {
+	if failures > 0 {
+		return max(c.retry, backoff(failures-1))
+	}
+	if c.retry > 0 {
+		return c.retry + rand.N(min(c.retry/10, 250*time.Millisecond)+1)
+	}
+	return backoff(0)
+}
+
+// follow reads a POST's response stream to the response. A stream that breaks
+// off before is resumed, if it carried event ids.
+func (l *legacyHTTP) follow(ctx context.Context, f *flight, s *session, resp *http.Response) (Raw, error) {
+	var at cursor
+	for {
+		result, answer, err := l.readStream(ctx, resp, f, s, &at)
+		if err == nil {
+			l.http.release(resp)
+			return result, answer
+		}
+		resp.Body.Close()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if _, broken := errors.AsType[*ProtocolError](err); broken {
+			return nil, err
+		}
+		if at.lastID == "" || !s.resumable() {
+			return nil, fmt.Errorf("%w: %w", ErrStreamBroken, err)
+		}
+		if resp, err = l.resume(ctx, s, &at); err != nil {
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			// Not in the chain: a session that ends now did receive the request.
+			return nil, fmt.Errorf("%w, and resuming it failed: %v", ErrStreamBroken, err)
+		}
+	}
+}
+
+// resumable: initialize, which has no version yet, is not resumed.
+func (s *session) resumable() bool {
+	return s.greeted != nil && s.greeted.version.Features().Resumable
+}
+
+// readStream reads up to f's response; an error means the stream ended before.
+func (l *legacyHTTP) readStream(ctx context.Context, resp *http.Response, f *flight, s *session, at *cursor) (result Raw, answer, err error) {
+	err = l.http.eachEvent(resp.Body, at.saw, func(data []byte) (bool, error) {
+		messages, err := l.decode(data, s.batching())
+		if err != nil {
+			return false, err
+		}
+		done := false
+		for i := range messages {
+			if messages[i].Kind() == jsonrpc.Request {
+				l.question(ctx, f, s, messages[i])
+				continue
+			}
+			if r, a, d := l.accept(f, &messages[i]); d {
+				result, answer, done = r, a, true
+			}
+		}
+		return done, nil
+	})
+	return result, answer, err
+}
+
+// resume opens the stream again where it broke off, waiting as the server asked.
+func (l *legacyHTTP) resume(ctx context.Context, s *session, at *cursor) (*http.Response, error) {
+	for failures := 0; ; {
+		if err := sleep(ctx, at.delay(failures)); err != nil {
+			return nil, err
+		}
+		resp, err := l.get(ctx, s, at)
+		if err == nil {
+			return resp, nil
+		}
+		status := httpStatus(err)
+		if failures++; failures >= maxResumes || status >= 300 && status < 500 && status != http.StatusTooManyRequests {
+			return nil, err
+		}
+		l.log.Debug("resuming a stream failed", "failures", failures, "error", err)
+	}
+}
+
+// get opens an event stream by GET.
+func (l *legacyHTTP) get(ctx context.Context, s *session, at *cursor) (*http.Response, error) {
+	h := s.headers()
+	if at.lastID != "" {
+		h[mcp.HeaderLastEventID] = []string{at.lastID}
+	}
+	resp, err := l.http.do(ctx, exchange{
+		verb: http.MethodGet, accept: typeSSE, headers: []http.Header{h}, wait: l.cfg.probeTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusOK && mediaType(resp) == typeSSE {
+		at.moved = false
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, l.failed(http.MethodGet, resp, s)
+	}
+	return nil, protocolErrorf("a GET stream of content type %q", mediaType(resp))
+}
+
+// standing is the GET stream of a session, on a goroutine of the group that is
+// started at most once and ends with the session or the group.
+type standing struct {
+	mu     sync.Mutex
+	cancel context.CancelFunc
+	opened chan struct{} // closed when the first attempt is over
+}
+
+// start opens the stream unless it is open.
+func (st *standing) start(l *legacyHTTP, s *session) *standing {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.opened != nil {
+		return st
+	}
+	ctx, cancel := context.WithCancel(l.group.ctx)
+	st.cancel, st.opened = cancel, make(chan struct{})
+	opened := sync.OnceFunc(func() { close(st.opened) })
+	if !l.group.start(func(context.Context) { l.keep(ctx, s, opened) }) {
+		cancel()
+		opened()
+	}
+	return st
+}
+
+// wait returns when the stream is open or known not to be offered, or after a
+// grace: some servers send headers only with the first event.
+func (st *standing) wait(ctx context.Context) error {
+	timer := time.NewTimer(streamGrace)
+	defer timer.Stop()
+	select {
+	case <-st.opened:
+	case <-timer.C:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// end closes the stream; it reports whether there was one.
+func (st *standing) end() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.cancel == nil {
+		return false
+	}
+	st.cancel()
+	return true
+}
+
+// keep reads the GET stream until ctx or the session ends, or the server turns
+// out to have none.
+func (l *legacyHTTP) keep(ctx context.Context, s *session, opened func()) {
+	defer opened()
+	var at cursor
+	for failures := 0; ; {
+		began := time.Now()
+		resp, err := l.get(ctx, s, &at)
+		if err == nil {
+			opened()
+			err = l.hear(ctx, resp, s, &at)
+			resp.Body.Close()
+		}
+		status := httpStatus(err)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case status == http.StatusMethodNotAllowed:
+			l.log.Debug("the server offers no stream")
+			return
+		case status >= 300 && status < 500 && status != http.StatusTooManyRequests:
+			l.log.Warn("listening has ended", "error", err)
+			return
+		}
+		if failures++; at.moved || time.Since(began) > maxBackoff {
+			failures = 0
+		}
+		l.log.Debug("listening again", "failures", failures, "error", err)
+		if sleep(ctx, at.delay(failures)) != nil {
+			return
+		}
+	}
+}
+
+// hear reads an open GET stream until it ends.
+func (l *legacyHTTP) hear(ctx context.Context, resp *http.Response, s *session, at *cursor) error {
+	return l.http.eachEvent(resp.Body, at.saw, func(data []byte) (bool, error) {
+		messages, err := l.decode(data, s.batching())
+		if err != nil {
+			l.log.Warn("message on the GET stream dropped", "error", err)
+			return false, nil
+		}
+		for i := range messages {
+			switch m := &messages[i]; m.Kind() {
+			case jsonrpc.Request:
+				l.question(ctx, nil, s, *m)
+			case jsonrpc.Notification:
+				l.notification(nil, m)
+			default:
+				l.log.Debug("response on the GET stream dropped", "id", m.ID.String())
+			}
+		}
+		return false, nil
+	})
+}

@@ -1,0 +1,79 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// modernParams are f's params with the metadata that each modern request
+// carries. What else the caller put into _meta stays.
+//
+// spec 2026-07-28 basic/index#_meta.
+func (k *core) modernParams(f *flight, v mcp.Version) Raw {
+	params := f.wireParams()
+	o := &f.req.opts
+	meta, _ := jsonrpc.Get(params, "_meta")
+	meta = jsonrpc.Set(meta, mcp.MetaProtocolVersion, jsonrpc.AppendString(nil, string(v)))
+	meta = jsonrpc.Set(meta, mcp.MetaCapabilities, either(o.Capabilities, k.caps))
+	meta = jsonrpc.Set(meta, mcp.MetaClientInfo, either(o.ClientInfo, k.info))
+	level := o.LogLevel
+	if level == "" {
+		level, _ = k.level.Load().(mcp.LogLevel)
+	}
+	if level != "" && !f.req.listen {
+		meta = jsonrpc.Set(meta, mcp.MetaLogLevel, jsonrpc.AppendString(nil, string(level)))
+	}
+	return jsonrpc.Set(params, "_meta", meta)
+}
+
+func either(a, b Raw) Raw {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// parseDiscovery reads the result of server/discover.
+//
+// spec 2026-07-28 server/discover.
+func parseDiscovery(raw Raw) (*hello, []mcp.Version, error) {
+	var d struct {
+		Supported    []mcp.Version          `json:"supportedVersions"`
+		Capabilities mcp.ServerCapabilities `json:"capabilities"`
+		Instructions string                 `json:"instructions"`
+		ServerInfo   mcp.Implementation     `json:"serverInfo"`
+		Meta         struct {
+			ServerInfo *mcp.Implementation `json:"io.modelcontextprotocol/serverInfo"`
+		} `json:"_meta"`
+	}
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return nil, nil, &ProtocolError{What: "unreadable result of " + mcp.MethodDiscover, Err: err}
+	}
+	if len(d.Supported) == 0 {
+		return nil, nil, &ProtocolError{What: fmt.Sprintf("the result of %s names no version", mcp.MethodDiscover)}
+	}
+	if d.Meta.ServerInfo != nil {
+		d.ServerInfo = *d.Meta.ServerInfo
+	}
+	return &hello{
+		raw: raw, capabilities: d.Capabilities, info: d.ServerInfo, instructions: d.Instructions,
+	}, d.Supported, nil
+}
+
+// pick returns the newest version of the era that both sides know.
+func pick(era mcp.Era, supported []mcp.Version) (mcp.Version, bool) {
+	for _, ours := range mcp.VersionsOf(era) {
+		for _, theirs := range supported {
+			if ours == theirs {
+				return ours, true
+			}
+		}
+	}
+	return "", false
+}
