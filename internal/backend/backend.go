@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package backend is where calls of one configured server go: a child process
+// or an HTTP server, of either era, behind one interface in the inner model.
+//
+// A Remote owns its connection and the goroutine that keeps it; Close waits.
+package backend
+
+import (
+	"context"
+
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/subscription"
+)
+
+// Backend answers the calls of one server under the server's own names. It is
+// safe for concurrent use. Its Handle answers server/discover with an
+// mcp.Discovery; a server that cannot be reached costs an error that names it.
+type Backend interface {
+	rpc.Handler
+	// Name is the server's name in the configuration.
+	Name() string
+	// Start connects. An error says why the server cannot be used now; a
+	// backend goes on trying as calls arrive.
+	Start(ctx context.Context) error
+	// Watch makes changes of a resource reach the events; it is called when the
+	// first listener comes and the last one goes.
+	Watch(ctx context.Context, uri string, active bool) error
+	// Close ends the server and waits for it.
+	Close() error
+}
+
+// Events receives what changes at a backend: lists and watched resources. It
+// must not block.
+type Events func(subscription.Event)
