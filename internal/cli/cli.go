@@ -1,0 +1,120 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cli is the holdfast command: it reads flags, calls the parts and
+// turns errors into one clear line and an exit code. 0 is success, 1 a failure,
+// 2 bad usage or bad configuration.
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/holdfast-mcp/holdfast/internal/config"
+)
+
+// command is one subcommand.
+type command struct {
+	name, args, help string
+	run              func(ctx context.Context, env *Env, args []string) error
+}
+
+// Env is the outside world of a command.
+type Env struct {
+	In       io.ReadCloser
+	Out      io.WriteCloser
+	Err      io.Writer
+	Getenv   func(string) (string, bool)
+	Terminal bool // Out is a person's
+}
+
+func commands() []command {
+	return []command{
+		{"serve", "[--config FILE] [--listen ADDR] [--data DIR] [--stdio]", "put MCP servers behind one URL", serve},
+		{"tools", "URL", "list the tools of a server", tools},
+		{"call", "URL TOOL [ARGS]", "call a tool; ARGS is a JSON object", call},
+		{"init", "[FILE]", "write a commented holdfast.yaml", initFile},
+		{"version", "", "print the version", version},
+	}
+}
+
+// usageError is a mistake in how the command was called.
+type usageError struct{ text string }
+
+func (e usageError) Error() string { return e.text }
+
+// Main runs the command line and returns the exit code.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	env := &Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.LookupEnv}
+	return Run(ctx, env, os.Args[1:])
+}
+
+// Run runs one command line.
+func Run(ctx context.Context, env *Env, args []string) int {
+	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		usage(env.Err)
+		if len(args) == 0 {
+			return 2
+		}
+		return 0
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return exitCode(env, c, c.run(ctx, env, args[1:]))
+		}
+	}
+	fmt.Fprintf(env.Err, "holdfast: unknown command %q\n\n", args[0])
+	usage(env.Err)
+	return 2
+}
+
+func exitCode(env *Env, c command, err error) int {
+	switch usage, isUsage := errors.AsType[usageError](err); {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case isUsage:
+		fmt.Fprintf(env.Err, "holdfast %s: %s\nusage: holdfast %s %s\n", c.name, usage.text, c.name, c.args)
+		return 2
+	}
+	if bad, ok := errors.AsType[*config.Errors](err); ok {
+		fmt.Fprintln(env.Err, bad)
+		return 2
+	}
+	fmt.Fprintf(env.Err, "holdfast %s: %v\n", c.name, err)
+	return 1
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "holdfast puts any MCP servers behind one URL that every client can use.\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  holdfast %s %s\n        %s\n", c.name, c.args, c.help)
+	}
+}
+
+// flags returns a flag set that reports mistakes as usage errors.
+func flags(name string) *flag.FlagSet {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	return fs
+}
+
+func parse(fs *flag.FlagSet, args []string, min, max int) error {
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return usageError{"flags and arguments:"}
+		}
+		return usageError{err.Error()}
+	}
+	if n := fs.NArg(); n < min || n > max {
+		return usageError{fmt.Sprintf("got %d arguments", n)}
+	}
+	return nil
+}

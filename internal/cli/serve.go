@@ -1,0 +1,121 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/holdfast-mcp/holdfast/internal/config"
+	"github.com/holdfast-mcp/holdfast/internal/node"
+)
+
+// serveFlags are the flags of serve.
+type serveFlags struct {
+	config, listen, data string
+	stdio, debug         bool
+}
+
+func serve(ctx context.Context, env *Env, args []string) error {
+	var f serveFlags
+	fs := flags("serve")
+	fs.StringVar(&f.config, "config", "", "")
+	fs.StringVar(&f.listen, "listen", "", "")
+	fs.StringVar(&f.data, "data", "", "")
+	fs.BoolVar(&f.stdio, "stdio", false, "")
+	fs.BoolVar(&f.debug, "debug", false, "")
+	if err := parse(fs, args, 0, 0); err != nil {
+		return err
+	}
+	cfg, err := f.load(env)
+	if err != nil {
+		return err
+	}
+	if f.stdio {
+		return serveStdio(ctx, env, cfg)
+	}
+	return serveHTTP(ctx, env, cfg)
+}
+
+// load reads the configuration and lets flags win over it.
+func (f *serveFlags) load(env *Env) (node.Config, error) {
+	level := slog.LevelInfo
+	if f.debug {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(env.Err, &slog.HandlerOptions{Level: level}))
+	cfg := node.Config{File: config.Default(), Version: buildVersion(), Log: log, Demo: f.config == ""}
+	if f.config != "" {
+		file, err := config.Load(f.config, env.Getenv)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.File = *file
+	}
+	if f.listen != "" {
+		if err := config.CheckListen(f.listen); err != nil {
+			return cfg, usageError{fmt.Sprintf("--listen: %v", err)}
+		}
+		cfg.File.Listen = f.listen
+	}
+	for _, notice := range cfg.File.Notices {
+		log.Warn(notice)
+	}
+	return cfg, f.chooseData(&cfg)
+}
+
+func (f *serveFlags) chooseData(cfg *node.Config) (err error) {
+	switch {
+	case f.data != "":
+		cfg.Data = f.data
+	case cfg.File.Data != "":
+		cfg.Data = cfg.File.Data
+	default:
+		cfg.Data, err = node.DefaultData()
+	}
+	return err
+}
+
+func serveHTTP(ctx context.Context, env *Env, cfg node.Config) error {
+	l, err := node.Bind(cfg.File.Listen)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	n, err := node.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	announce(env.Out, l.URL, cfg.Demo)
+	if err := n.Serve(ctx, l); err != nil {
+		return err
+	}
+	return n.Close()
+}
+
+// announce is the first thing a person sees: where it listens, and what to paste.
+func announce(w io.Writer, url string, demo bool) {
+	fmt.Fprintf(w, "holdfast is listening on %s\n", url)
+	if demo {
+		fmt.Fprint(w, "serving the built-in demo; name your servers with --config (holdfast init writes one)\n")
+	}
+	fmt.Fprintf(w, "\nPoint a client at it:\n\n  {\"mcpServers\": {\"holdfast\": {\"type\": \"http\", \"url\": %q}}}\n\nTry it:\n\n  holdfast tools %s\n\n", url, url)
+}
+
+// serveStdio serves the client that started this program. Standard output
+// carries messages only; everything else goes to standard error.
+func serveStdio(ctx context.Context, env *Env, cfg node.Config) error {
+	n, err := node.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	err = n.ServeStdio(ctx, n.Stdio(env.In, env.Out))
+	if cerr := n.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}

@@ -1,0 +1,57 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/holdfast-mcp/holdfast/internal/seal"
+)
+
+// dataDir is a locked data directory with the key ring in it.
+type dataDir struct {
+	ring *seal.Ring
+	lock *os.File
+}
+
+// DefaultData returns the data directory used when none is named.
+func DefaultData() (string, error) {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "holdfast"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no data directory: %w; name one with --data", err)
+	}
+	return filepath.Join(home, ".local", "state", "holdfast"), nil
+}
+
+var errLocked = errors.New("another holdfast is using it")
+
+// openData creates the directory if need be, locks it against a second Holdfast
+// and reads or creates its key. The lock ends with the process, however it ends.
+func openData(dir string) (*dataDir, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory %s cannot be created: %w; name another with --data", dir, errors.Unwrap(err))
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("data directory %s is not writable: %w; name another with --data", dir, errors.Unwrap(err))
+	}
+	if err := lockFile(lock); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("data directory %s is locked: %w; stop it, or name another directory with --data", dir, err)
+	}
+	ring, err := seal.OpenRing(filepath.Join(dir, "key"))
+	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return &dataDir{ring, lock}, nil
+}
+
+func (d *dataDir) close() error { return d.lock.Close() }
