@@ -1,0 +1,123 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+const (
+	// startTimeout bounds the time from the start of the fixture to its first answer.
+	startTimeout = 15 * time.Second
+	// stopTimeout is how long the fixture may take to end after SIGTERM.
+	stopTimeout = 5 * time.Second
+	// probeInterval is the time between two looks at a starting fixture.
+	probeInterval = 20 * time.Millisecond
+)
+
+// programs is the import path under which the programs under test live.
+const programs = "github.com/holdfast-mcp/holdfast/tests/conformance/"
+
+// build compiles one of the programs under test into dir and returns its path.
+func build(ctx context.Context, dir, name string) (string, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("create the output directory: %w", err)
+	}
+	bin := filepath.Join(dir, name)
+	output, err := exec.CommandContext(ctx, "go", "build", "-o", bin, programs+name).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build ./tests/conformance/%s: %w\n%s", name, err, tail(output))
+	}
+	return bin, nil
+}
+
+// fixture is a running server under test.
+type fixture struct {
+	url  string
+	cmd  *exec.Cmd
+	done chan error // receives the result of Wait once
+	log  string
+}
+
+// startFixture starts the fixture on a free port and waits until it answers. One goroutine waits for the process;
+// stop ends both.
+func startFixture(ctx context.Context, bin, log string) (*fixture, error) {
+	addr, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	output, err := os.Create(log)
+	if err != nil {
+		return nil, fmt.Errorf("create the fixture's log: %w", err)
+	}
+	defer func() { _ = output.Close() }()
+	f := &fixture{url: "http://" + addr + "/mcp", done: make(chan error, 1), log: log}
+	f.cmd = exec.Command(bin, "-listen", addr, "-era", "both")
+	f.cmd.Stdout, f.cmd.Stderr = output, output
+	if err := f.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the fixture: %w", err)
+	}
+	go func() { f.done <- f.cmd.Wait() }()
+	if err := f.awaitAnswer(ctx); err != nil {
+		f.stop()
+		text, _ := os.ReadFile(log)
+		return nil, fmt.Errorf("start the fixture: %w\n%s", err, tail(text))
+	}
+	return f, nil
+}
+
+// freeAddress returns a loopback address that nobody listens on at this moment.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// awaitAnswer returns when the fixture answers HTTP, whatever it answers.
+func (f *fixture) awaitAnswer(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	tick := time.NewTicker(probeInterval)
+	defer tick.Stop()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodHead, f.url, nil)
+		if err != nil {
+			return err
+		}
+		res, err := client.Do(req)
+		if err == nil {
+			return res.Body.Close()
+		}
+		select {
+		case exit := <-f.done:
+			f.done <- exit
+			return fmt.Errorf("it ended at once (%v)", exit)
+		case <-ctx.Done():
+			return fmt.Errorf("no answer within %v: %w", startTimeout, err)
+		case <-tick.C:
+		}
+	}
+}
+
+// stop ends the fixture and waits for it.
+func (f *fixture) stop() {
+	_ = f.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-f.done:
+	case <-time.After(stopTimeout):
+		_ = f.cmd.Process.Kill()
+		<-f.done
+	}
+}
