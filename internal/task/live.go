@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -196,7 +197,8 @@ func (l *live) Notify(ctx context.Context, method string, params rpc.Raw) error 
 // Ask implements [rpc.Client]: the questions become part of the task, which
 // requires input until they are answered.
 func (l *live) Ask(ctx context.Context, requests map[string]rpc.InputRequest) (map[string]rpc.Raw, error) {
-	for _, r := range requests {
+	for _, key := range slices.Sorted(maps.Keys(requests)) {
+		r := requests[key]
 		if missing, ok := l.spec.Peer.Capabilities.MissingFor(r.Method, r.Params); ok {
 			return nil, missing
 		}

@@ -70,7 +70,8 @@ func (c *call) finish(o outcome) {
 	l, lost := c.leg, c.lost
 	c.leg, c.lost = nil, nil
 	if l == nil && lost == nil && c.parked != nil && !c.gone {
-		c.parked.outcome = &o
+		kept := o
+		c.parked.outcome = &kept
 		c.mu.Unlock()
 		c.cancel(nil)
 		return

@@ -82,25 +82,28 @@ func (l *link) begin(ctx context.Context, req *request) *jsonrpc.Error {
 	return l.p.begin(l.ctx, req, &connLeg{link: l, req: req, ctx: ctx})
 }
 
-// listen runs a listen on its own goroutine, which ends with ctx.
+// listen opens and runs a listen on its own goroutine, which ends with ctx.
 func (l *link) listen(ctx context.Context, req *request) *jsonrpc.Error {
 	if !l.listens.enter() {
 		return jsonrpc.Errorf(jsonrpc.CodeInternal, "more than %d listens on this connection", l.p.cfg.Limits.ListensPerConn)
 	}
-	n, wire := l.p.openListen(ctx, req)
-	if wire != nil {
-		l.listens.leave()
-		return wire
+	send := func(msg []byte) error {
+		if ctx.Err() != nil { // nothing more is sent for a cancelled request
+			return context.Cause(ctx)
+		}
+		return l.conn.Write(msg)
 	}
 	go func() {
 		defer l.flights.End(req.in.ID)
 		defer l.listens.leave()
-		n.run(func(msg []byte) error {
-			if ctx.Err() != nil { // spec: nothing more is sent for a cancelled request
-				return context.Cause(ctx)
+		n, wire := l.p.openListen(ctx, req)
+		if wire != nil {
+			if err := send(jsonrpc.AppendError(nil, req.in.ID, wire)); err != nil {
+				l.p.cfg.Log.Debug("refusal not delivered", "error", err)
 			}
-			return l.conn.Write(msg)
-		}, ctx.Done())
+			return
+		}
+		n.run(send, ctx.Done())
 	}()
 	return nil
 }

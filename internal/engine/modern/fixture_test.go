@@ -298,7 +298,7 @@ func (x *exchange) answered(headers []string) {
 	}
 }
 
-// got returns the status, and the body or else the events so far.
+// got returns the status, and the body or else the events since the last call.
 func (x *exchange) got() (int, string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -308,10 +308,42 @@ func (x *exchange) got() (int, string) {
 	return x.status, x.reply
 }
 
+// headers returns the headers of the answer, one per line.
+func (x *exchange) headers() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var b strings.Builder
+	for _, h := range x.out {
+		fmt.Fprintf(&b, "%s: %s\n", h[0], h[1])
+	}
+	return b.String()
+}
+
+// events returns the open stream's events since the last call, nil without one.
+func (x *exchange) events() []string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.stream == nil {
+		return nil
+	}
+	return x.stream.take()
+}
+
+// end is the client going away.
+func (x *exchange) end() {
+	x.leave()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.stream != nil {
+		x.stream.Close()
+	}
+}
+
 type stream struct {
 	mu     sync.Mutex
 	events []string
 	closed bool
+	told   bool // take has reported the end
 	done   chan struct{}
 }
 
@@ -339,13 +371,14 @@ func (s *stream) Close() {
 
 func (s *stream) Done() <-chan struct{} { return s.done }
 
-// take returns the events since the last take; a final ". " line says the stream has ended.
+// take returns the events since the last take; "(end)" says once that the stream has ended.
 func (s *stream) take() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	events := s.events
 	s.events = nil
-	if s.closed {
+	if s.closed && !s.told {
+		s.told = true
 		events = append(events, "(end)")
 	}
 	return events

@@ -38,7 +38,7 @@ func (p *Protocol) checkHeaders(ctx context.Context, r *request, header func(str
 // checkName compares Mcp-Name with what it mirrors. A request that has neither
 // is left to its handler, which knows the better error.
 func checkName(r *request, header func(string) []string) *jsonrpc.Error {
-	want, inBody := jsonrpc.Unquote(member(r.in, r.method.nameParam))
+	inBody := member(r.in, r.method.nameParam).Kind() == '"'
 	got, present, wire := single(header, mcp.HeaderName)
 	switch {
 	case wire != nil:
@@ -52,7 +52,7 @@ func checkName(r *request, header func(string) []string) *jsonrpc.Error {
 	if err != nil {
 		return mismatch("header %s is malformed: %v", mcp.HeaderName, err)
 	}
-	if !inBody || decoded != want {
+	if !inBody || decoded != r.target {
 		return mismatch("header %s differs from params.%s", mcp.HeaderName, r.method.nameParam)
 	}
 	return nil

@@ -96,10 +96,8 @@ func (p *Protocol) appendInput(dst []byte, req *request, m *method, peer *rpc.Pe
 		p.cfg.Log.Error("handler asked for input where or how it must not", "method", m.name, "requests", len(in.Requests))
 		return dst, jsonrpc.NewError(jsonrpc.CodeInternal, "internal error")
 	}
-	for _, r := range in.Requests {
-		if wire, missing := peer.Capabilities.MissingFor(r.Method, r.Params); missing {
-			return dst, wire
-		}
+	if wire := checkAsks(peer, in.Requests); wire != nil {
+		return dst, wire
 	}
 	if round >= p.cfg.Limits.Rounds {
 		return dst, errRounds
@@ -109,6 +107,18 @@ func (p *Protocol) appendInput(dst []byte, req *request, m *method, peer *rpc.Pe
 		token = p.sealState(req, state{round + 1, in.State})
 	}
 	return appendInputRequired(dst, in.Requests, token, p.serverMeta), nil
+}
+
+// checkAsks checks that the client declared what the requests need, in the order
+// of their keys.
+func checkAsks(peer *rpc.Peer, requests map[string]rpc.InputRequest) *jsonrpc.Error {
+	for _, key := range slices.Sorted(maps.Keys(requests)) {
+		r := requests[key]
+		if wire, missing := peer.Capabilities.MissingFor(r.Method, r.Params); missing {
+			return wire
+		}
+	}
+	return nil
 }
 
 // appendInputRequired appends an InputRequiredResult.

@@ -81,10 +81,8 @@ func (c *call) Ask(ctx context.Context, requests map[string]rpc.InputRequest) (m
 func (c *call) pose(requests map[string]rpc.InputRequest) (*ask, []string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, r := range requests {
-		if wire, missing := c.peer.Capabilities.MissingFor(r.Method, r.Params); missing {
-			return nil, nil, wire
-		}
+	if wire := checkAsks(c.peer, requests); wire != nil {
+		return nil, nil, wire
 	}
 	switch {
 	case c.gone || c.ended:

@@ -74,7 +74,7 @@ func (p *Protocol) appendComplete(dst []byte, req *request, m *method, peer *rpc
 // spec 2026-07-28 basic: every result carries resultType; serverInfo should be
 // in _meta. Cache hints default to stale at once and private.
 func appendResult(dst []byte, resultType string, cache *mcp.CacheHint, body, meta Raw) []byte {
-	body, own := plainBody(body, meta)
+	body, own := plainBody(body, meta, cache != nil)
 	dst = append(dst, `{"resultType":`...)
 	dst = jsonrpc.AppendString(dst, resultType)
 	if cache != nil {
@@ -100,14 +100,18 @@ func appendResult(dst []byte, resultType string, cache *mcp.CacheHint, body, met
 
 var reserved = [][]byte{[]byte(`"_meta"`), []byte(`"resultType"`), []byte(`"ttlMs"`), []byte(`"cacheScope"`)}
 
-// plainBody returns body without the members that are the engine's to write,
+// plainBody returns body without the members that are the engine's to write
+// (the cache hints only where it writes them: a task has a ttlMs of its own),
 // and with meta merged into its own _meta; own says whether it has one. Most
 // bodies have none of the names anywhere, which is found out without parsing.
-func plainBody(body, meta Raw) (plain Raw, own bool) {
+func plainBody(body, meta Raw, hints bool) (plain Raw, own bool) {
 	if !slices.ContainsFunc(reserved, func(name []byte) bool { return bytes.Contains(body, name) }) {
 		return body, false
 	}
-	body = jsonrpc.Delete(body, "resultType", "ttlMs", "cacheScope")
+	body = jsonrpc.Delete(body, "resultType")
+	if hints {
+		body = jsonrpc.Delete(body, "ttlMs", "cacheScope")
+	}
 	existing, ok := jsonrpc.Get(body, "_meta")
 	if !ok || existing.Kind() != '{' {
 		return jsonrpc.Delete(body, "_meta"), false

@@ -96,11 +96,17 @@ func member(in *engine.Inbound, name string) Raw {
 	return raw
 }
 
+// quotedVersion is the version as nearly every request spells it.
+const quotedVersion = `"` + string(version) + `"`
+
 // checkVersion checks that the request says its version, the same everywhere,
 // and that this engine speaks it.
 func (p *Protocol) checkVersion(in *engine.Inbound, header func(string) []string) *jsonrpc.Error {
 	raw := in.Fields.Meta.ProtocolVersion
-	asked, ok := jsonrpc.Unquote(raw)
+	asked, ok := string(version), string(raw) == quotedVersion
+	if !ok {
+		asked, ok = jsonrpc.Unquote(raw)
+	}
 	if !ok {
 		if in.Method == mcp.MethodInitialize && (header == nil || len(header(mcp.HeaderProtocolVersion)) == 0) {
 			return p.refuseInitialize(in)

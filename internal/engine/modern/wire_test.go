@@ -71,10 +71,7 @@ func runScript(t *testing.T, data []byte) []byte {
 	defer s.close()
 	defer func() {
 		for _, x := range s.open {
-			x.leave()
-			if x.stream != nil {
-				x.stream.Close()
-			}
+			x.end()
 		}
 		synctest.Wait()
 	}()
@@ -119,11 +116,7 @@ func (s *script) request(text string) string {
 	synctest.Wait()
 	status, reply := x.got()
 	var b strings.Builder
-	fmt.Fprintln(&b, status)
-	for _, h := range x.out {
-		fmt.Fprintf(&b, "%s: %s\n", h[0], h[1])
-	}
-	fmt.Fprintf(&b, "\n%s\n", s.abstract(reply))
+	fmt.Fprintf(&b, "%d\n%s\n%s\n", status, x.headers(), s.abstract(reply))
 	return b.String()
 }
 
@@ -171,10 +164,7 @@ func (s *script) do(words []string) {
 func (s *script) events() string {
 	var b strings.Builder
 	for i, x := range s.open {
-		if x.stream == nil {
-			continue
-		}
-		for _, e := range x.stream.take() {
+		for _, e := range x.events() {
 			fmt.Fprintf(&b, "%d %s\n", i+1, s.abstract(e))
 		}
 	}
