@@ -1,0 +1,134 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package httpsse
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/holdfast-mcp/holdfast/internal/sse"
+	"github.com/holdfast-mcp/holdfast/transport"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// echo answers each message with itself.
+type echo struct{}
+
+func (echo) ServeExchange(transport.Exchange) {}
+
+func (echo) ServeConn(ctx context.Context, c transport.Conn) error {
+	defer c.Close()
+	for {
+		msg, err := c.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := c.Write(msg); err != nil {
+			return err
+		}
+	}
+}
+
+func start(t *testing.T, cfg Config) *httptest.Server {
+	t.Helper()
+	h := NewHandler(echo{}, cfg)
+	mux := http.NewServeMux()
+	mux.Handle("/sse", h)
+	mux.Handle("/messages", h)
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// open opens a stream and returns its reader and the path for POSTs.
+func open(t *testing.T, s *httptest.Server) (*sse.Reader, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+"/sse", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := s.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { res.Body.Close() })
+	r := sse.NewReader(res.Body, 1<<20)
+	e, err := r.Read()
+	if err != nil || e.Name != "endpoint" || !strings.HasPrefix(string(e.Data), "/messages?session=") {
+		t.Fatalf("first event %+v, %v", e, err)
+	}
+	return r, string(e.Data)
+}
+
+func post(t *testing.T, s *httptest.Server, path, body string, header ...string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := s.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	return res.StatusCode
+}
+
+func TestAnswersOnTheStream(t *testing.T) {
+	s := start(t, Config{})
+	r, path := open(t, s)
+	if status := post(t, s, path, `{"n":1}`); status != 202 {
+		t.Fatalf("POST = %d, want 202", status)
+	}
+	if e, err := r.Read(); err != nil || string(e.Data) != `{"n":1}` || e.Name != "message" {
+		t.Errorf("event %+v, %v", e, err)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	s := start(t, Config{MaxBody: 10})
+	_, path := open(t, s)
+	for _, tc := range []struct {
+		name, path, body string
+		header           []string
+		want             int
+	}{
+		{"another session", "/messages?session=nobody", "{}", nil, 404},
+		{"over the limit", path, strings.Repeat("x", 11), nil, 413},
+		{"text", path, "{}", []string{"Content-Type", "text/plain"}, 415},
+		{"bad origin", path, "{}", []string{"Origin", "http://evil.example"}, 403},
+	} {
+		if got := post(t, s, tc.path, tc.body, tc.header...); got != tc.want {
+			t.Errorf("%s: %d, want %d", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestStreamsAreBounded(t *testing.T) {
+	s := start(t, Config{MaxStreams: 1})
+	open(t, s)
+	res, err := s.Client().Get(s.URL + "/sse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != 503 || res.Header.Get("Retry-After") == "" {
+		t.Errorf("second stream: %d, Retry-After %q", res.StatusCode, res.Header.Get("Retry-After"))
+	}
+}
