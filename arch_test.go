@@ -1,0 +1,214 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package holdfast_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const module = "github.com/holdfast-mcp/holdfast"
+
+// layers is the import table: a package imports only packages of lower rows.
+// docs/architecture.md draws the same picture.
+var layers = map[string]int{
+	"jsonrpc": 0, "internal/sse": 0, "internal/process": 0, "internal/httpguard": 0,
+	"mcp": 1,
+	"internal/rpc": 2, "transport": 2, "internal/seal": 2,
+	"internal/engine": 3, "internal/session": 3, "internal/task": 4, "internal/subscription": 3,
+	"transport/stdio": 3, "transport/streamable": 3, "transport/httpsse": 3,
+	"internal/engine/legacy": 5, "internal/engine/modern": 5,
+	"internal/endpoint": 6,
+	"server": 7, "client": 7,
+	"internal/demo": 8, "internal/backend": 8,
+	"internal/gateway": 10,
+	"internal/config": 10,
+	"internal/node": 11,
+	"internal/cli": 12,
+	"cmd/holdfast": 13,
+}
+
+// forbidden are imports that an SDK user must not pay for, or that have another
+// home, each with its reason.
+var forbidden = []struct{ from, path, reason string }{
+	{"", "encoding/json", "input is read strictly; use go-json-experiment/json"},
+	{"server", module + "/internal/process", "an SDK user does not pay for the gateway's processes"},
+	{"server", module + "/client", "a server calls nobody"},
+	{"client", module + "/internal/process", "a client's user does not pay for the gateway's processes"},
+	{"client", "go.yaml.in/yaml/v3", "a client's user does not pay for the configuration file"},
+}
+
+type pkg struct {
+	ImportPath string
+	Dir        string
+	Imports    []string
+	Deps       []string
+	GoFiles    []string
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,Deps,GoFiles", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	dec := jsontext.NewDecoder(strings.NewReader(string(out)))
+	for dec.PeekKind() == '{' {
+		var p pkg
+		if err := json.UnmarshalDecode(dec, &p); err != nil {
+			t.Fatalf("decode go list: %v", err)
+		}
+		all = append(all, p)
+	}
+	if len(all) < 10 {
+		t.Fatalf("go list names only %d packages", len(all))
+	}
+	return all
+}
+
+// product reports whether the package is part of the product and returns its
+// path below the module.
+func product(path string) (string, bool) {
+	rel, ok := strings.CutPrefix(path, module+"/")
+	if !ok {
+		return "", false
+	}
+	for _, prefix := range []string{"tests/", "examples/", "bench"} {
+		if strings.HasPrefix(rel, prefix) {
+			return rel, false
+		}
+	}
+	return rel, !strings.HasSuffix(rel, "test")
+}
+
+func TestLayers(t *testing.T) {
+	for _, p := range packages(t) {
+		rel, ok := product(p.ImportPath)
+		if !ok {
+			continue
+		}
+		row, known := layers[rel]
+		if !known {
+			t.Errorf("package %s has no row in the layer table", rel)
+			continue
+		}
+		for _, imp := range p.Imports {
+			target, ours := strings.CutPrefix(imp, module+"/")
+			if !ours {
+				continue
+			}
+			if below, known := layers[target]; !known || below >= row {
+				t.Errorf("%s (row %d) imports %s (row %d): imports run strictly downward", rel, row, target, below)
+			}
+		}
+	}
+}
+
+func TestForbiddenImports(t *testing.T) {
+	for _, p := range packages(t) {
+		rel, ok := product(p.ImportPath)
+		if !ok {
+			continue
+		}
+		for _, f := range forbidden {
+			imports := p.Imports
+			if f.from != "" {
+				if rel != f.from {
+					continue
+				}
+				imports = p.Deps
+			}
+			for _, imp := range imports {
+				if imp == f.path {
+					t.Errorf("%s imports %s: %s", rel, imp, f.reason)
+				}
+			}
+		}
+	}
+}
+
+func TestPackageDocs(t *testing.T) {
+	for _, p := range packages(t) {
+		documented := 0
+		for _, name := range p.GoFiles {
+			f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.ParseComments|parser.PackageClauseOnly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Doc != nil && len(f.Doc.Text()) > 0 {
+				documented++
+			}
+		}
+		if len(p.GoFiles) > 0 && documented != 1 {
+			t.Errorf("%s has %d package comments, want one", p.ImportPath, documented)
+		}
+	}
+}
+
+var revision = regexp.MustCompile(`^"20\d\d-\d\d-\d\d"$|^V20\d{6}$`)
+
+// TestVersionsStayHome holds that only mcp and the era engines name a version.
+func TestVersionsStayHome(t *testing.T) {
+	for _, p := range packages(t) {
+		rel, ok := product(p.ImportPath)
+		if !ok || rel == "mcp" || strings.HasPrefix(rel, "internal/engine/") {
+			continue
+		}
+		for _, name := range p.GoFiles {
+			fset := token.NewFileSet()
+			f, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				text := ""
+				switch n := n.(type) {
+				case *ast.BasicLit:
+					text = n.Value
+				case *ast.Ident:
+					text = n.Name
+				}
+				if revision.MatchString(text) && text != `"2006-01-02"` { // the time package's layout
+					t.Errorf("%s names version %s: ask mcp.Features instead", fset.Position(n.Pos()), text)
+				}
+				return true
+			})
+		}
+	}
+}
+
+func TestLicenseHeaders(t *testing.T) {
+	const header = "// SPDX-FileCopyrightText: 2026 The Holdfast Authors\n// SPDX-License-Identifier: Apache-2.0\n"
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git" || d.Name() == ".cache") {
+			return filepath.SkipDir
+		}
+		if filepath.Ext(path) != ".go" {
+			return nil
+		}
+		src, err := os.ReadFile(path)
+		if err == nil && !strings.HasPrefix(string(src), header) {
+			t.Errorf("%s lacks the two-line licence header", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
