@@ -81,15 +81,9 @@ func (s *Stream) Append(data []byte) string {
 	defer l.mu.Unlock()
 	s.last++
 	id := s.id + "-" + strconv.FormatUint(s.last, 10)
-	size := len(data) + eventOverhead
 	l.expire(now)
-	for l.head < len(l.events) && (len(l.events)-l.head >= l.limits.LogEvents || l.bytes+size > l.limits.LogBytes) {
-		l.dropOldest()
-	}
-	if l.bytes+size > l.limits.LogBytes || l.total.Add(int64(size)) > l.limits.TotalLogBytes {
-		if l.bytes+size <= l.limits.LogBytes {
-			l.total.Add(-int64(size))
-		}
+	size := len(data) + eventOverhead
+	if !l.makeRoom(size) {
 		l.skip(s)
 		return id
 	}
@@ -101,6 +95,23 @@ func (s *Stream) Append(data []byte) string {
 	l.bytes += size
 	s.kept++
 	return id
+}
+
+// makeRoom drops the oldest events until one of the given size fits, and takes
+// its bytes from the budget of all logs. It reports false when there is no way.
+func (l *Log) makeRoom(size int) bool {
+	if size > l.limits.LogBytes || int64(size) > l.limits.TotalLogBytes {
+		return false
+	}
+	for l.head < len(l.events) && (len(l.events)-l.head >= l.limits.LogEvents || l.bytes+size > l.limits.LogBytes ||
+		l.total.Load()+int64(size) > l.limits.TotalLogBytes) {
+		l.dropOldest()
+	}
+	if l.total.Add(int64(size)) > l.limits.TotalLogBytes {
+		l.total.Add(-int64(size))
+		return false
+	}
+	return true
 }
 
 // skip gives up the newest event of s, and with it the older ones: what is kept

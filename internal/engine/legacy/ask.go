@@ -5,6 +5,7 @@ package legacy
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"maps"
 	"slices"
@@ -22,7 +23,7 @@ var errNoStream = jsonrpc.NewError(jsonrpc.CodeInvalidRequest,
 	"the call needs to ask the client, which does not accept text/event-stream")
 
 // errAskTimeout is the cause of an unanswered question's end.
-var errAskTimeout = errors.New("the client did not answer in time")
+var errAskTimeout = jsonrpc.NewError(jsonrpc.CodeInternal, "the client did not answer in time")
 
 // asks are the questions a session's client has not answered yet. Their number
 // is bounded by the calls in flight and what each asks at once. It is safe for
@@ -164,7 +165,10 @@ func (t *turn) questions(requests map[string]rpc.InputRequest, taskID string) (m
 		}
 		down, err := mcp.DownAsk(t.call.Peer.Features, r.Method, r.Params)
 		if err != nil {
-			return nil, err
+			return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "the client cannot be asked: %w", err)
+		}
+		if mode, _ := jsonrpc.Get(down, "mode"); r.Method == mcp.MethodElicit && string(mode) == `"url"` {
+			down = identify(down)
 		}
 		if taskID != "" {
 			down = relate(down, taskID)
@@ -172,6 +176,14 @@ func (t *turn) questions(requests map[string]rpc.InputRequest, taskID string) (m
 		params[key] = down
 	}
 	return params, nil
+}
+
+// identify gives an elicitation by URL the id that 2025-11-25 demands.
+func identify(params Raw) Raw {
+	if _, has := jsonrpc.Get(params, "elicitationId"); has {
+		return params
+	}
+	return jsonrpc.Set(params, "elicitationId", jsonrpc.AppendString(nil, rand.Text()))
 }
 
 // missing returns the capabilities that the question needs and the client lacks.

@@ -111,21 +111,26 @@ func (h *home) replace(s *standing) (old *standing, ok bool) {
 // standing is a session's open GET stream. Its goroutine, run, ends with the
 // stream; it holds the session's live entry, by which a drain waits for it.
 type standing struct {
-	p    *Protocol
-	v    *visit
-	live *session.Live
-	sub  *subscription.Subscriber
+	p      *Protocol
+	v      *visit
+	live   *session.Live
+	sub    *subscription.Subscriber
+	stream transport.Stream
 
 	// mu puts what is sent in order, so it is held while sending.
-	mu     sync.Mutex
-	stream transport.Stream
-	log    *session.Stream // nil when the stream cannot be resumed
+	mu       sync.Mutex
+	log      *session.Stream // nil when the stream cannot be resumed
+	replaced bool            // by a newer stream, which takes what is pending
 }
 
 // emit logs and sends one event.
 func (s *standing) emit(data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.emitLocked(data)
+}
+
+func (s *standing) emitLocked(data []byte) {
 	e := transport.Event{Data: data}
 	if s.log != nil {
 		e.ID = s.log.Append(data)
@@ -135,18 +140,32 @@ func (s *standing) emit(data []byte) {
 	}
 }
 
-// close ends the stream, with a reconnection delay for the client if retry is not 0.
+// close ends the stream for good, with a reconnection delay if retry is not 0
+// and the version's clients take an event without data.
 func (s *standing) close(retry time.Duration) {
-	if retry > 0 {
+	if retry > 0 && s.v.peer.Features.PrimingEvent {
 		_ = s.stream.Send(transport.Event{Retry: retry}) // the stream ends in any case
 	}
 	s.stream.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.log != nil {
+		s.log.Finish()
+	}
+}
+
+// giveWay ends the stream in favour of a newer one and returns its log.
+func (s *standing) giveWay() *session.Stream {
+	s.stream.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.replaced = true
+	return s.log
 }
 
 // run tells the client of changes until the stream ends.
 func (s *standing) run() {
 	defer s.p.cfg.Sessions.Release(s.live)
-	defer s.finish()
 	for {
 		select {
 		case <-s.stream.Done():
@@ -157,25 +176,23 @@ func (s *standing) run() {
 	}
 }
 
-func (s *standing) finish() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.log != nil {
-		s.log.Finish()
+// tell sends what is pending at a subscriber.
+func (s *standing) tell(sub *subscription.Subscriber) {
+	for s.tellOne(sub) {
 	}
 }
 
-// tell sends what is pending at a subscriber.
-func (s *standing) tell(sub *subscription.Subscriber) {
-	for {
-		e, ok := sub.Take()
-		if !ok {
-			return
-		}
-		if msg := changed(s.v.peer.Features, e); msg != nil {
-			s.emit(msg)
-		}
+func (s *standing) tellOne(sub *subscription.Subscriber) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.replaced {
+		return false
 	}
+	e, ok := sub.Take()
+	if msg := changed(s.v.peer.Features, e); ok && msg != nil {
+		s.emitLocked(msg)
+	}
+	return ok
 }
 
 // follow subscribes to the lists and to what the session's record names.

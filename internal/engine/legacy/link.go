@@ -5,6 +5,7 @@ package legacy
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -87,7 +88,7 @@ func (l *link) request(in *engine.Inbound, respond func(msg []byte)) {
 	l.wg.Go(func() {
 		defer l.live.flights.End(in.ID)
 		body, wire := l.serve(ctx, in, greeting)
-		if context.Cause(ctx) == engine.ErrCancelled {
+		if errors.Is(context.Cause(ctx), engine.ErrCancelled) {
 			respond(nil) // spec 2025-11-25 basic/utilities/cancellation: no response to what was cancelled
 			return
 		}

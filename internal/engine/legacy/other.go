@@ -94,29 +94,35 @@ type cursor struct {
 // since the cursor come first.
 func (p *Protocol) stand(x transport.Exchange, v *visit, live *session.Live, from *cursor) {
 	s := &standing{p: p, v: v, live: live, sub: p.cfg.Hub.Subscribe()}
-	if v.peer.Features.Resumable {
-		s.log = live.Log.Open(standingStream)
-	}
 	h := homeOf(p, live)
 	ctx := context.WithoutCancel(x.Context())
+	s.stream = x.Stream()
 	s.mu.Lock() // nothing goes before what is replayed
 	old, ok := h.replace(s)
-	if !ok {
+	if !ok { // the session has just been ended
 		s.mu.Unlock()
+		s.close(0)
 		s.sub.Close()
 		p.cfg.Sessions.Release(live)
-		unavailable(x, jsonrpc.ID{}, "the session's streams have been closed")
 		return
 	}
-	s.stream = x.Stream()
-	uris := s.follow(ctx)
-	if v.peer.Features.PrimingEvent {
-		_ = s.stream.Send(transport.Event{ID: s.log.Append(nil)}) // the end of the stream shows in run
-	}
-	whole := from == nil || s.catchUp(live, old, from)
-	s.mu.Unlock()
+	var oldLog *session.Stream
 	if old != nil {
-		old.stream.Close()
+		oldLog = old.giveWay()
+	}
+	uris := s.follow(ctx)
+	whole := from == nil || s.catchUp(live, oldLog, from)
+	if s.log == nil && v.peer.Features.Resumable {
+		s.log = live.Log.Open(standingStream)
+		if v.peer.Features.PrimingEvent {
+			_ = s.stream.Send(transport.Event{ID: s.log.Append(nil)}) // the end of the stream shows in run
+		}
+	}
+	s.mu.Unlock()
+	if oldLog != nil && oldLog != s.log {
+		oldLog.Finish()
+	}
+	if old != nil {
 		s.tell(old.sub)
 		old.sub.Close()
 	}
@@ -127,11 +133,12 @@ func (p *Protocol) stand(x transport.Exchange, v *visit, live *session.Live, fro
 }
 
 // catchUp replays what the client has missed of an earlier GET stream and
-// reports whether that is everything.
-func (s *standing) catchUp(live *session.Live, old *standing, from *cursor) bool {
+// reports whether that is everything. If that stream was the session's latest,
+// s continues it.
+func (s *standing) catchUp(live *session.Live, latest *session.Stream, from *cursor) bool {
 	var log *session.Stream
-	if old != nil && old.log != nil && old.log.ID() == from.stream {
-		log = old.log // known even when its events have all grown too old
+	if latest != nil && latest.ID() == from.stream {
+		log, s.log = latest, latest // known even when its events have all grown too old
 	} else if found, err := live.Log.Find(from.stream, from.seq); err == nil {
 		log = found
 	} else {

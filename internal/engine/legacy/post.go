@@ -5,7 +5,6 @@ package legacy
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -58,7 +57,7 @@ func (t *posted) request(ctx context.Context, in *engine.Inbound, r *reply, v *v
 	p := v.p
 	t.out, t.live, t.mem = r, &r.home.live, v
 	t.begin(p, in, v.peer, v.principal)
-	if quick(in.Method) {
+	if quick(in, v.peer.Features) {
 		t.answer(ctx, in, r, done)
 		return
 	}
@@ -205,4 +204,4 @@ func (p *Protocol) endSession(v *visit) {
 }
 
 // errEnded is the cause of a call's context when its session was deleted.
-var errEnded = errors.New("the client ended the session")
+var errEnded = jsonrpc.NewError(jsonrpc.CodeInternal, "the client ended the session")

@@ -6,7 +6,6 @@ package legacy
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync/atomic"
@@ -111,7 +110,7 @@ func New(cfg Config) *Protocol {
 func (p *Protocol) Era() mcp.Era { return mcp.Legacy }
 
 // errDrained is the cause of a call's context when a drain ran out of time.
-var errDrained = errors.New("the server is shutting down")
+var errDrained = jsonrpc.NewError(jsonrpc.CodeInternal, "the server is shutting down")
 
 // Drain refuses new requests, tells the clients of open GET streams to reconnect
 // and closes these, and waits for the calls in flight. When ctx ends first, they
@@ -129,9 +128,6 @@ func (p *Protocol) Drain(ctx context.Context) error {
 	defer cancel()
 	return p.cfg.Sessions.Drain(grace)
 }
-
-// Close is [Protocol.Drain].
-func (p *Protocol) Close(ctx context.Context) error { return p.Drain(ctx) }
 
 // discover asks the handler what it offers to this peer.
 func (p *Protocol) discover(ctx context.Context, peer *rpc.Peer, principal *rpc.Principal) (*mcp.Discovery, *jsonrpc.Error) {

@@ -5,7 +5,6 @@ package legacy
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -76,9 +75,11 @@ func readTaskRequest(raw Raw) *rpc.TaskRequest {
 	return &rpc.TaskRequest{TTL: time.Duration(min(wish.TTL*float64(time.Millisecond), float64(1<<62)))}
 }
 
-// quick reports whether serving the method calls no handler and waits for
+// quick reports whether serving the request calls no handler and waits for
 // nobody but the session store.
-func quick(method string) bool { return method == mcp.MethodPing || method == mcp.MethodSetLevel }
+func quick(in *engine.Inbound, f *mcp.Features) bool {
+	return in.Method == mcp.MethodPing || in.Method == mcp.MethodSetLevel || in.ParamsErr != nil || !f.Request(in.Method)
+}
 
 // serve answers the request. The params have been read.
 func (t *turn) serve(ctx context.Context, in *engine.Inbound) (Raw, *jsonrpc.Error) {
@@ -160,7 +161,7 @@ func (t *turn) input(ctx context.Context, wish *rpc.InputRequired, round int) (m
 func (t *turn) result(method string, body Raw) (Raw, *jsonrpc.Error) {
 	down, err := mcp.DownResult(t.call.Peer.Features, method, body)
 	if err != nil {
-		return nil, engine.WireError(t.p.cfg.Log, &t.call, fmt.Errorf("convert the result: %w", err))
+		return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "the result cannot be sent: %w", err)
 	}
 	return down, nil
 }

@@ -48,8 +48,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 //	publish tools       announce a change (tools, prompts, resources, or a URI)
 //	leave 2             the client of exchange 2 goes away
 //	principal bob       who sends the requests that follow
+//	drain               the server drains, waiting for calls
 //	restart             a new server with the same keys and store
-//	limits              key=value lines for a new server: inflight, subscriptions, events, logbytes, quiet
+//	limits              key=value lines for a new server, see setLimits
 //
 // The session of the last initialize is added to each request, unless the
 // request names one; "-" names none. Random values are written $SESSION1,

@@ -1,0 +1,165 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package session_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/holdfast-mcp/holdfast/internal/seal"
+	"github.com/holdfast-mcp/holdfast/internal/session"
+	"github.com/holdfast-mcp/holdfast/internal/session/sessiontest"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestMemory(t *testing.T) {
+	sessiontest.Run(t, func(*testing.T) session.Store { return session.NewMemory(0) })
+}
+
+// TestMemoryBound drives a store over its limit: the records unused for longest go.
+func TestMemoryBound(t *testing.T) {
+	ctx := context.Background()
+	s := session.NewMemory(64) // one per shard
+	used, unused, third := session.ID{0: 1, 1: 1}, session.ID{0: 1, 1: 2}, session.ID{0: 1, 1: 3}
+	for _, id := range []session.ID{unused, used} {
+		if _, err := s.Put(ctx, id, session.Record{Expires: time.Now().Add(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Get(ctx, unused); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("the unused record: %v, want ErrNotFound", err)
+	}
+	if _, err := s.Get(ctx, used); err != nil {
+		t.Errorf("the used record: %v", err)
+	}
+	if _, err := s.Put(ctx, third, session.Record{Expires: time.Now().Add(time.Hour)}); err != nil || s.Len() != 1 {
+		t.Errorf("%d records, want 1 (%v)", s.Len(), err)
+	}
+}
+
+func newTicket() session.Ticket {
+	now := time.Now().Truncate(time.Second)
+	bits, _ := session.PackCapabilities(jsonrpc.Raw(`{"roots":{},"sampling":{}}`))
+	return session.Ticket{
+		ID: session.NewID(), Issued: now, Expires: now.Add(time.Hour), Version: mcp.LatestLegacy,
+		Capabilities: bits, ClientName: "claude-code", ClientVersion: "2.0.14",
+	}
+}
+
+func TestTicket(t *testing.T) {
+	ring, now := seal.NewRing(), time.Now()
+	want := newTicket()
+	token := want.Seal(ring, "alice")
+	if len(token) > 208 {
+		t.Errorf("ticket has %d characters, want at most 208", len(token))
+	}
+	for _, c := range token {
+		if c < 0x21 || c > 0x7e {
+			t.Fatalf("ticket %q has characters that a session id must not have", token)
+		}
+	}
+	got, err := session.OpenTicket(ring, "alice", token, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&want, got); diff != "" {
+		t.Errorf("ticket (-want +got):\n%s", diff)
+	}
+	refused := map[string]func() (*session.Ticket, error){
+		"another principal": func() (*session.Ticket, error) { return session.OpenTicket(ring, "bob", token, now) },
+		"another ring":      func() (*session.Ticket, error) { return session.OpenTicket(seal.NewRing(), "alice", token, now) },
+		"expired":           func() (*session.Ticket, error) { return session.OpenTicket(ring, "alice", token, want.Expires) },
+		"cut":               func() (*session.Ticket, error) { return session.OpenTicket(ring, "alice", token[1:], now) },
+		"empty":             func() (*session.Ticket, error) { return session.OpenTicket(ring, "alice", "", now) },
+		"another token": func() (*session.Ticket, error) {
+			return session.OpenTicket(ring, "alice", ring.Seal(seal.State, "alice", make([]byte, 64)), now)
+		},
+		"short": func() (*session.Ticket, error) {
+			return session.OpenTicket(ring, "alice", ring.Seal(seal.Session, "alice", []byte{1}), now)
+		},
+	}
+	for name, open := range refused {
+		if _, err := open(); !errors.Is(err, session.ErrInvalidTicket) {
+			t.Errorf("%s: %v, want ErrInvalidTicket", name, err)
+		}
+	}
+}
+
+func TestTicketCutsNames(t *testing.T) {
+	ring := seal.NewRing()
+	ticket := newTicket()
+	ticket.ClientName, ticket.ClientVersion = strings.Repeat("ä", 200), strings.Repeat("9", 200)
+	got, err := session.OpenTicket(ring, "", ticket.Seal(ring, ""), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.ClientName != strings.Repeat("ä", 32) || got.ClientVersion != strings.Repeat("9", 32) {
+		t.Errorf("names %q %q", got.ClientName, got.ClientVersion)
+	}
+}
+
+// TestCapabilities checks every combination of bits against its own JSON.
+func TestCapabilities(t *testing.T) {
+	for bits := session.Capabilities(0); bits < session.InRecord; bits++ {
+		raw := bits.Raw()
+		packed, whole := session.PackCapabilities(raw)
+		if !whole || !bytes.Equal(packed.Raw(), raw) {
+			t.Fatalf("bits %b are %s, which packs to %b (%s), whole %t", bits, raw, packed, packed.Raw(), whole)
+		}
+	}
+	c := func(raw string) (mcp.ClientCapabilities, bool) {
+		bits, whole := session.PackCapabilities(jsonrpc.Raw(raw))
+		return bits.Unpack(), whole
+	}
+	for raw, want := range map[string]bool{
+		`{}`: true, `{"experimental":{}}`: true, `{"roots":{"listChanged":false}}`: true,
+		`{"experimental":{"x":{}}}`: false, `{"extensions":{"a/b":{}}}`: false, `{"roots":null}`: false,
+		`{"elicitation":{"form":{"applyDefaults":true}}}`: false, `{"other":{}}`: false, `{"sampling":{"tools":{},"x":1}}`: false,
+	} {
+		if _, whole := c(raw); whole != want {
+			t.Errorf("%s: whole %t, want %t", raw, whole, want)
+		}
+	}
+	got, _ := c(`{"sampling":{"tools":{}},"elicitation":{"url":{}},"tasks":{"requests":{"elicitation":{"create":{}}}}}`)
+	if got.Roots != nil || got.Sampling.Tools == nil || got.Elicitation.Forms() || !got.Elicitation.URLs() ||
+		string(got.Tasks) != `{"requests":{"elicitation":{"create":{}}}}` {
+		t.Errorf("unpacked %+v", got)
+	}
+}
+
+func BenchmarkOpenTicket(b *testing.B) {
+	ring, now := seal.NewRing(), time.Now()
+	ticket := newTicket()
+	token := ticket.Seal(ring, "alice")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := session.OpenTicket(ring, "alice", token, now); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkAcquire(b *testing.B) {
+	r := session.NewRegistry(session.Config{})
+	id := session.NewID()
+	b.ReportAllocs()
+	for b.Loop() {
+		l, err := r.Acquire(id)
+		if err != nil {
+			b.Fatal(err)
+		}
+		r.Release(l)
+	}
+	_ = r.Drain(context.Background())
+}
