@@ -25,6 +25,7 @@ import (
 // Bounds of serving over HTTP.
 const (
 	drainTimeout  = 10 * time.Second
+	closeTimeout  = 2 * time.Second
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 	headerBytes   = 64 << 10
@@ -107,13 +108,20 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	limit, stop := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer stop()
-	err := e.Drain(limit)
-	cancel() // what still streams has nothing more to come
-	err = errors.Join(err, srv.Shutdown(limit), srv.Close())
-	if got := <-served; !errors.Is(got, http.ErrServerClosed) {
-		err = errors.Join(err, got)
+	if err := e.Drain(limit); err != nil {
+		s.log.Warn("calls were cut off at shutdown", "error", err)
 	}
-	return err
+	e.Close()
+	cancel() // what still streams has nothing more to come
+	last, done := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer done()
+	if err := srv.Shutdown(last); err != nil {
+		s.log.Warn("connections were cut off at shutdown", "error", errors.Join(err, srv.Close()))
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
 }
 
 // mux mounts the transports.
