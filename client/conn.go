@@ -200,7 +200,7 @@ func (m *mux) take(msg jsonrpc.Message) {
 	case jsonrpc.Response:
 		m.response(&msg)
 	case jsonrpc.Notification:
-		m.notification(m.listening(msg.Params), &msg)
+		m.notification(m.owner(&msg), &msg)
 	case jsonrpc.Request:
 		if handle := m.request.Load(); handle != nil {
 			(*handle)(msg)
@@ -222,6 +222,34 @@ func (m *mux) response(msg *jsonrpc.Message) {
 		f.end(nil, msg.Error)
 	default:
 		f.end(msg.Result, nil)
+	}
+}
+
+// owner returns the request that a notification belongs to, nil when that is
+// not known. A log message names none, so it is the only call's in flight, if
+// there is just one.
+func (m *mux) owner(msg *jsonrpc.Message) *flight {
+	switch msg.Method {
+	case mcp.NotificationMessage:
+		return m.flights.only(func(f *flight) bool { return !f.req.listen })
+	case mcp.NotificationCancelled:
+		m.listenCancelled(msg.Params)
+		return nil
+	}
+	return m.listening(msg.Params)
+}
+
+// listenCancelled ends a listen request that the server has cancelled.
+//
+// spec 2026-07-28 basic/utilities/cancellation: on stdio a server ends it so.
+func (m *mux) listenCancelled(params Raw) {
+	raw, _ := jsonrpc.Get(params, "requestId")
+	id, err := jsonrpc.ParseID(raw)
+	if err != nil {
+		return
+	}
+	if f := m.flights.get(id); f != nil && f.req.listen {
+		f.end(nil, ErrStreamBroken)
 	}
 }
 

@@ -183,6 +183,12 @@ func peerCode(err error) int64 {
 	return 0
 }
 
+// fromPeer reports whether err is, or wraps, an error that a server sent.
+func fromPeer(err error) bool {
+	e, ok := jsonrpc.AsError(err)
+	return ok && e.FromPeer()
+}
+
 // httpStatus returns the status of the HTTP answer in err's chain, or 0.
 func httpStatus(err error) int {
 	if e, ok := errors.AsType[*HTTPError](err); ok {

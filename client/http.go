@@ -235,10 +235,14 @@ func (p *httpPeer) statusError(verb string, resp *http.Response, cause error) er
 	return e
 }
 
-// release closes a stream whose response has been read. What little may follow
+// release closes a body of which nothing more is needed. What little may follow
 // is read first, so that the connection can be used again.
 func (p *httpPeer) release(resp *http.Response) {
 	const rest, wait = 16 << 10, time.Second
+	if resp.ContentLength == 0 {
+		resp.Body.Close()
+		return
+	}
 	started := p.core.group.start(func(ctx context.Context) {
 		defer resp.Body.Close()
 		stop := context.AfterFunc(ctx, func() { resp.Body.Close() })

@@ -30,11 +30,11 @@ func (c *Client) rounds(ctx context.Context, r *request) (Raw, error) {
 			defer cancel()
 		}
 		if round >= c.core.cfg.maxRounds {
-			return nil, fmt.Errorf("%s: %w: %d rounds", r.method, ErrTooManyRounds, round)
+			return nil, fmt.Errorf("%w: %d rounds", ErrTooManyRounds, round)
 		}
 		next, asked, err := c.nextRound(ctx, r, result)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", r.method, err)
+			return nil, err
 		}
 		if !asked { // the server only wants the call again, later
 			if err := sleep(ctx, backoff(waits)); err != nil {

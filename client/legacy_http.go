@@ -200,10 +200,11 @@ func (l *legacyHTTP) send(ctx context.Context, s *session, message []byte) error
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
+		defer resp.Body.Close()
 		return l.failed(http.MethodPost, resp, s)
 	}
+	l.http.release(resp)
 	return nil
 }
 

@@ -165,9 +165,9 @@ func reply(w http.ResponseWriter, status int, body []byte) {
 	w.Write(body)
 }
 
+// stream begins an event stream, or goes on with it.
 func stream(w http.ResponseWriter, events ...string) {
 	w.Header().Set("Content-Type", "text/event-stream")
-	w.WriteHeader(http.StatusOK)
 	for _, e := range events {
 		io.WriteString(w, e)
 	}

@@ -156,10 +156,11 @@ func (m *modernHTTP) notify(ctx context.Context, method string, params Raw) erro
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
+		defer resp.Body.Close()
 		return m.http.statusError(http.MethodPost, resp, nil)
 	}
+	m.http.release(resp)
 	return nil
 }
 

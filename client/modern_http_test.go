@@ -94,14 +94,18 @@ func TestModernBadAnswers(t *testing.T) {
 		{"batch", func(w http.ResponseWriter, m jsonrpc.Message) { reply(w, 200, []byte("[]")) }, "unreadable", nil},
 		{"accepted", func(w http.ResponseWriter, m jsonrpc.Message) { w.WriteHeader(202) }, "HTTP status 202", nil},
 		{"html", func(w http.ResponseWriter, m jsonrpc.Message) { w.Write([]byte("<html>")) }, "content type", nil},
-		{"other-id", func(w http.ResponseWriter, m jsonrpc.Message) { reply(w, 200, []byte(`{"jsonrpc":"2.0","id":77,"result":{}}`)) }, "not its response", nil},
+		{"other-id", func(w http.ResponseWriter, m jsonrpc.Message) {
+			reply(w, 200, []byte(`{"jsonrpc":"2.0","id":77,"result":{}}`))
+		}, "not its response", nil},
 		{"broken-stream", func(w http.ResponseWriter, m jsonrpc.Message) { stream(w, "id: 1\ndata: \n\n") }, "", ErrStreamBroken},
 		{"garbage-event", func(w http.ResponseWriter, m jsonrpc.Message) { stream(w, "data: hello\n\n") }, "unreadable", nil},
 		{"request", func(w http.ResponseWriter, m jsonrpc.Message) {
 			stream(w, event(jsonrpc.AppendRequest(nil, jsonrpc.IntID(1), "roots/list", nil)))
 		}, `a request ("roots/list")`, nil},
 		{"big-event", func(w http.ResponseWriter, m jsonrpc.Message) { stream(w, "data: "+strings.Repeat("x", 5000)+"\n\n") }, "over the limit", nil},
-		{"big-body", func(w http.ResponseWriter, m jsonrpc.Message) { reply(w, 200, result(m, `"`+strings.Repeat("x", 5000)+`"`)) }, "over the limit", nil},
+		{"big-body", func(w http.ResponseWriter, m jsonrpc.Message) {
+			reply(w, 200, result(m, `"`+strings.Repeat("x", 5000)+`"`))
+		}, "over the limit", nil},
 		{"peer-error", func(w http.ResponseWriter, m jsonrpc.Message) { reply(w, 200, failure(m, -32602, "bad", "")) }, "bad (code -32602)", nil},
 	}
 	for _, tt := range tests {

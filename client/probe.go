@@ -139,6 +139,9 @@ func (p httpProbe) recalled(ctx context.Context, known Learnt) (link, error) {
 func (p httpProbe) modern(ctx context.Context) (link, error) {
 	m := newModernHTTP(p.core, p.http, p.core.versionToTry())
 	found, err := p.core.discover(ctx, func(ctx context.Context, v mcp.Version) (Raw, error) {
+		ctx, cancel := context.WithTimeoutCause(ctx, p.core.cfg.probeTimeout,
+			fmt.Errorf("no answer after %v: %w", p.core.cfg.probeTimeout, ErrTimeout))
+		defer cancel()
 		m.version = v
 		return m.once(ctx, &request{method: mcp.MethodDiscover}, p.core.cfg.probeTimeout)
 	})
@@ -170,7 +173,7 @@ func mayFallBack(err error) bool {
 	switch status := httpStatus(err); {
 	case status == 0:
 		_, broken := errors.AsType[*ProtocolError](err)
-		return broken || peerCode(err) != 0 || errors.Is(err, ErrStreamBroken)
+		return broken || fromPeer(err) || errors.Is(err, ErrStreamBroken)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusTooManyRequests:
 		return false
 	default:
@@ -246,7 +249,7 @@ func (p streamProbe) run(ctx context.Context, m *mux) (link, error) {
 		m.fail(err)
 		return nil, fmt.Errorf("%s: %w", mcp.MethodDiscover, err)
 	case errors.Is(err, ErrConnClosed):
-		return p.reopened(ctx, err)
+		return p.reopened(ctx, m, err)
 	}
 	// Any other error, or silence, means legacy.
 	// spec 2026-07-28 basic/versioning: not keyed to one error code.
@@ -268,10 +271,11 @@ func (p streamProbe) discover(ctx context.Context, c *modernConn) (finding, erro
 }
 
 // reopened starts over with a server that did not survive the question.
-func (p streamProbe) reopened(ctx context.Context, cause error) (link, error) {
+func (p streamProbe) reopened(ctx context.Context, dead *mux, cause error) (link, error) {
 	if p.target.once {
 		return nil, fmt.Errorf("%s: %w", mcp.MethodDiscover, cause)
 	}
+	dead.fail(cause) // waits for its end
 	p.core.flights.revive()
 	m, err := p.target.mux(p.core)
 	if err != nil {

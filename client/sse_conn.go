@@ -119,10 +119,11 @@ func (c *sseConn) Post(ctx context.Context, message []byte) error {
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
+		defer resp.Body.Close()
 		return c.http.statusError(http.MethodPost, resp, nil)
 	}
+	c.http.release(resp)
 	return nil
 }
 

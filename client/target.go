@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -75,12 +76,11 @@ type streamTarget struct {
 // Conn is a server at the other end of a message stream: a pipe, a process
 // started elsewhere, a WebSocket. The client closes it. It serves one Connect.
 func Conn(conn transport.Conn) Target {
-	used := false
+	var used atomic.Bool
 	return &streamTarget{once: true, open: func(context.Context) (transport.Conn, error) {
-		if used {
+		if used.Swap(true) {
 			return nil, errors.New("the connection belongs to another client")
 		}
-		used = true
 		return conn, nil
 	}}
 }
