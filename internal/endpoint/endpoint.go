@@ -111,5 +111,8 @@ func (e *Endpoint) Close() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = e.Drain(ctx) // ends at once: ctx is over
+	if e.modern != nil {
+		e.modern.Close() // parked calls too
+	}
 	e.tasks.Close()
 }
