@@ -5,6 +5,7 @@ package jsonrpc
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -13,6 +14,9 @@ import (
 // ErrLineTooLong reports a line over the reader's limit. The line has been
 // skipped and the next one can be read.
 var ErrLineTooLong = errors.New("line is over the size limit")
+
+// maxKept bounds the buffer that a reader or writer keeps between messages.
+const maxKept = 64 << 10
 
 // LineReader reads newline-delimited messages. It is for one goroutine.
 //
@@ -38,7 +42,12 @@ func (l *LineReader) Read() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(line) > 0 {
+		switch {
+		case len(line) == 0:
+		case cap(l.buf) > maxKept:
+			l.buf = nil // the caller's now
+			return line, nil
+		default:
 			return append([]byte(nil), line...), nil
 		}
 	}
@@ -50,7 +59,7 @@ func (l *LineReader) line() ([]byte, error) {
 	for {
 		part, err := l.r.ReadSlice('\n')
 		if !tooLong {
-			if len(l.buf)+len(part) > l.max+1 {
+			if len(l.buf)+len(part) > l.max+len("\r\n") {
 				tooLong, l.buf = true, l.buf[:0]
 			} else {
 				l.buf = append(l.buf, part...)
@@ -61,20 +70,20 @@ func (l *LineReader) line() ([]byte, error) {
 			continue
 		case tooLong && (err == nil || errors.Is(err, io.EOF)):
 			return nil, ErrLineTooLong
-		case errors.Is(err, io.EOF) && len(l.buf) > 0:
-			return trimNewline(l.buf), nil
-		case err != nil:
+		case err != nil && (!errors.Is(err, io.EOF) || len(l.buf) == 0):
 			return nil, err
 		}
-		return trimNewline(l.buf), nil
+		line := trimNewline(l.buf)
+		if len(line) > l.max {
+			return nil, ErrLineTooLong
+		}
+		return line, nil
 	}
 }
 
+// trimNewline removes one newline, with the carriage return before it.
 func trimNewline(line []byte) []byte {
-	for n := len(line); n > 0 && (line[n-1] == '\n' || line[n-1] == '\r'); n-- {
-		line = line[:n-1]
-	}
-	return line
+	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 }
 
 // LineWriter writes newline-delimited messages; safe for concurrent use.
@@ -100,7 +109,7 @@ func (l *LineWriter) Write(msg []byte) error {
 	}
 	l.buf = append(l.buf, '\n')
 	_, err := l.w.Write(l.buf)
-	if cap(l.buf) > 64<<10 {
+	if cap(l.buf) > maxKept {
 		l.buf = nil // one large message must not pin its buffer for the life of the connection
 	}
 	return err

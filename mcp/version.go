@@ -64,8 +64,8 @@ func VersionsOf(era Era) []Version {
 // Known reports whether v is a revision this package knows.
 func (v Version) Known() bool { return slices.Contains(Versions(), v) }
 
-// Era returns the era of v. A date after the last legacy revision is modern,
-// known or not; anything that is not a date is neither (0).
+// Era returns the era of v. A date from the first modern revision on is modern,
+// known or not; any other unknown date, and what is not a date, is neither (0).
 func (v Version) Era() Era {
 	switch {
 	case !v.isDate():
