@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -34,6 +35,9 @@ type Protocol interface {
 type Link interface {
 	Receive(in *Inbound)
 	ReceiveBatch(batch []jsonrpc.Element)
+	// Finish waits until the calls in flight have been answered, or ctx ends. No
+	// Receive follows it.
+	Finish(ctx context.Context)
 	// Close ends the link: calls still running are cancelled and waited for.
 	Close()
 }
@@ -147,12 +151,28 @@ func (e *Engine) ServeConn(ctx context.Context, c transport.Conn) error {
 		case errors.Is(err, transport.ErrTooLarge):
 			e.refuse(c, jsonrpc.ID{}, jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "message is over the limit of %d bytes", e.limits.Bytes))
 			continue
-		case errors.Is(err, io.EOF) || ctx.Err() != nil || errors.Is(err, transport.ErrClosed):
+		case errors.Is(err, io.EOF) && ctx.Err() == nil:
+			finish(ctx, links)
+			return nil
+		case ctx.Err() != nil || errors.Is(err, transport.ErrClosed):
 			return nil
 		case err != nil:
 			return err
 		}
 		e.receive(c, data, link)
+	}
+}
+
+// finishGrace is how long calls may take after their peer said its last word.
+const finishGrace = 2 * time.Second
+
+// finish lets calls in flight be answered: a peer that ended its side may still
+// read ours.
+func finish(ctx context.Context, links map[mcp.Era]Link) {
+	ctx, cancel := context.WithTimeout(ctx, finishGrace)
+	defer cancel()
+	for _, l := range links {
+		l.Finish(ctx)
 	}
 }
 

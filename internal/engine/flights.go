@@ -18,6 +18,7 @@ type Flights struct {
 	mu      sync.Mutex
 	closed  bool
 	cancels map[jsonrpc.ID]context.CancelCauseFunc
+	ended   chan struct{} // closed at the next End when somebody waits; nil otherwise
 	wg      sync.WaitGroup
 }
 
@@ -51,6 +52,10 @@ func (f *Flights) End(id jsonrpc.ID) {
 	f.mu.Lock()
 	cancel := f.cancels[id]
 	delete(f.cancels, id)
+	if f.ended != nil {
+		close(f.ended)
+		f.ended = nil
+	}
 	f.mu.Unlock()
 	cancel(context.Canceled)
 	f.wg.Done()
@@ -66,6 +71,28 @@ func (f *Flights) Cancel(id jsonrpc.ID, cause error) bool {
 		cancel(cause)
 	}
 	return ok
+}
+
+// Wait waits until no call is in flight or ctx ends. Calls that begin meanwhile
+// are waited for too.
+func (f *Flights) Wait(ctx context.Context) {
+	for {
+		f.mu.Lock()
+		idle := len(f.cancels) == 0
+		if !idle && f.ended == nil {
+			f.ended = make(chan struct{})
+		}
+		ended := f.ended
+		f.mu.Unlock()
+		if idle {
+			return
+		}
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Stop refuses new calls and cancels those in flight, without waiting for them.

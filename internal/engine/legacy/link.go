@@ -252,6 +252,9 @@ func (g *gathered) respond(msg []byte) {
 	}
 }
 
+// Finish implements [engine.Link].
+func (l *link) Finish(ctx context.Context) { l.live.flights.Wait(ctx) }
+
 // Close implements [engine.Link].
 func (l *link) Close() {
 	l.cancel(engine.ErrDisconnected)

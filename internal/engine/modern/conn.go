@@ -24,6 +24,8 @@ type link struct {
 	stop    func() bool // ends the watch over the Protocol
 	flights *engine.Flights
 	listens gate
+	hearing context.Context // ends when no listen has a reader any more
+	hush    context.CancelFunc
 }
 
 // Attach implements [engine.Protocol].
@@ -33,6 +35,7 @@ func (p *Protocol) Attach(ctx context.Context, conn transport.Conn) engine.Link 
 		listens: gate{max: p.cfg.Limits.ListensPerConn},
 	}
 	l.ctx, l.cancel = context.WithCancel(ctx)
+	l.hearing, l.hush = context.WithCancel(l.ctx)
 	l.stop = context.AfterFunc(p.ctx, l.cancel)
 	return l
 }
@@ -96,6 +99,8 @@ func (l *link) listen(ctx context.Context, req *request) *jsonrpc.Error {
 	go func() {
 		defer l.flights.End(req.in.ID)
 		defer l.listens.leave()
+		unhush := context.AfterFunc(l.hearing, func() { l.flights.Cancel(req.in.ID, engine.ErrDisconnected) })
+		defer unhush()
 		n, wire := l.p.openListen(ctx, req)
 		if wire != nil {
 			if err := send(jsonrpc.AppendError(nil, req.in.ID, wire)); err != nil {
@@ -117,6 +122,12 @@ func (l *link) write(msg []byte) {
 // ReceiveBatch implements [engine.Link].
 func (l *link) ReceiveBatch([]jsonrpc.Element) {
 	l.write(jsonrpc.AppendError(nil, jsonrpc.ID{}, errBatch))
+}
+
+// Finish implements [engine.Link]. Listens end at once: nothing is left to hear.
+func (l *link) Finish(ctx context.Context) {
+	l.hush()
+	l.flights.Wait(ctx)
 }
 
 // Close implements [engine.Link]. Calls that are parked belong to no link and

@@ -172,6 +172,7 @@ func (l olderLink) Receive(in *engine.Inbound) {
 	}
 	l.seen <- in.Method
 }
+func (olderLink) Finish(context.Context)           {}
 func (l olderLink) ReceiveBatch([]jsonrpc.Element) { l.conn.Write([]byte(`[]`)) }
 func (olderLink) Close()                           {}
 

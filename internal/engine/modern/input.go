@@ -106,7 +106,24 @@ func (p *Protocol) appendInput(dst []byte, req *request, m *method, peer *rpc.Pe
 	if in.State != nil {
 		token = p.sealState(req, state{round + 1, in.State})
 	}
-	return appendInputRequired(dst, in.Requests, token, p.serverMeta), nil
+	asks, err := downAsks(in.Requests)
+	if err != nil {
+		return dst, jsonrpc.Errorf(jsonrpc.CodeInternal, "the question cannot be expressed in this version: %w", err)
+	}
+	return appendInputRequired(dst, asks, token, p.serverMeta), nil
+}
+
+// downAsks brings the params of questions to this version.
+func downAsks(requests map[string]rpc.InputRequest) (map[string]rpc.InputRequest, error) {
+	down := make(map[string]rpc.InputRequest, len(requests))
+	for key, r := range requests {
+		params, err := mcp.DownAsk(features, r.Method, r.Params)
+		if err != nil {
+			return nil, err
+		}
+		down[key] = rpc.InputRequest{Method: r.Method, Params: params}
+	}
+	return down, nil
 }
 
 // checkAsks checks that the client declared what the requests need, in the order

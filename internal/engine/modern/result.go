@@ -14,13 +14,19 @@ import (
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
+// features are those of the version this engine speaks; bodies and errors of the
+// inner model, which knows members of other eras too, are brought to it.
+var features = mcp.Latest.Features()
+
 // answer sends an outcome to l.
 func (p *Protocol) answer(l leg, m *method, peer *rpc.Peer, round int, o outcome) {
 	buf := getBuffer()
 	defer putBuffer(buf)
 	req := l.from()
 	wire := o.wire
-	if wire == nil {
+	if wire != nil {
+		wire = mcp.DownError(features, m.name, wire)
+	} else {
 		*buf, wire = p.appendOutcome((*buf)[:0], req, m, peer, round, &o.res)
 	}
 	if wire != nil {
@@ -65,7 +71,11 @@ func (p *Protocol) appendComplete(dst []byte, req *request, m *method, peer *rpc
 			cache = &mcp.CacheHint{}
 		}
 	}
-	return appendResult(dst, resultType, cache, res.Body, p.serverMeta), nil
+	body, err := mcp.DownResult(features, m.name, res.Body)
+	if err != nil {
+		return dst, jsonrpc.Errorf(jsonrpc.CodeInternal, "the result cannot be expressed in this version: %w", err)
+	}
+	return appendResult(dst, resultType, cache, body, p.serverMeta), nil
 }
 
 // appendResult appends the result object: body with resultType, the cache hints
