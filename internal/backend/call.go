@@ -161,7 +161,11 @@ func cacheHint(body Raw) mcp.CacheHint {
 // a connection that has ended.
 func (r *Remote) callError(ctx context.Context, l *link, call *rpc.Call, err error) error {
 	if wire, ok := jsonrpc.AsError(err); ok {
-		return mcp.UpError(l.features(), call.Method, wire)
+		up := mcp.UpError(l.features(), call.Method, wire)
+		if wire.Code == mcp.CodeResourceNotFound {
+			up = mcp.WithURI(up, call.Target)
+		}
+		return up
 	}
 	switch {
 	case errors.Is(err, client.ErrConnClosed), errors.Is(err, client.ErrClosed):
