@@ -211,7 +211,7 @@ func (m *mux) take(msg jsonrpc.Message) {
 }
 
 func (m *mux) response(msg *jsonrpc.Message) {
-	f := m.flights.get(msg.ID)
+	f := m.flights.take(msg.ID)
 	if msg.ID.IsZero() { // an error about a request the server could not read
 		f = m.flights.only(func(*flight) bool { return true })
 	}

@@ -167,6 +167,15 @@ func (t *flights) get(id jsonrpc.ID) *flight {
 	return t.all[id]
 }
 
+// take is get for a flight that has landed: it leaves the table.
+func (t *flights) take(id jsonrpc.ID) *flight {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f := t.all[id]
+	delete(t.all, id)
+	return f
+}
+
 // only returns the flight that f selects if there is exactly one.
 func (t *flights) only(selects func(*flight) bool) *flight {
 	t.mu.Lock()

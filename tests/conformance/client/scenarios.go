@@ -34,7 +34,7 @@ var scenarios = map[string]scenario{
 	"http-standard-headers":               {run: everything},
 	"http-custom-headers":                 {run: callsOfContext},
 	"http-invalid-tool-headers":           {run: callAllListed},
-	"sep-2640-client-no-prefetch":         {run: everything},
+	"sep-2640-client-no-prefetch":         {run: listSkills},
 }
 
 func list(ctx context.Context, c *client.Client) error {
@@ -188,4 +188,10 @@ func callAllListed(ctx context.Context, c *client.Client) error {
 		}
 	}
 	return nil
+}
+
+// listSkills lists the skills and fetches none of their files.
+func listSkills(ctx context.Context, c *client.Client) error {
+	_, err := c.Call(ctx, mcp.MethodListSkills, nil, client.CallOptions{})
+	return err
 }
