@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -60,9 +61,21 @@ func keep(token string) int {
 	return r.loop(orders, ended)
 }
 
+// defaultThreadSignals gives the signals that C libraries keep for their threads
+// back their default. Go's runtime leaves them as inherited, so that servers
+// would inherit them ignored from whoever started Holdfast that way.
+func defaultThreadSignals() {
+	var action [4]uint64 // struct sigaction: all zero is the default
+	for sig := uintptr(32); sig <= 34; sig++ {
+		// The kernel refuses no number up to 64; a failure leaves what was.
+		_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
+	}
+}
+
 // prepare makes this process fit to be a keeper.
 func prepare() (*wire, error) {
 	unix.CloseOnExec(keeperFD)
+	defaultThreadSignals()
 	w, err := newWire(os.NewFile(keeperFD, "keeper socket"))
 	if err != nil {
 		return nil, err
