@@ -20,8 +20,9 @@ import (
 
 // Guard holds what is allowed. The zero Guard allows loopback names only.
 type Guard struct {
-	// Hosts are names, without port, that the Host header may carry besides
-	// loopback names and IP addresses the server itself listens on; "*" allows any.
+	// Hosts are names the Host header may carry besides loopback names and the
+	// address a request arrived at: "host" for any port, or "host:port"; "*"
+	// allows any.
 	Hosts []string
 	// Origins are origins such as "https://app.example" that may send requests
 	// besides loopback ones; "*" allows any.
@@ -45,7 +46,7 @@ func (g *Guard) Check(r *http.Request) string {
 // the configured names.
 func (g *Guard) host(r *http.Request) bool {
 	name := hostname(r.Host)
-	if loopback(name) || allowed(g.Hosts, name) {
+	if loopback(name) || allowed(g.Hosts, name) || allowed(g.Hosts, r.Host) {
 		return true
 	}
 	addr, err := netip.ParseAddr(name)
