@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package holdfast_test
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	fence   = regexp.MustCompile("(?s)```sh\n(.*?)```")
+	targets = regexp.MustCompile("`make ([a-z]+)`")
+)
+
+// TestReadmeStart runs the README's first commands as a newcomer would: what
+// follows `make serve` is run against what `make serve` runs.
+func TestReadmeStart(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range targets.FindAllStringSubmatch(string(readme), -1) {
+		if !strings.Contains(string(makefile), "\n"+m[1]+":") {
+			t.Errorf("README names make %s, which the Makefile lacks", m[1])
+		}
+	}
+	bin := filepath.Join(t.TempDir(), "holdfast")
+	if out, err := exec.Command("go", "build", "-o", bin, "./cmd/holdfast").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	url := serveDemo(t, bin)
+	ran := 0
+	for _, block := range fence.FindAllStringSubmatch(string(readme), -1) {
+		for line := range strings.Lines(block[1]) {
+			line = strings.TrimSpace(line)
+			if !strings.HasPrefix(line, "./bin/holdfast tools") && !strings.HasPrefix(line, "./bin/holdfast call") {
+				continue
+			}
+			line = strings.Replace(line, "./bin/holdfast", bin, 1)
+			line = strings.Replace(line, "http://127.0.0.1:8080/mcp", url, 1)
+			if out, err := exec.Command("sh", "-c", line).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", line, err, out)
+			}
+			ran++
+		}
+	}
+	if ran < 2 {
+		t.Errorf("the README shows %d commands to try, want at least 2", ran)
+	}
+}
+
+// serveDemo starts the built-in demo on a free port and returns its URL.
+func serveDemo(t *testing.T, bin string) string {
+	t.Helper()
+	cmd := exec.Command(bin, "serve", "--listen", "127.0.0.1:0", "--data", t.TempDir())
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Error(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("serve after Ctrl-C: %v", err)
+		}
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	url, ok := strings.CutPrefix(strings.TrimSpace(line), "holdfast is listening on ")
+	if err != nil || !ok {
+		t.Fatalf("first line %q, %v", line, err)
+	}
+	return url
+}
