@@ -19,7 +19,7 @@ import (
 func TestShapeAdmitsOnlyWhatTheSchemaDoes(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	admitted, valid := 0, 0
-	for range 20_000 {
+	for range 4_000 {
 		s, err := parseSchema(Raw(randomSchema(rnd, 3)))
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +40,7 @@ func TestShapeAdmitsOnlyWhatTheSchemaDoes(t *testing.T) {
 			}
 		}
 	}
-	if valid < 1000 || admitted < valid/3 {
+	if valid < 400 || admitted < valid/3 {
 		t.Errorf("of %d valid values the quick check admitted %d; the test or the check is useless", valid, admitted)
 	}
 	t.Logf("%d valid, %d admitted", valid, admitted)

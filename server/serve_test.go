@@ -94,6 +94,30 @@ func TestServeConnInBothEras(t *testing.T) {
 	s.Close()
 }
 
+// postTo posts a message with header name, value pairs.
+func postTo(t *testing.T, client *http.Client, url, body string, headers ...string) (string, http.Header) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b), res.Header
+}
+
 func TestServeHTTPInBothErasAndDrains(t *testing.T) {
 	s := served(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -107,25 +131,7 @@ func TestServeHTTPInBothErasAndDrains(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	post := func(body string, headers ...string) (string, http.Header) {
-		req, err := http.NewRequestWithContext(t.Context(), "POST", base+"/mcp", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Accept", "application/json, text/event-stream")
-		for i := 0; i < len(headers); i += 2 {
-			req.Header.Set(headers[i], headers[i+1])
-		}
-		res, err := client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		b, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b), res.Header
+		return postTo(t, client, base+"/mcp", body, headers...)
 	}
 	modern := []string{"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name"}
 	body, _ := post(callAddModern, append(modern, "add")...)

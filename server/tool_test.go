@@ -56,7 +56,7 @@ func TestArgumentsAreCheckedBeforeTheHandler(t *testing.T) {
 		Name  string   `json:"name"`
 		Count uint     `json:"count,omitzero"`
 		Kind  string   `json:"kind,omitzero" enum:"a,b"`
-		Inner struct { //nolint:revive
+		Inner struct {
 			X float64 `json:"x"`
 		} `json:"inner,omitzero"`
 	}

@@ -83,7 +83,7 @@ func (e *Engine) ServeExchange(x transport.Exchange) {
 		Refuse(x, msg.ID, err)
 		return
 	}
-	in := newInbound(msg)
+	in := NewInbound(msg)
 	e.choose(in, x).Post(x, in)
 }
 
@@ -192,7 +192,7 @@ func (e *Engine) receive(c transport.Conn, data []byte, link func(Protocol) Link
 		e.refuse(c, msg.ID, err)
 		return
 	}
-	in := newInbound(msg)
+	in := NewInbound(msg)
 	// A cancellation names a request of either era; each link knows its own.
 	if in.Method == mcp.NotificationCancelled && in.Era() == 0 && e.legacy != nil && e.modern != nil {
 		link(e.modern).Receive(in)

@@ -205,3 +205,14 @@ func TestFlights(t *testing.T) {
 		}
 	})
 }
+
+func TestEscapedMemberNamesCount(t *testing.T) {
+	msg, err := jsonrpc.Decode([]byte(`{"jsonrpc":"2.0","id":1,"method":"x","params":{"\u005fmeta":{"io.modelcontextprotocol\/protocolVersion":"2026-07-28"},"na\u006de":"tool"}}`), jsonrpc.DefaultLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := NewInbound(msg)
+	if in.Era() != mcp.Modern || in.Target() != "tool" {
+		t.Errorf("era %v, target %q", in.Era(), in.Target())
+	}
+}

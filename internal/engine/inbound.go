@@ -4,7 +4,7 @@
 package engine
 
 import (
-	"github.com/go-json-experiment/json"
+	"bytes"
 
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -24,14 +24,14 @@ type Inbound struct {
 
 // Fields are the members of params that engines look at, all raw.
 type Fields struct {
-	Meta           Meta `json:"_meta"`
-	Name           Raw  `json:"name"`
-	URI            Raw  `json:"uri"`
-	TaskID         Raw  `json:"taskId"`
-	Arguments      Raw  `json:"arguments"`
-	InputResponses Raw  `json:"inputResponses"`
-	RequestState   Raw  `json:"requestState"`
-	Task           Raw  `json:"task"`
+	Meta           Meta
+	Name           Raw
+	URI            Raw
+	TaskID         Raw
+	Arguments      Raw
+	InputResponses Raw
+	RequestState   Raw
+	Task           Raw
 }
 
 // Meta is params._meta: the whole of it and the members engines look at.
@@ -44,30 +44,9 @@ type Meta struct {
 	ProgressToken   Raw
 }
 
-// UnmarshalJSON keeps the bytes and picks the known members.
-func (m *Meta) UnmarshalJSON(data []byte) error {
-	var members struct {
-		ProtocolVersion Raw `json:"io.modelcontextprotocol/protocolVersion"`
-		Capabilities    Raw `json:"io.modelcontextprotocol/clientCapabilities"`
-		ClientInfo      Raw `json:"io.modelcontextprotocol/clientInfo"`
-		LogLevel        Raw `json:"io.modelcontextprotocol/logLevel"`
-		ProgressToken   Raw `json:"progressToken"`
-	}
-	if err := json.Unmarshal(data, &members); err != nil {
-		return err
-	}
-	*m = Meta{
-		Raw: append(Raw(nil), data...), ProtocolVersion: members.ProtocolVersion, Capabilities: members.Capabilities,
-		ClientInfo: members.ClientInfo, LogLevel: members.LogLevel, ProgressToken: members.ProgressToken,
-	}
-	return nil
-}
-
-// NewInbound reads the params of m, a member of a batch.
-func NewInbound(m jsonrpc.Message) *Inbound { return newInbound(m) }
-
-// newInbound reads the params of m.
-func newInbound(m jsonrpc.Message) *Inbound {
+// NewInbound reads the params of m, one level deep and without decoding values:
+// the message has been validated whole when it was decoded.
+func NewInbound(m jsonrpc.Message) *Inbound {
 	in := &Inbound{Message: m}
 	if m.Params == nil {
 		return in
@@ -76,10 +55,65 @@ func newInbound(m jsonrpc.Message) *Inbound {
 		in.ParamsErr = jsonrpc.NewError(jsonrpc.CodeInvalidParams, "params must be an object")
 		return in
 	}
-	if err := json.Unmarshal(m.Params, &in.Fields); err != nil {
-		in.ParamsErr = jsonrpc.NewError(jsonrpc.CodeInvalidParams, "params._meta must be an object")
+	for name, value := range jsonrpc.Members(m.Params) {
+		in.Fields.set(memberName(name), value)
+	}
+	if meta := in.Fields.Meta.Raw; meta != nil {
+		if meta.Kind() != '{' {
+			in.ParamsErr = jsonrpc.NewError(jsonrpc.CodeInvalidParams, "params._meta must be an object")
+			return in
+		}
+		for name, value := range jsonrpc.Members(meta) {
+			in.Fields.Meta.set(memberName(name), value)
+		}
 	}
 	return in
+}
+
+func (f *Fields) set(name []byte, value Raw) {
+	switch string(name) {
+	case "_meta":
+		f.Meta.Raw = value
+	case "name":
+		f.Name = value
+	case "uri":
+		f.URI = value
+	case "taskId":
+		f.TaskID = value
+	case "arguments":
+		f.Arguments = value
+	case "inputResponses":
+		f.InputResponses = value
+	case "requestState":
+		f.RequestState = value
+	case "task":
+		f.Task = value
+	}
+}
+
+func (m *Meta) set(name []byte, value Raw) {
+	switch string(name) {
+	case mcp.MetaProtocolVersion:
+		m.ProtocolVersion = value
+	case mcp.MetaCapabilities:
+		m.Capabilities = value
+	case mcp.MetaClientInfo:
+		m.ClientInfo = value
+	case mcp.MetaLogLevel:
+		m.LogLevel = value
+	case mcp.MetaProgressToken:
+		m.ProgressToken = value
+	}
+}
+
+// memberName returns a member's name without quotes. An escaped spelling is the
+// same name and must not slip past.
+func memberName(quoted Raw) []byte {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	name, _ := jsonrpc.Unquote(quoted)
+	return []byte(name)
 }
 
 // Era returns the era the message declares by its own metadata, or 0 when it
@@ -95,14 +129,11 @@ func (in *Inbound) Era() mcp.Era {
 }
 
 // Text decodes a raw string; ok is false when v is absent or not a string.
-func Text(v Raw) (s string, ok bool) {
+func Text(v Raw) (string, bool) {
 	if len(v) < 2 || v[0] != '"' {
 		return "", false
 	}
-	if err := json.Unmarshal(v, &s); err != nil {
-		return "", false
-	}
-	return s, true
+	return jsonrpc.Unquote(v)
 }
 
 // Target returns what the request addresses: the name, URI or task id of its
