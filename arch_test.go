@@ -25,19 +25,19 @@ const module = "github.com/holdfast-mcp/holdfast"
 // docs/architecture.md draws the same picture.
 var layers = map[string]int{
 	"jsonrpc": 0, "internal/sse": 0, "internal/process": 0, "internal/httpguard": 0,
-	"mcp": 1,
+	"mcp":          1,
 	"internal/rpc": 2, "transport": 2, "internal/seal": 2,
 	"internal/engine": 3, "internal/session": 3, "internal/task": 4, "internal/subscription": 3,
 	"transport/stdio": 3, "transport/streamable": 3, "transport/httpsse": 3,
 	"internal/engine/legacy": 5, "internal/engine/modern": 5,
 	"internal/endpoint": 6,
-	"server": 7, "client": 7,
+	"server":            7, "client": 7,
 	"internal/demo": 8, "internal/backend": 8,
 	"internal/gateway": 10,
-	"internal/config": 10,
-	"internal/node": 11,
-	"internal/cli": 12,
-	"cmd/holdfast": 13,
+	"internal/config":  10,
+	"internal/node":    11,
+	"internal/cli":     12,
+	"cmd/holdfast":     13,
 }
 
 // forbidden are imports that an SDK user must not pay for, or that have another

@@ -53,9 +53,9 @@ func TestGivenSchemaIsListedVerbatim(t *testing.T) {
 func TestArgumentsAreCheckedBeforeTheHandler(t *testing.T) {
 	s := New("test", "1")
 	type in struct {
-		Name  string   `json:"name"`
-		Count uint     `json:"count,omitzero"`
-		Kind  string   `json:"kind,omitzero" enum:"a,b"`
+		Name  string `json:"name"`
+		Count uint   `json:"count,omitzero"`
+		Kind  string `json:"kind,omitzero" enum:"a,b"`
 		Inner struct {
 			X float64 `json:"x"`
 		} `json:"inner,omitzero"`
