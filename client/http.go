@@ -179,7 +179,7 @@ func (b *idleBody) Read(buf []byte) (int, error) {
 	if b.timer.timer != nil && n > 0 {
 		b.timer.timer.Reset(b.idle)
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = b.why(err)
 	}
 	return n, err

@@ -234,10 +234,10 @@ func inputSchema(cfg *toolConfig, in reflect.Type) (*schema, error) {
 }
 
 // setDefaults collects the defaults of top-level properties.
-func (cfg *toolConfig) setDefaults(js *jsonschema.Schema) error {
+func (c *toolConfig) setDefaults(js *jsonschema.Schema) error {
 	for name, p := range js.Properties {
 		if p != nil && p.Default != nil {
-			cfg.defaults = jsonrpc.Set(cfg.defaults, name, Raw(p.Default))
+			c.defaults = jsonrpc.Set(c.defaults, name, Raw(p.Default))
 		}
 	}
 	return nil

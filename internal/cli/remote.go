@@ -6,6 +6,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -149,7 +150,7 @@ func showResult(env *Env, body jsonrpc.Raw) error {
 		fmt.Fprintln(env.Out, string(block))
 	}
 	if res.IsError {
-		return fmt.Errorf("the tool reported an error")
+		return errors.New("the tool reported an error")
 	}
 	return nil
 }
@@ -168,7 +169,7 @@ func askPerson(env *Env, p *mcp.ElicitParams) (*mcp.ElicitResult, error) {
 		} `json:"properties"`
 	}
 	if err := json.Unmarshal(p.RequestedSchema, &schema); err != nil {
-		return &mcp.ElicitResult{Action: mcp.ActionCancel}, nil
+		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "requestedSchema: %w", err)
 	}
 	fmt.Fprintln(env.Err, p.Message)
 	in := bufio.NewReader(env.In)

@@ -53,7 +53,7 @@ func isHostName(host string) bool {
 
 // checkHost normalizes an entry of allowedHosts.
 func checkHost(s string) (string, error) {
-	host, port := s, ""
+	var host, port string
 	if h, p, err := net.SplitHostPort(s); err == nil {
 		host, port = h, p
 	} else {

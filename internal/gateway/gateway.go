@@ -43,8 +43,7 @@ type Gateway struct {
 	hub      *subscription.Hub
 	backends []backend.Backend
 
-	mu    sync.Mutex
-	lists map[string]*list // by kind's member
+	lists map[string]*list // by kind's member; not changed after New
 }
 
 // list is one kind's current view.

@@ -13,7 +13,7 @@ const errNothing = syscall.EAGAIN
 func readNow(fd uintptr, b []byte) (int, error) {
 	for {
 		n, err := syscall.Read(int(fd), b)
-		if err != syscall.EINTR { //nolint:errorlint // a raw system call returns the bare number
+		if err != syscall.EINTR {
 			return n, err
 		}
 	}

@@ -129,7 +129,7 @@ func (r *reaper) reap(now time.Time) bool {
 		var use unix.Rusage
 		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, &use)
 		switch {
-		case err == unix.EINTR: //nolint:errorlint // a raw system call returns the bare number
+		case err == unix.EINTR:
 			continue
 		case err != nil:
 			return false
