@@ -50,7 +50,10 @@ func openLegacyHTTP(ctx context.Context, k *core, p *httpPeer, asked mcp.Version
 	}
 	l.session = s
 	if k.cfg.handlers.unsolicited() {
-		s.stream.start(l, s)
+		// Before the first call: what the server asks on a stream that is not open is lost.
+		if err := s.stream.start(l, s).wait(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return l, nil
 }
@@ -254,7 +257,9 @@ func (l *legacyHTTP) renew(ctx context.Context, old *session) (*session, error) 
 	l.session = s
 	l.mu.Unlock()
 	if old.stream.end() {
-		s.stream.start(l, s)
+		if err := s.stream.start(l, s).wait(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }

@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	maxResumes  = 6                // failed attempts in a row to resume a response stream
-	streamGrace = 10 * time.Second // how long listening waits for the GET stream to be open: what a server says before is lost
+	maxResumes  = 6               // failed attempts in a row to resume a response stream
+	streamGrace = 5 * time.Second // how long listening waits for the GET stream to be open: what a server says before is lost
 )
 
 // cursor is how far a stream has been read.
