@@ -27,11 +27,10 @@ type command struct {
 
 // Env is the outside world of a command.
 type Env struct {
-	In       io.ReadCloser
-	Out      io.WriteCloser
-	Err      io.Writer
-	Getenv   func(string) (string, bool)
-	Terminal bool // Out is a person's
+	In     io.ReadCloser
+	Out    io.WriteCloser
+	Err    io.Writer
+	Getenv func(string) (string, bool)
 }
 
 func commands() []command {

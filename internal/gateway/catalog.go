@@ -164,13 +164,7 @@ func items(res rpc.Result, k kind) ([]Raw, string, error) {
 
 // text returns a string member of an object, "" when there is none.
 func text(obj Raw, name string) string {
-	v, ok := jsonrpc.Get(obj, name)
-	if !ok {
-		return ""
-	}
-	var s string
-	if json.Unmarshal(v, &s) != nil {
-		return ""
-	}
+	v, _ := jsonrpc.Get(obj, name)
+	s, _ := jsonrpc.Unquote(v)
 	return s
 }
