@@ -54,8 +54,8 @@ type list struct {
 	last  map[string][]Raw // what each backend offered last; guarded by build
 
 	mu    sync.RWMutex
-	view  *view // nil when stale
-	until time.Time
+	view  *view     // nil before the first
+	until time.Time // when it becomes stale
 }
 
 // New returns a gateway of backends, whose order decides conflicts. Changes are
@@ -230,6 +230,20 @@ func (l *list) current() *view {
 	return l.view
 }
 
+// latest returns the view that was built last, stale or not.
+func (l *list) latest() *view {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.view
+}
+
+// expire makes the view stale at once.
+func (l *list) expire() {
+	l.mu.Lock()
+	l.until = time.Time{}
+	l.mu.Unlock()
+}
+
 func (l *list) set(v *view, until time.Time) {
 	l.mu.Lock()
 	l.view, l.until = v, until
@@ -281,7 +295,7 @@ func (silent) Ask(context.Context, map[string]rpc.InputRequest) (map[string]Raw,
 // Event takes in a change at a backend: stale lists are dropped, listeners told.
 func (g *Gateway) Event(e subscription.Event) {
 	for _, k := range staleKinds(e.Topic.Kind) {
-		g.lists[k.member].set(nil, time.Time{})
+		g.lists[k.member].expire()
 	}
 	g.hub.Publish(e)
 }

@@ -174,3 +174,19 @@ func TestInvalidHeaderToolIsDropped(t *testing.T) {
 		t.Errorf("list = %s", got)
 	}
 }
+
+func TestStaleListStillRoutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &scripted{name: "slow", answers: tools("two")}
+		g := newGateway(Config{}, slow, &scripted{name: "a", answers: tools("one")})
+		if _, err := ask(t, g, mcp.MethodListTools, ""); err != nil {
+			t.Fatal(err)
+		}
+		slow.answers = map[string]string{mcp.MethodListTools: "hang"}
+		time.Sleep(time.Hour)
+		start := time.Now()
+		if _, err := ask(t, g, mcp.MethodCallTool, "a__one"); err != nil || time.Since(start) > 0 {
+			t.Errorf("a healthy server's call took %v beside a hanging one: %v", time.Since(start), err)
+		}
+	})
+}

@@ -25,8 +25,14 @@ func (g *Gateway) named(ctx context.Context, call *rpc.Call, k kind, noun string
 	return r.backend.Handle(ctx, &own)
 }
 
-// lookup finds where a public key leads.
+// lookup finds where a public key leads. A stale list still routes what it
+// knows: a call must not wait for servers that have nothing to do with it.
 func (g *Gateway) lookup(ctx context.Context, call *rpc.Call, k kind, key string) (route, bool) {
+	if v := g.lists[k.member].latest(); v != nil {
+		if r, ok := v.routes[key]; ok {
+			return r, true
+		}
+	}
 	r, ok := g.view(ctx, call, k.member).routes[key]
 	return r, ok
 }
