@@ -36,6 +36,8 @@ type Config struct {
 	Data string
 	// Servers are the entries of mcpServers in the order of the file.
 	Servers []Server
+	// Endpoints are the virtual endpoints in the order of the file.
+	Endpoints []Endpoint
 	// Limits bound what one client may ask.
 	Limits Limits
 	// AllowedHosts are Host header values accepted besides the loopback names:
@@ -55,6 +57,7 @@ type Limits struct {
 	MaxDepth    int           // nesting of arrays and objects in it
 	MaxBatch    int           // messages in one batch
 	CallTimeout time.Duration // longest time one call may take
+	Processes   int           // child processes at once, of all servers together
 }
 
 // Transport says how a server is reached.
@@ -90,6 +93,74 @@ type Server struct {
 	// Timeout is the longest time one call to this server may take; 0 leaves it
 	// to Limits.CallTimeout.
 	Timeout time.Duration
+
+	Pool    Pool
+	Process Process
+	HTTP    HTTPLimits
+
+	// Capabilities are the client capabilities that this server gets to see, of
+	// those that the client declared: elicitation, sampling, roots. Nil means all.
+	Capabilities []string
+
+	Tools, Prompts, Resources Selection
+}
+
+// Sharing says whose calls may meet in one instance of a server: in one child
+// process, or in one session of an HTTP server.
+type Sharing string
+
+// The sharing policies.
+const (
+	Shared       Sharing = "shared"    // everybody's
+	PerTenant    Sharing = "tenant"    // those of one tenant's principals
+	PerPrincipal Sharing = "principal" // one principal's
+	PerSession   Sharing = "session"   // one legacy session's; one principal's for modern clients, who have no session
+	PerCall      Sharing = "call"      // none: each call has its own
+)
+
+// Pool bounds the instances of one server and the calls to it.
+type Pool struct {
+	Sharing  Sharing
+	Min      int           // instances kept running
+	Max      int           // instances at most; calls wait for one until their deadline
+	Spare    int           // child processes started ahead of need
+	Idle     time.Duration // an instance without calls this long is stopped, down to Min
+	MaxCalls int           // calls in flight at once; more wait until their deadline
+	Start    time.Duration // longest time to start and greet an instance
+}
+
+// Process bounds what a child process gets and takes.
+type Process struct {
+	Inherit []string // names of environment variables passed on, * at the end for a prefix; nil means the default list
+	Memory  int64    // bytes, its descendants included; 0 means no ceiling
+	CPU     float64  // cores; 0 means no ceiling
+}
+
+// HTTPLimits bound the exchange with an HTTP server.
+type HTTPLimits struct {
+	MaxConns      int           // connections at once
+	HeaderTimeout time.Duration // longest wait for response headers; 0 means the call's deadline
+	IdleTimeout   time.Duration // longest silence on a stream; 0 means the call's deadline
+}
+
+// Selection filters and renames what a server offers. Patterns are globs over
+// the server's own names (URIs for resources): * is any text, ? one character.
+type Selection struct {
+	Include, Exclude []string // nil Include means all; Exclude wins
+	Rename           map[string]string
+	Describe         map[string]string // descriptions in place of the server's, by own name
+}
+
+// Endpoint is a chosen set of the servers' entries, served at /v/NAME/mcp. The
+// one named "default" says what /mcp serves.
+type Endpoint struct {
+	Name string
+	// Servers are the names of the servers it draws on; nil means all.
+	Servers []string
+	// Include and Exclude are globs over public names (server__tool); nil Include means all.
+	Include, Exclude []string
+	// Search lists find_tool and call_tool in place of the tools themselves.
+	Search bool
 }
 
 // Default returns the configuration of an empty mcpServers.
@@ -101,6 +172,7 @@ func Default() Config {
 			MaxDepth:    128,
 			MaxBatch:    100,
 			CallTimeout: 10 * time.Minute,
+			Processes:   256,
 		},
 	}
 }
