@@ -27,8 +27,19 @@ type Backend interface {
 	// Watch makes changes of a resource reach the events; it is called when the
 	// first listener comes and the last one goes.
 	Watch(ctx context.Context, uri string, active bool) error
+	// Status says whether calls are let through now, and if not, why. It does not wait.
+	Status() Status
+	// Release ends what is bound to a legacy session, which has ended. It does not wait.
+	Release(session string)
 	// Close ends the server and waits for it.
 	Close() error
+}
+
+// Status is what is known of a server now. When it changes, the server's lists
+// are announced as changed.
+type Status struct {
+	Up     bool
+	Reason string // why it is not up, for people; empty when it is
 }
 
 // Events receives what changes at a backend: lists and watched resources. It

@@ -62,6 +62,19 @@ var _ Backend = (*Remote)(nil)
 // Name returns the server's name.
 func (r *Remote) Name() string { return r.cfg.Name }
 
+// Status reports the last attempt to connect.
+func (r *Remote) Status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.link == nil && r.failure != nil {
+		return Status{Reason: r.failure.Error()}
+	}
+	return Status{Up: true}
+}
+
+// Release does nothing: the connection is everybody's.
+func (r *Remote) Release(string) {}
+
 // Start connects.
 func (r *Remote) Start(ctx context.Context) error {
 	_, err := r.connect(ctx)

@@ -34,6 +34,8 @@ func (s *scripted) Name() string                              { return s.name }
 func (s *scripted) Start(context.Context) error               { return nil }
 func (s *scripted) Close() error                              { return nil }
 func (s *scripted) Watch(context.Context, string, bool) error { return nil }
+func (s *scripted) Status() backend.Status                    { return backend.Status{Up: true} }
+func (s *scripted) Release(string)                            {}
 
 func (s *scripted) Handle(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
 	s.calls.Add(1)
