@@ -7,26 +7,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/client"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
 // Dialer connects to a server. The returned function ends what was started for
 // the connection beyond the client itself.
 type Dialer func(ctx context.Context, opts ...client.Option) (*client.Client, func(), error)
-
-// Config describes a Remote.
-type Config struct {
-	Name        string
-	Dial        Dialer
-	CallTimeout time.Duration // longest time one call may take
-	Log         *slog.Logger
-}
 
 // Remote is a server reached through a client: connected when first needed,
 // connected anew after it went away, with a growing pause between failures.
@@ -249,3 +241,7 @@ func (r *Remote) Watch(ctx context.Context, uri string, active bool) error {
 
 // features returns what the connected server's version has.
 func (l *link) features() *mcp.Features { return l.client.Version().Features() }
+
+func updatedParams(uri string) Raw {
+	return append(jsonrpc.AppendString(Raw(`{"uri":`), uri), '}')
+}
