@@ -66,10 +66,11 @@ type Transport string
 // The transports. Auto is a URL whose entry does not say which of the two HTTP
 // transports it speaks; who connects finds out.
 const (
-	Stdio Transport = "stdio"
-	HTTP  Transport = "http" // Streamable HTTP
-	SSE   Transport = "sse"  // HTTP+SSE
-	Auto  Transport = "auto"
+	Stdio     Transport = "stdio"
+	HTTP      Transport = "http" // Streamable HTTP
+	SSE       Transport = "sse"  // HTTP+SSE
+	WebSocket Transport = "websocket"
+	Auto      Transport = "auto"
 )
 
 // Server is one entry of mcpServers: a child process when Transport is Stdio,
@@ -84,7 +85,7 @@ type Server struct {
 
 	Command string
 	Args    []string
-	Env     map[string]Secret // set in addition to the inherited environment
+	Env     map[string]Secret // set in addition to what Process.Environ passes on
 	Cwd     string            // empty: Holdfast's own working directory
 
 	URL     string
@@ -100,6 +101,7 @@ type Server struct {
 
 	// Capabilities are the client capabilities that this server gets to see, of
 	// those that the client declared: elicitation, sampling, roots. Nil means all.
+	// An empty list shows it none.
 	Capabilities []string
 
 	Tools, Prompts, Resources Selection

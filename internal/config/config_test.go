@@ -37,7 +37,8 @@ func TestTemplateUncommented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Servers) != 3 || c.Data == "" || len(c.AllowedHosts) != 1 || len(c.AllowedOrigins) != 1 {
+	if len(c.Servers) != 3 || c.Data == "" || len(c.AllowedHosts) != 1 || len(c.AllowedOrigins) != 1 ||
+		len(c.Endpoints) != 1 || c.Servers[1].Tools.Include == nil || c.Servers[2].Process.Memory == 0 {
 		t.Errorf("settings are missing: %v", c)
 	}
 	if c.Limits != Default().Limits {
@@ -93,7 +94,7 @@ listen: [x]
 lissen: y
 `), environment)
 	want := `holdfast.yaml:4: mcpServers.a.comand: unknown key; did you mean "command"?
-holdfast.yaml:6: mcpServers.b.url: want a URL of scheme http or https, got scheme "ftp"
+holdfast.yaml:6: mcpServers.b.url: want a URL of scheme http, https, ws or wss, got scheme "ftp"
 holdfast.yaml:7: listen: want a string such as 127.0.0.1:8080, got a list
 holdfast.yaml:8: lissen: unknown key; did you mean "listen"?`
 	if err == nil || err.Error() != want {
@@ -145,7 +146,7 @@ func TestSecretsDoNotShow(t *testing.T) {
 	text := `
 mcpServers:
   a: {command: x, args: ["--token=s3cret"], env: {KEY: "${TOKEN}"}}
-  b: {url: "https://me:s3cret@h/p?k=s3cret#s3cret", headers: {Authorization: "Bearer ${TOKEN}"}}
+  b: {url: "https://me:s3cret@h/p?k=s3cret#s3cret", headers: {Authorization: "Bearer ${TOKEN}"}, tools: {describe: {a: "${TOKEN}"}}}
 `
 	c, err := Parse("holdfast.yaml", []byte(text), environment)
 	if err != nil {
@@ -183,6 +184,9 @@ mcpServers:
 		`{command: "${s3"}`,
 		`{command: x, env: [s3cret]}`,
 		`{command: x, env: "s3cret"}`,
+		`{command: x, headers: {A: "${TOKEN}"}}`,
+		`{url: "ws://s3cret@h:0/"}`,
+		`{url: "ws://h/s3cret", type: http}`,
 	} {
 		_, err := Parse("holdfast.yaml", []byte("mcpServers:\n  a: "+wrong), environment)
 		if err == nil {
@@ -194,11 +198,13 @@ mcpServers:
 }
 
 func TestNearest(t *testing.T) {
-	keys := []string{"command", "args", "env", "envFile", "cwd", "type", "url", "headers", "disabled", "timeout"}
+	keys := []string{"command", "args", "env", "envFile", "cwd", "type", "url", "headers", "disabled", "timeout",
+		"max", "maxCalls", "maxConns", "inheritEnv", "memory", "cpu"}
 	for key, want := range map[string]string{
 		"comand": "command", "commnad": "command", "cmd": "command", "Command": "command", "arg": "args",
 		"ENV": "env", "envs": "env", "envfile": "envFile", "header": "headers", "disable": "disabled",
 		"tiemout": "timeout", "uri": "url", "urls": "url", "workingDirectory": "cwd",
+		"maxConnections": "maxConns", "instances": "max", "mem": "memory", "cpus": "cpu", "inherit": "inheritEnv",
 		"zebra": "", "x": "", "": "", strings.Repeat("command", 1000): "",
 	} {
 		if got := nearest(key, keys); got != want {

@@ -12,7 +12,9 @@
 //	mcpServers:
 //	  files:  {command: npx, args: [-y, "@modelcontextprotocol/server-filesystem", /srv/data]}
 //	  search: {type: http, url: "https://search.example/mcp", headers: {Authorization: "Bearer ${SEARCH_TOKEN}"}}
-//	limits: {maxBody: 4MiB, maxDepth: 128, maxBatch: 100, callTimeout: 10m}
+//	endpoints:
+//	  reading: {servers: [files], include: [files__read_*], search: true}
+//	limits: {maxBody: 4MiB, maxDepth: 128, maxBatch: 100, callTimeout: 10m, processes: 256}
 //	allowedHosts: [mcp.example.com]
 //	allowedOrigins: ["https://app.example.com"]
 //
@@ -25,16 +27,61 @@
 // # Servers
 //
 // The keys of an entry are command, args, env, envFile and cwd for a child
-// process, url and headers for an HTTP server, and type, disabled and timeout
-// for both. Clients' other spellings mean the same: serverUrl and httpUrl,
-// transport and transportType, enabled and isActive; at the top level servers
-// (VS Code) and context_servers (Zed). A timeout has a unit; clients disagree
-// what a bare number is, so it is ignored with a notice. Relative paths are
-// relative to Holdfast's own working directory.
+// process, url and headers for a server at a URL, and type, disabled and timeout
+// for both. A URL of scheme ws or wss is a WebSocket server. Clients' other
+// spellings mean the same: serverUrl and httpUrl, transport and transportType,
+// enabled and isActive; at the top level servers (VS Code) and context_servers
+// (Zed). A timeout has a unit; clients disagree what a bare number is, so it is
+// ignored with a notice. Relative paths are relative to Holdfast's own working
+// directory.
+//
+// How many instances a server has, child processes or sessions at its URL:
+//
+//	sharing       whose calls meet in one: shared (default), tenant, principal,
+//	              session or call
+//	min           kept running; default 0
+//	max           at most; default 1 for a shared child process, 50 for others,
+//	              1024 at a URL
+//	spare         child processes started ahead of need; default 0; not with shared
+//	idle          stop after this long without a call; 0 is never, the default
+//	              with shared; else 30m
+//	maxCalls      calls in flight to the server; default 256
+//	startTimeout  until an instance has started and greeted; default 30s
+//
+// A child process gets those variables of Holdfast's own environment that
+// inheritEnv lists, by name or by beginning (AWS_*), or all or none of them. The
+// list stands in place of [DefaultInherit]; env comes on top. memory (512MiB) and
+// cpu (1.5 cores) are its ceilings, without which it has none. For an HTTP server
+// maxConns (default 128) bounds the connections, headerTimeout the wait for the
+// headers of a response and idleTimeout the silence on a stream; without these
+// two the call's deadline does.
+//
+// What clients see of a server:
+//
+//	capabilities: [elicitation, sampling, roots]   # of the client's, shown to the server; default all
+//	tools:
+//	  include: [get_*]                             # default all
+//	  exclude: [get_secret]                        # wins over include
+//	  rename: {get_me: whoami}
+//	  describe: {get_me: Who is signed in.}        # in place of the server's text
+//
+// prompts and resources are the same, but resources have no rename. Globs are
+// over the server's own names, URIs for resources. capabilities: [] shows none.
+// An empty include is refused, since it could mean all or nothing.
+//
+// A key without effect for the server's transport or sharing is an error.
+//
+// # Endpoints
+//
+// An entry of endpoints is served at /v/NAME/mcp; the one named default says what
+// /mcp serves. servers are the entries of mcpServers it draws on, all without the
+// key; include and exclude are globs over the names that clients see; search puts
+// find_tool and call_tool in place of the list of tools.
 //
 // # Values
 //
-// Every text value may use variables of the environment:
+// Every text value may use variables of the environment, except words of the
+// schema, names of variables, sizes and durations:
 //
 //	${NAME}            its value; an unset variable is an error
 //	${NAME:-default}   the default when it is unset or empty

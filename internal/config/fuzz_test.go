@@ -70,7 +70,7 @@ func checkConfig(t *testing.T, c *Config) {
 	if err := CheckListen(c.Listen); err != nil {
 		t.Fatal(err)
 	}
-	if c.Limits.MaxBody <= 0 || c.Limits.MaxDepth <= 0 || c.Limits.MaxBatch <= 0 || c.Limits.CallTimeout <= 0 {
+	if c.Limits.MaxBody <= 0 || c.Limits.MaxDepth <= 0 || c.Limits.MaxBatch <= 0 || c.Limits.CallTimeout <= 0 || c.Limits.Processes <= 0 {
 		t.Fatalf("limits %+v", c.Limits)
 	}
 	if len(c.Notices) > maxNotices+1 {
@@ -90,6 +90,49 @@ func checkConfig(t *testing.T, c *Config) {
 				t.Fatalf("header %q: %q", name, string(value))
 			}
 		}
+		checkPool(t, &s)
 		_ = s.String()
 	}
+	for _, e := range c.Endpoints {
+		if !publicName.MatchString(e.Name) || e.Include != nil && len(e.Include) == 0 || e.Servers != nil && len(e.Servers) == 0 {
+			t.Fatalf("endpoint %+v", e)
+		}
+		for _, name := range e.Servers {
+			if !names[name] {
+				t.Fatalf("endpoint %s names %q", e.Name, name)
+			}
+		}
+	}
+}
+
+// checkPool checks what one server's instances are promised.
+func checkPool(t *testing.T, s *Server) {
+	p := s.Pool
+	if p.Sharing == "" || p.Max < 1 || p.Min < 0 || p.Min > p.Max || p.Spare < 0 || p.Spare > p.Max ||
+		p.MaxCalls < 1 || p.Start <= 0 || p.Idle < 0 || p.Sharing == Shared && p.Spare > 0 {
+		t.Fatalf("pool %+v", p)
+	}
+	child, http := s.Transport == Stdio, s.Transport != Stdio && s.Transport != WebSocket
+	if http != (s.HTTP.MaxConns > 0) || !http && s.HTTP != (HTTPLimits{}) {
+		t.Fatalf("%s with %+v", s.Transport, s.HTTP)
+	}
+	if !child && (s.Process.Inherit != nil || s.Process.Memory != 0 || s.Process.CPU != 0 || p.Spare != 0) {
+		t.Fatalf("%s with %+v, %+v", s.Transport, s.Process, p)
+	}
+	if s.Process.CPU < 0 || s.Process.CPU > 1024 || s.Process.Memory < 0 {
+		t.Fatalf("process %+v", s.Process)
+	}
+	for _, sel := range []Selection{s.Tools, s.Prompts, s.Resources} {
+		taken := make(map[string]bool)
+		for own, name := range sel.Rename {
+			if !s.Disabled && (!publicName.MatchString(name) || taken[name]) || own == "" {
+				t.Fatalf("rename %q", sel.Rename)
+			}
+			taken[name] = true
+		}
+	}
+	if s.Resources.Rename != nil {
+		t.Fatal("a resource is renamed")
+	}
+	s.Process.Environ([]string{"PATH=/bin", "=C:=C:\\", "X"})
 }

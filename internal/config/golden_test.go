@@ -78,6 +78,9 @@ func render(c *Config) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "listen %s\ndata %q\nlimits %+v\nhosts %q\norigins %q\n",
 		c.Listen, c.Data, c.Limits, c.AllowedHosts, c.AllowedOrigins)
+	for _, e := range c.Endpoints {
+		fmt.Fprintf(&b, "endpoint %s servers %s include %s exclude %s search=%t\n", e.Name, nilOr(e.Servers), nilOr(e.Include), nilOr(e.Exclude), e.Search)
+	}
 	for _, s := range c.Servers {
 		fmt.Fprintf(&b, "\nserver %q line %d %s disabled=%t timeout=%v\n", s.Name, s.Line, s.Transport, s.Disabled, s.Timeout)
 		if s.Command != "" {
@@ -86,6 +89,18 @@ func render(c *Config) string {
 		if s.URL != "" {
 			fmt.Fprintf(&b, "  url %q\n", s.URL)
 		}
+		fmt.Fprintf(&b, "  pool %+v\n", s.Pool)
+		if s.Transport == Stdio {
+			fmt.Fprintf(&b, "  process inherit %s memory %d cpu %v\n", nilOr(s.Process.Inherit), s.Process.Memory, s.Process.CPU)
+		} else {
+			fmt.Fprintf(&b, "  http %+v\n", s.HTTP)
+		}
+		if s.Capabilities != nil {
+			fmt.Fprintf(&b, "  capabilities %q\n", s.Capabilities)
+		}
+		renderSelection(&b, "tools", s.Tools)
+		renderSelection(&b, "prompts", s.Prompts)
+		renderSelection(&b, "resources", s.Resources)
 		for _, m := range []struct {
 			name   string
 			values map[string]Secret
@@ -99,4 +114,18 @@ func render(c *Config) string {
 		fmt.Fprintf(&b, "\n%s\n", strings.Join(c.Notices, "\n"))
 	}
 	return b.String()
+}
+
+func renderSelection(b *strings.Builder, what string, s Selection) {
+	if s.Include != nil || s.Exclude != nil || s.Rename != nil || s.Describe != nil {
+		fmt.Fprintf(b, "  %s include %s exclude %s rename %q describe %q\n", what, nilOr(s.Include), nilOr(s.Exclude), s.Rename, s.Describe)
+	}
+}
+
+// nilOr tells nil from an empty list.
+func nilOr(list []string) string {
+	if list == nil {
+		return "nil"
+	}
+	return fmt.Sprintf("%q", list)
 }

@@ -7,7 +7,7 @@ package config
 const (
 	whyApproval = "ignored: approving calls is the client's part"
 	whyEditor   = "ignored: it concerns the client that wrote it"
-	whyFilter   = "ignored: every tool of the server is served"
+	whyFilter   = "ignored: choose tools with tools: {include: [...], exclude: [...]}"
 	whySandbox  = "ignored: the server is started without a sandbox"
 	whyAuth     = "ignored: Holdfast sends the headers of this entry and signs in nowhere"
 )
@@ -44,7 +44,6 @@ var serverIgnored = map[string]string{
 	"description": whyEditor,
 	"icon":        whyEditor,
 	"metadata":    whyEditor,
-	"tools":       whyFilter, // GitHub Copilot CLI
 	// VS Code
 	"dev":            whyEditor,
 	"gallery":        whyEditor,

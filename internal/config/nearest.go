@@ -27,6 +27,18 @@ var synonyms = map[string]string{
 	"port":             "listen",
 	"datadir":          "data",
 	"kind":             "type",
+	"instances":        "max",
+	"maxinstances":     "max",
+	"mininstances":     "min",
+	"concurrency":      "maxCalls",
+	"maxconcurrency":   "maxCalls",
+	"maxconnections":   "maxConns",
+	"idlestop":         "idle",
+	"startuptimeout":   "startTimeout",
+	"inherit":          "inheritEnv",
+	"mem":              "memory",
+	"cores":            "cpu",
+	"maxprocesses":     "processes",
 }
 
 // nearest returns the name that key was probably meant to be, or "".

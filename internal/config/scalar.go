@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -101,7 +102,7 @@ func checkOrigin(s string) (string, error) {
 	return u.Scheme + "://" + strings.TrimSuffix(host, ":"), nil
 }
 
-// checkURL accepts what an HTTP client can call. Its errors show nothing of the
+// checkURL accepts what an HTTP or WebSocket client can call. Its errors show nothing of the
 // URL, whose user and query parts may be secret.
 func checkURL(s string) error {
 	u, err := url.Parse(s)
@@ -109,9 +110,9 @@ func checkURL(s string) error {
 	case err != nil || hasControl(s) || strings.ContainsAny(s, " "):
 		return errors.New("not a valid URL")
 	case u.Scheme == "":
-		return errors.New("want a URL that begins with http:// or https://")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("want a URL of scheme http or https, got scheme %s", quote(u.Scheme))
+		return errors.New("want a URL that begins with http://, https://, ws:// or wss://")
+	case !slices.Contains([]string{"http", "https", "ws", "wss"}, u.Scheme):
+		return fmt.Errorf("want a URL of scheme http, https, ws or wss, got scheme %s", quote(u.Scheme))
 	case u.Hostname() == "":
 		return errors.New("the URL has no host")
 	}
@@ -186,6 +187,21 @@ func (p *parser) count(path string, n *node, least, most int, to *int) {
 		return
 	}
 	*to = int(v)
+}
+
+// cores reads a number of processor cores, whole or not.
+func (p *parser) cores(path string, n *node, to *float64) {
+	const least, most = 0.01, 1024
+	if n.kind != kindInt && n.kind != kindFloat {
+		p.wrongKind(path, n, "a number of cores such as 1.5")
+		return
+	}
+	v, err := strconv.ParseFloat(n.text, 64)
+	if err != nil || !(v >= least && v <= most) { // so that NaN is refused
+		p.fail(n.line, path, "", "want a number of cores from %v to %v, got %s", least, most, shorten(n.text))
+		return
+	}
+	*to = v
 }
 
 // Bounds of every duration in the file.

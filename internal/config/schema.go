@@ -20,6 +20,9 @@ type parser struct {
 	errs    Errors
 	notices []*Error
 	grown   int // bytes that variables and secret files have added
+
+	names []string    // of mcpServers, those with mistakes included
+	named []reference // of servers, checked when all names are known
 }
 
 // field is a key of a mapping and what to do with its value.
@@ -58,11 +61,13 @@ func (p *parser) top(root *node) {
 		{"mcpServers", servers},
 		{"servers", servers},         // VS Code
 		{"context_servers", servers}, // Zed
+		{"endpoints", p.endpoints},
 		{"limits", p.limits},
 		{"allowedHosts", p.allowedHosts},
 		{"allowedOrigins", p.allowedOrigins},
 		{"$schema", func(string, pair) {}},
 	})
+	p.checkReferences()
 }
 
 // mapping calls the field of each key, and reports keys that have none unless
@@ -203,6 +208,7 @@ func (p *parser) limits(path string, at pair) {
 		{"maxDepth", func(path string, at pair) { p.count(path, at.value, 8, 1000, &l.MaxDepth) }},
 		{"maxBatch", func(path string, at pair) { p.count(path, at.value, 1, 10_000, &l.MaxBatch) }},
 		{"callTimeout", func(path string, at pair) { p.duration(path, at.value, &l.CallTimeout) }},
+		{"processes", func(path string, at pair) { p.count(path, at.value, 1, maxInstances, &l.Processes) }},
 	})
 }
 

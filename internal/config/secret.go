@@ -64,6 +64,9 @@ func (s Server) LogValue() slog.Value {
 	if s.Timeout > 0 {
 		attrs = append(attrs, slog.Duration("timeout", s.Timeout))
 	}
+	if s.Pool.Sharing != "" && s.Pool.Sharing != Shared {
+		attrs = append(attrs, slog.String("sharing", string(s.Pool.Sharing)))
+	}
 	if s.Disabled {
 		attrs = append(attrs, slog.Bool("disabled", true))
 	}
@@ -98,13 +101,18 @@ func (c Config) LogValue() slog.Value {
 	for i, s := range c.Servers {
 		servers[i] = slog.Attr{Key: s.Name, Value: s.LogValue()}
 	}
+	endpoints := make([]string, len(c.Endpoints))
+	for i, e := range c.Endpoints {
+		endpoints[i] = e.Name
+	}
 	return slog.GroupValue(
 		slog.String("file", c.File),
 		slog.String("listen", c.Listen),
 		slog.String("data", c.Data),
 		slog.Attr{Key: "mcpServers", Value: slog.GroupValue(servers...)},
-		slog.String("limits", fmt.Sprintf("maxBody=%s maxDepth=%d maxBatch=%d callTimeout=%v",
-			formatSize(c.Limits.MaxBody), c.Limits.MaxDepth, c.Limits.MaxBatch, c.Limits.CallTimeout)),
+		slog.Any("endpoints", endpoints),
+		slog.String("limits", fmt.Sprintf("maxBody=%s maxDepth=%d maxBatch=%d callTimeout=%v processes=%d",
+			formatSize(c.Limits.MaxBody), c.Limits.MaxDepth, c.Limits.MaxBatch, c.Limits.CallTimeout, c.Limits.Processes)),
 		slog.Any("allowedHosts", c.AllowedHosts),
 		slog.Any("allowedOrigins", c.AllowedOrigins),
 	)

@@ -5,7 +5,6 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 )
@@ -24,6 +23,7 @@ func (p *parser) serversOnce() func(string, pair) {
 		case kindNull:
 		case kindMap:
 			for _, member := range m.value.pairs {
+				p.names = append(p.names, member.key)
 				p.server(join(path, member.key), member)
 			}
 		default:
@@ -64,6 +64,23 @@ func (p *parser) server(path string, m pair) {
 		{"headers", e.keep("headers")},
 		{"disabled", p.flag},
 		{"timeout", e.timeout},
+		{"sharing", e.keep("sharing")},
+		{"min", e.keep("min")},
+		{"max", e.keep("max")},
+		{"spare", e.keep("spare")},
+		{"idle", e.keep("idle")},
+		{"maxCalls", e.keep("maxCalls")},
+		{"startTimeout", e.keep("startTimeout")},
+		{"inheritEnv", e.keep("inheritEnv")},
+		{"memory", e.keep("memory")},
+		{"cpu", e.keep("cpu")},
+		{"maxConns", e.keep("maxConns")},
+		{"headerTimeout", e.keep("headerTimeout")},
+		{"idleTimeout", e.keep("idleTimeout")},
+		{"capabilities", e.capabilities},
+		{"tools", e.tools},
+		{"prompts", e.prompts},
+		{"resources", e.resources},
 		{"transport", e.keep("type")},     // FastMCP
 		{"transportType", e.keep("type")}, // Cline, once
 		{"serverUrl", e.keep("url")},      // Windsurf
@@ -75,6 +92,9 @@ func (p *parser) server(path string, m pair) {
 	e.process()
 	e.remote()
 	e.transport()
+	e.pool()
+	e.ceilings()
+	e.exchange()
 	p.cfg.Servers = append(p.cfg.Servers, e.Server)
 }
 
@@ -191,213 +211,4 @@ func (e *entry) remote() {
 		seen := make(map[string]pair)
 		e.secrets(m, `{Authorization: "Bearer ${TOKEN}"}`, func(path string, h pair) { e.header(path, h, seen) })
 	}
-}
-
-// line reads a string that must not be empty nor hold a NUL or line break.
-func (e *entry) line(m pair, want, noun string) string {
-	n, path := m.value, e.where(m)
-	if n.kind != kindString {
-		e.wrongKind(path, n, want)
-		return ""
-	}
-	text, ok := e.value(path, n, false)
-	switch {
-	case !ok:
-		return ""
-	case strings.TrimSpace(text) == "":
-		e.fail(n.line, path, "", "want %s, got an empty string", noun)
-		return ""
-	case hasControl(text):
-		e.fail(n.line, path, "", "want %s, got a string with a control character", noun)
-		return ""
-	}
-	return text
-}
-
-// value reads a scalar as text, numbers and booleans as they are written. The
-// texts of a disabled server stay as they are.
-func (e *entry) value(path string, n *node, files bool) (string, bool) {
-	if n.kind == kindNull || n.kind == kindList || n.kind == kindMap {
-		e.wrongKind(path, n, "a string")
-		return "", false
-	}
-	text, ok := n.text, true
-	if !e.Disabled {
-		text, ok = e.expand(path, n, files)
-	}
-	if ok && strings.ContainsRune(text, 0) {
-		e.fail(n.line, path, "", "the value holds a NUL character")
-		return "", false
-	}
-	return text, ok
-}
-
-// secrets calls each for the members of env or headers.
-func (e *entry) secrets(m pair, example string, each func(path string, m pair)) {
-	switch m.value.kind {
-	case kindNull:
-	case kindMap:
-		for _, member := range m.value.pairs {
-			each(join(e.where(m), member.key), member)
-		}
-	default:
-		e.wrongKind(e.where(m), m.value, "a mapping such as "+example)
-	}
-}
-
-var bareVariable = regexp.MustCompile(`^\$[A-Za-z_][A-Za-z0-9_]*$`)
-
-// envVar reads one member of env.
-func (e *entry) envVar(path string, m pair) {
-	if m.key == "" || strings.ContainsAny(m.key, "=\x00") || hasControl(m.key) {
-		e.fail(m.line, path, "", "want the name of an environment variable, got %s", quote(m.key))
-		return
-	}
-	text, ok := e.value(path, m.value, true)
-	if !ok {
-		return
-	}
-	if e.Env == nil {
-		e.Env = make(map[string]Secret)
-	}
-	e.Env[m.key] = Secret(text)
-	written := m.value.text
-	if name, ok := strings.CutPrefix(written, "file:"); ok && !isSecretPath(name) {
-		e.notice(m.line, path, "passed on as written: only file: with an absolute path is read")
-	}
-	if bareVariable.MatchString(written) {
-		e.notice(m.line, path, "passed on as written: a variable is ${NAME}, with braces")
-	}
-}
-
-// header reads one member of headers.
-func (e *entry) header(path string, m pair, seen map[string]pair) {
-	if !isToken(m.key) {
-		e.fail(m.line, path, "", "want the name of an HTTP header, got %s", quote(m.key))
-		return
-	}
-	folded := strings.ToLower(m.key)
-	if first, ok := seen[folded]; ok {
-		e.fail(m.line, path, "keep one of them", "is the same header as %s on line %d", first.key, first.line)
-		return
-	}
-	seen[folded] = m
-	if name, ok := strings.CutPrefix(m.value.text, "file:"); ok && !isSecretPath(name) {
-		e.fail(m.value.line, path, "", "want an absolute path after file:")
-		return
-	}
-	text, ok := e.value(path, m.value, true)
-	if !ok {
-		return
-	}
-	if strings.IndexFunc(text, func(r rune) bool { return r != '\t' && unicode.IsControl(r) }) >= 0 {
-		e.fail(m.value.line, path, "", "the value holds a line break or another control character")
-		return
-	}
-	if e.Headers == nil {
-		e.Headers = make(map[string]Secret)
-	}
-	e.Headers[m.key] = Secret(strings.Trim(text, " \t"))
-}
-
-// isToken reports whether s can be a header's name (RFC 9110 §5.6.2).
-func isToken(s string) bool {
-	for _, c := range s {
-		if !isWord(c) && !strings.ContainsRune("!#$%&'*+-.^`|~", c) {
-			return false
-		}
-	}
-	return s != "" && len(s) <= maxName
-}
-
-// transports are the values of type, in every client's spelling.
-var transports = map[string]Transport{
-	"stdio":           Stdio,
-	"local":           Stdio, // GitHub Copilot CLI
-	"http":            HTTP,
-	"streamable-http": HTTP, // the specification's name; Roo Code
-	"streamableHttp":  HTTP, // Cline
-	"streamable_http": HTTP,
-	"sse":             SSE,
-}
-
-// transport settles how the server is reached, and that the keys fit it.
-func (e *entry) transport() {
-	command, hasCommand := e.given["command"]
-	url, hasURL := e.given["url"]
-	declared, ok := e.declared()
-	switch {
-	case !ok:
-	case hasCommand && hasURL:
-		e.fail(max(command.line, url.line), e.path, "keep one of them",
-			"has a command on line %d and a %s on line %d", command.line, url.key, url.line)
-	case hasCommand:
-		e.Transport = Stdio
-		if declared != "" && declared != Stdio {
-			e.misfit("type", "write stdio, or a url instead of the command", "does not fit a command")
-		}
-		if e.says("headers") {
-			e.misfit("headers", "a child process gets secrets by env", "have no use with a command")
-		}
-	case hasURL:
-		e.Transport = Auto
-		if declared != "" {
-			e.Transport = declared
-		} else if url.key == "httpUrl" {
-			e.Transport = HTTP
-		}
-		e.checkRemoteKeys(declared)
-	case !e.unclear:
-		e.fail(e.Line, e.path, "a server has one of them", "no command and no url")
-	}
-}
-
-func (e *entry) checkRemoteKeys(declared Transport) {
-	if declared == Stdio {
-		e.misfit("type", "write http or sse, or a command instead of the url", "does not fit a url")
-	}
-	for _, key := range []string{"args", "cwd"} {
-		if e.says(key) {
-			e.misfit(key, "", "has no use with a url")
-		}
-	}
-	for _, key := range []string{"env", "envFile"} {
-		if m := e.given[key]; e.says(key) {
-			e.notice(m.line, e.where(m), "ignored: a server at a url gets no environment from here")
-		}
-	}
-}
-
-func (e *entry) misfit(key, hint, message string) {
-	m := e.given[key]
-	e.fail(m.line, e.where(m), hint, "%s", message)
-}
-
-// says reports whether a key is there with a value that says something.
-func (e *entry) says(key string) bool {
-	m, ok := e.given[key]
-	return ok && saysSomething(m.value)
-}
-
-// declared returns the transport that type names, "" without one, and false when
-// type is wrong.
-func (e *entry) declared() (Transport, bool) {
-	m, ok := e.given["type"]
-	if !ok {
-		return "", true
-	}
-	n := m.value
-	if n.kind != kindString {
-		e.wrongKind(e.where(m), n, "a string: stdio, http or sse")
-		return "", false
-	}
-	if t, ok := transports[n.text]; ok {
-		return t, true
-	}
-	hint := didYouMean(n.text, []string{"stdio", "http", "streamable-http", "streamableHttp", "sse"})
-	if n.text == "ws" || n.text == "websocket" {
-		hint = "WebSocket servers are not supported"
-	}
-	e.fail(n.line, e.where(m), hint, "want stdio, http or sse, got %s", quote(n.text))
-	return "", false
 }
