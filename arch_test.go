@@ -28,7 +28,7 @@ var layers = map[string]int{
 	"mcp":          1,
 	"internal/rpc": 2, "transport": 2, "internal/seal": 2,
 	"internal/engine": 3, "internal/session": 3, "internal/task": 4, "internal/subscription": 3,
-	"transport/stdio": 3, "transport/streamable": 3, "transport/httpsse": 3,
+	"transport/stdio": 3, "transport/streamable": 3, "transport/httpsse": 3, "transport/websocket": 3,
 	"internal/engine/legacy": 5, "internal/engine/modern": 5,
 	"internal/endpoint": 6,
 	"server":            7, "client": 7,
