@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package process runs stdio servers as child processes and leaves no orphan behind, whatever dies first. It knows
-// pipes, process groups and exit codes; it knows nothing of MCP messages, restarts or limits, which belong to its users.
+// pipes, process groups, ceilings and exit codes; it knows nothing of MCP messages, restarts or pools, which belong to its users.
 //
 // # The keeper (Linux)
 //
@@ -30,19 +30,60 @@
 //
 // When the keeper itself is killed: the servers die by the parent-death signal, Holdfast kills what is left of the keeper's
 // session and what carries the mark (so only a process with neither survives), every [Process] reports
-// [ErrKeeperDied], and the next Start launches a new keeper. Killing Holdfast and the keeper in the same instant is the one case in which grandchildren can survive;
-// the keeper's name and arguments do not contain "holdfast", so killing by name does not do that.
+// [ErrKeeperDied], and the next Start launches a new keeper.
+//
+// When Holdfast and the keeper are killed in the same instant: the servers die by the parent-death signal, their descendants run on until
+// the next Holdfast with the same journal starts (below). The keeper's name and arguments do not contain "holdfast", so killing by name does not
+// do that.
 //
 // A process that cannot be signalled (it became another user) or that hangs in the kernel is waited for during a
 // bounded time only. All of this reads /proc, which must be mounted.
 //
+// # The journal
+//
+// A [Keeper] from [OpenKeeper] notes in a directory, one file for each keeper process, the random token of its mark, the boot, its own and
+// the keeper's pid and start time, and of each running server name, control group, pid and start time. The file is in place, with
+// fsync and rename, before the keeper is launched, and locked as long as Holdfast lives; lines are then added without fsync, since
+// nothing that is noted outlives the machine. [Reap], which OpenKeeper calls first, reads the files whose lock is free and ends
+//
+//   - every process whose environment carries a noted token, and every keeper that has it in its arguments;
+//   - every process with a noted pid and the start time noted with it;
+//   - every process in the keeper's session, if a member of it is proven by the above: a session's number is not given away while it has members;
+//   - every descendant of these, and what is in the servers' control groups.
+//
+// Nothing else is signalled: a pid alone is never proof, and neither this process, its descendants nor those it descends from are touched. What
+// escapes has wiped its environment, left the session, and lost its parent; or it is another user's. Holdfasts with different directories
+// do not know of each other, and even with the same one only end what is left of the dead. Journals that are damaged are removed, those of
+// another version passed over, both with a log line; the journal of an earlier boot is removed.
+//
+// # Ceilings
+//
+// [Limits] are held by a control group (cgroup v2) for each server that has some, where this process's own group, or the one above if systemd
+// marked it as delegated, is writable and is handed the controller. If the group holds this process and its descendants, which
+// forbids groups with controllers below, they are first moved to a leaf, "holdfast-main-<pid>"; if it holds anyone else, as in a terminal's
+// session, it is left alone. Servers are in their groups from the first instruction on. Memory and CPU are looked at separately. Which way each
+// is held is logged once, with the first server that has a ceiling.
+//
+//   - Memory by a group: the tree never has more, page cache included, and cannot swap. When it needs more the kernel kills it whole.
+//   - CPU by a group: the tree gets no more than its share of every tenth of a second.
+//   - Memory without: the keeper adds up the resident memory of the server and all that belongs to it twice a second, ten times when more than a quarter is
+//     in use, and at most as often as costs 2 % of a core; over the ceiling, and with shared pages counted by proportion, it is killed whole. A server that is
+//     quick can be over for up to half a second. No rlimit is set: what RLIMIT_AS and RLIMIT_DATA count is address space, of which
+//     common runtimes reserve far more than they use, and RLIMIT_RSS has no effect.
+//   - CPU without: the server is bound to as many cores as the ceiling rounded up, in turn to the next ones, and gives way to others (nice 10) if it is
+//     not a whole number. So "0.5" means up to one core; a server that changes its own affinity is not held. RLIMIT_CPU
+//     is no ceiling but a lifetime.
+//
+// A server that was killed for its memory reports a [LimitError]. Removing its group kills whatever hid in it.
+//
 // # Other systems
 //
 // Without Linux there is no keeper: servers are direct children in their own process group (on Windows not even that), Stop
-// works as described, and an end of Holdfast by KILL is noticed by servers only as the end of their stdin.
+// works as described, and an end of Holdfast by KILL is noticed by servers only as the end of their stdin. There is no journal and no
+// ceiling is held; a server with one starts, and that is logged.
 //
 // # Goroutines
 //
 // A [Keeper] owns one goroutine per keeper process (ended by the socket's end) and each [Process] two (ended by its
-// exit); [Keeper.Close] waits for all of them.
+// exit); [Keeper.Close] waits for all of them. [Reap] owns none.
 package process

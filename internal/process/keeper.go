@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 )
 
@@ -20,6 +21,8 @@ var errLinkDown = errors.New("the keeper is gone")
 // processes; Close stops them all and waits.
 type Keeper struct {
 	log        *slog.Logger
+	journal    string // directory; empty for none
+	ceilings   ceilings
 	goroutines sync.WaitGroup
 
 	mu     sync.Mutex // also held while the keeper process is launched, so that there is only one
@@ -27,7 +30,22 @@ type Keeper struct {
 	link   *link // nil until the first Start
 }
 
-// NewKeeper returns a Keeper; its keeper process is launched by the first Start. A nil log discards.
+// OpenKeeper ends what Holdfasts that were killed left behind, as [Reap] does, and returns a Keeper that notes in the directory
+// journal, which is made if need be, what its own successor has to know. What could not be ended is logged. The error says that the
+// directory cannot be used; [NewKeeper] returns a Keeper that does without.
+func OpenKeeper(ctx context.Context, log *slog.Logger, journal string) (*Keeper, error) {
+	k := NewKeeper(log)
+	if err := os.MkdirAll(journal, 0o700); err != nil {
+		return nil, fmt.Errorf("open process journal: %w", err)
+	}
+	k.journal = journal
+	if _, err := Reap(ctx, journal, k.log); err != nil {
+		k.log.Error("not all that an earlier run left behind could be ended", "error", err)
+	}
+	return k, nil
+}
+
+// NewKeeper returns a Keeper without a journal; its keeper process is launched by the first Start. A nil log discards.
 func NewKeeper(log *slog.Logger) *Keeper {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -83,7 +101,7 @@ func (k *Keeper) connect() (*link, error) {
 		return nil, ErrClosed
 	}
 	if k.link == nil || k.link.isDown() {
-		l, err := openLink(k.log)
+		l, err := openLink(k)
 		if err != nil {
 			return nil, err
 		}

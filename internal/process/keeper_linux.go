@@ -22,6 +22,8 @@ const (
 	keeperFD = 3
 	// trimAfter is how long after an event the keeper gives unused memory back.
 	trimAfter = 2 * time.Second
+	// exitStuck is the keeper's exit code when something below it could not be ended.
+	exitStuck = 3
 )
 
 // init turns a process that was started as a keeper into one. It is an init function so that a program which embeds
@@ -87,7 +89,7 @@ func prepare() (*wire, error) {
 	return w, nil
 }
 
-// loop returns when orders is closed and no child is left.
+// loop returns when orders is closed and no child is left, or those that are do not end.
 func (r *reaper) loop(orders <-chan *message, ended <-chan os.Signal) int {
 	timer := time.NewTimer(trimAfter)
 	trim := true
@@ -108,8 +110,11 @@ func (r *reaper) loop(orders <-chan *message, ended <-chan os.Signal) int {
 		now := time.Now()
 		children := r.reap(now)
 		next := r.advance(now)
-		if r.closing && (!children || now.After(r.killAt.Add(giveUp))) {
+		switch {
+		case r.closing && !children:
 			return 0
+		case r.closing && now.After(r.killAt.Add(giveUp)):
+			return exitStuck
 		}
 		timer.Stop()
 		switch {

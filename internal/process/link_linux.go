@@ -26,17 +26,19 @@ const sendLimit = 10 * time.Second
 // entry is a process known to a link.
 type entry struct {
 	p      *Process
+	limits Limits
 	answer chan *message // to the start; room for one
 }
 
 // link is one keeper process and the talk with it. Its one goroutine is run.
 type link struct {
-	log    *slog.Logger
-	wire   *wire
-	keeper *exec.Cmd
-	token  string
-	stderr tail // the keeper's own
-	done   chan struct{}
+	log     *slog.Logger
+	wire    *wire
+	keeper  *exec.Cmd
+	token   string
+	journal *journal // nil without
+	stderr  tail     // the keeper's own
+	done    chan struct{}
 
 	mu      sync.Mutex
 	lastID  uint32
@@ -46,7 +48,7 @@ type link struct {
 }
 
 // openLink launches a keeper process. The caller runs run.
-func openLink(log *slog.Logger) (*link, error) {
+func openLink(k *Keeper) (*link, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("launch keeper: %w", err)
@@ -58,7 +60,8 @@ func openLink(log *slog.Logger) (*link, error) {
 		return nil, err
 	}
 	w.limit = sendLimit
-	l := &link{log: log, wire: w, token: rand.Text()[:16], done: make(chan struct{}), entries: map[uint32]*entry{}}
+	l := &link{log: k.log, wire: w, token: rand.Text()[:tokenSize], done: make(chan struct{}), entries: map[uint32]*entry{}}
+	l.openJournal(k.journal)
 	l.keeper = &exec.Cmd{
 		Path:        "/proc/self/exe", // right even after the file was replaced or removed
 		Args:        []string{keeperName, strconv.Itoa(os.Getpid()), l.token},
@@ -71,9 +74,11 @@ func openLink(log *slog.Logger) (*link, error) {
 	}
 	if err := l.keeper.Start(); err != nil {
 		_ = w.conn.Close()
+		l.journal.remove()
 		return nil, fmt.Errorf("launch keeper: %w", err)
 	}
-	log.Debug("keeper launched", "pid", l.keeper.Process.Pid)
+	l.journal.keeper(l.keeper.Process.Pid)
+	l.log.Debug("keeper launched", "pid", l.keeper.Process.Pid)
 	return l, nil
 }
 
@@ -98,14 +103,20 @@ func (l *link) isDown() bool {
 // start has the keeper start p, whose goroutine becomes k's. child is closed in any case.
 func (l *link) start(ctx context.Context, k *Keeper, p *Process, c *command, child []*os.File) error {
 	defer closeAll(child)
-	answer, ok := l.register(p)
+	answer, ok := l.register(p, c.limits)
 	if !ok {
 		closeAll([]*os.File{p.stdin, p.stderr.src.f})
 		return errLinkDown
 	}
-	k.goroutines.Go(p.run)
 	order := &message{kind: kindStart, id: p.id, path: c.path, dir: c.dir, argv: c.argv, env: c.env}
-	if err := l.wire.send(order, child...); err != nil {
+	files, dir := l.ceil(k, p, c.limits, order)
+	defer closeAll(files)
+	if p.settle == nil {
+		p.settle = func(end error) error { l.journal.ended(p.id); return end }
+	}
+	l.journal.server(p.id, p.name, dir)
+	k.goroutines.Go(p.run)
+	if err := l.wire.send(order, append(child, files...)...); err != nil {
 		if l.forget(p.id) != nil {
 			p.deliver(result{err: err})
 		}
@@ -142,7 +153,7 @@ func (p *Process) started(c *command, m *message) error {
 	}
 }
 
-func (l *link) register(p *Process) (<-chan *message, bool) {
+func (l *link) register(p *Process, limits Limits) (<-chan *message, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closing || l.down {
@@ -150,7 +161,7 @@ func (l *link) register(p *Process) (<-chan *message, bool) {
 	}
 	l.lastID++
 	p.id = l.lastID
-	e := &entry{p: p, answer: make(chan *message, 1)}
+	e := &entry{p: p, limits: limits, answer: make(chan *message, 1)}
 	l.entries[p.id] = e
 	return e.answer, true
 }
@@ -162,6 +173,45 @@ func (l *link) forget(id uint32) *entry {
 	e := l.entries[id]
 	delete(l.entries, id)
 	return e
+}
+
+// ceil puts p's ceilings into effect: by a control group, whose descriptor and directory it returns, and by what the order
+// asks of the keeper.
+func (l *link) ceil(k *Keeper, p *Process, limits Limits, order *message) (files []*os.File, dir string) {
+	if !limits.wanted() {
+		return nil, ""
+	}
+	groups := k.ceilings.open(l.log)
+	own, err := groups.make(groupPrefix+l.token+"."+strconv.FormatUint(uint64(p.id), 10), limits)
+	if err == nil && own != nil {
+		var f *os.File
+		if f, err = own.open(); err == nil {
+			files, dir = append(files, f), own.dir
+		} else {
+			err = errors.Join(err, own.remove())
+		}
+	}
+	if err != nil {
+		l.log.Warn("no control group for server; its ceilings are held without", "server", p.name, "error", err)
+	}
+	if files == nil || !groups.has("memory") {
+		order.memory = limits.Memory
+	}
+	if files == nil || !groups.has("cpu") {
+		order.milliCPU = limits.milli()
+	}
+	if files == nil {
+		return nil, ""
+	}
+	p.settle = func(end error) error {
+		end = own.verdict(end)
+		if err := own.remove(); err != nil {
+			l.log.Warn("control group of server stays", "server", p.name, "error", err)
+		}
+		l.journal.ended(p.id)
+		return end
+	}
+	return files, dir
 }
 
 func (l *link) find(id uint32) *entry {
@@ -195,8 +245,10 @@ func (l *link) run() {
 	_ = l.wire.conn.Close()
 	err := l.keeper.Wait()
 	wanted := l.isClosing()
-	if err != nil {
-		l.killRest()
+	if err == nil || l.keeper.ProcessState.ExitCode() != exitStuck && l.killRest() {
+		l.journal.remove()
+	} else {
+		l.journal.close() // the next start tries again
 	}
 	l.mu.Lock()
 	l.down = true
@@ -222,6 +274,7 @@ func (l *link) dispatch(m *message) {
 	case kindStarted:
 		if e := l.find(m.id); e != nil {
 			e.p.pid = m.pid
+			l.journal.started(m.id, procKey{m.pid, m.start})
 			e.answer <- m
 		}
 	case kindSeen:
@@ -241,7 +294,11 @@ func (l *link) dispatch(m *message) {
 		if m.ended > 0 || m.leftover > 0 {
 			l.log.Info("server left processes behind", "server", e.p.name, "pid", e.p.pid, "ended", m.ended, "remaining", m.leftover)
 		}
-		e.p.deliver(result{err: exitError(unix.WaitStatus(m.status)), usage: m.usage})
+		end := exitError(unix.WaitStatus(m.status))
+		if m.over > 0 {
+			end = &LimitError{Resource: "memory", Limit: e.limits.Memory, Used: m.over, Err: end}
+		}
+		e.p.deliver(result{err: end, usage: m.usage})
 	}
 }
 
@@ -256,8 +313,8 @@ func exitError(s unix.WaitStatus) error {
 }
 
 // killRest ends what a keeper that was killed left behind. The servers die by their parent-death signal; the others are
-// found by the keeper's session, whose number is not given away as long as it has a member, and by the mark.
-func (l *link) killRest() {
+// found by the keeper's session, whose number is not given away as long as it has a member, and by the mark. False if some remain.
+func (l *link) killRest() bool {
 	tick := time.NewTicker(firstTick)
 	defer tick.Stop()
 	for end := time.Now().Add(giveUp); time.Now().Before(end); <-tick.C {
@@ -271,9 +328,10 @@ func (l *link) killRest() {
 			}
 		}
 		if !found {
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // close stops everything and waits for the keeper to end.

@@ -25,6 +25,12 @@ type link struct {
 	children map[*Process]*child
 }
 
+// ceilings are not held here, which is said once.
+type ceilings struct{ once sync.Once }
+
+// Reap does nothing on this system, where no journal is kept.
+func Reap(context.Context, string, *slog.Logger) (ended int, err error) { return 0, nil }
+
 // child is a running process and the timers of its stop; guarded by link.mu.
 type child struct {
 	cmd        *exec.Cmd
@@ -32,7 +38,7 @@ type child struct {
 	exited     bool
 }
 
-func openLink(*slog.Logger) (*link, error) { return &link{children: map[*Process]*child{}}, nil }
+func openLink(*Keeper) (*link, error) { return &link{children: map[*Process]*child{}}, nil }
 
 func (l *link) isDown() bool { return false }
 
@@ -40,6 +46,9 @@ func (l *link) run() {}
 
 func (l *link) start(_ context.Context, k *Keeper, p *Process, c *command, files []*os.File) error {
 	defer closeAll(files)
+	if c.limits.wanted() {
+		k.ceilings.once.Do(func() { k.log.Warn("ceilings of servers are not held on this system") })
+	}
 	cmd := &exec.Cmd{
 		Path: c.path, Args: c.argv, Env: c.env, Dir: c.dir, Stdin: files[0], Stdout: files[1], Stderr: files[2], SysProcAttr: ownGroup(),
 	}

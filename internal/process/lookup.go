@@ -22,6 +22,7 @@ const defaultPath = "/usr/local/bin:/usr/bin:/bin"
 type command struct {
 	path, dir string
 	argv, env []string
+	limits    Limits
 }
 
 // resolve checks the spec and finds the executable. Its errors name the command or directory and the cause.
@@ -43,7 +44,7 @@ func resolve(spec *Spec) (*command, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &command{path: path, dir: dir, argv: append([]string{spec.Command}, spec.Args...), env: env}, nil
+	return &command{path: path, dir: dir, argv: append([]string{spec.Command}, spec.Args...), env: env, limits: spec.Limits}, nil
 }
 
 func workingDir(dir string) (string, error) {

@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -25,6 +26,8 @@ import (
 const (
 	helperEnv = "PROCESS_TEST_HELPER"
 	tagEnv    = "PROCESS_TEST_TAG"
+	// journalEnv is a fleet's journal.
+	journalEnv = "PROCESS_TEST_JOURNAL"
 	// noRaceSleep spares binaries built with -race the second they sleep at exit.
 	noRaceSleep = "atexit_sleep_ms=0"
 )
@@ -50,10 +53,14 @@ func helper(mode string) int {
 		select {}
 	case "detach": // leaves a stubborn grandchild in a session of its own, then is an echo
 		spawnDetached("stubborn", os.Environ())
+		fmt.Println("detached")
 		return helper("echo")
 	case "wiped": // the same, and the grandchild has no environment that tells where it is from
 		spawnDetached("stubborn", []string{tagEnv + "=" + os.Getenv(tagEnv)})
+		fmt.Println("detached")
 		return helper("echo")
+	case "orphan": // leaves a stubborn process without parent behind
+		fmt.Println(spawnDetached("stubborn", os.Environ()))
 	case "flood":
 		line := strings.Repeat("x", 99) + "\n"
 		for range 500_000 {
@@ -66,16 +73,24 @@ func helper(mode string) int {
 			flags, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 			fmt.Println(fd, flags&unix.O_NONBLOCK)
 		}
+	case "eat": // takes memory, in a session of its own, as long as it is let
+		spawnDetached("eater", os.Environ())
+		return helper("echo")
+	case "eater":
+		fmt.Println("ready")
+		return eat()
 	case "owner":
 		return owner()
+	case "fleet":
+		return fleet()
 	default:
 		panic("no such helper: " + mode)
 	}
 	return 0
 }
 
-// spawnDetached starts a helper in its own session and waits until it has set itself up.
-func spawnDetached(mode string, env []string) {
+// spawnDetached starts a helper in its own session, waits until it has set itself up, and returns its pid.
+func spawnDetached(mode string, env []string) int {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(env, helperEnv+"="+mode)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -89,7 +104,7 @@ func spawnDetached(mode string, env []string) {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println("detached")
+	return cmd.Process.Pid
 }
 
 // owner plays Holdfast: it starts servers with all kinds of grandchildren and waits to be killed.
@@ -111,6 +126,58 @@ func owner() int {
 	}
 	fmt.Println("ready")
 	select {}
+}
+
+// eat takes a mebibyte every two milliseconds, at most 1 GiB.
+func eat() int {
+	var all [][]byte
+	for range time.Tick(2 * time.Millisecond) {
+		b := make([]byte, 1<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		if all = append(all, b); len(all) > 1<<10 {
+			break
+		}
+	}
+	return len(all[0]) >> 30
+}
+
+// fleetSize is how many servers a fleet has.
+const fleetSize = 50
+
+// fleet plays a Holdfast with a journal and many servers, whose grandchildren are in sessions of their own and half of them deaf to TERM.
+func fleet() int {
+	k, err := OpenKeeper(context.Background(), slog.New(slog.DiscardHandler), os.Getenv(journalEnv))
+	if err != nil {
+		panic(err)
+	}
+	tag := os.Getenv(tagEnv)
+	var all sync.WaitGroup
+	for i := range fleetSize {
+		all.Go(func() {
+			script := `setsid sh -c 'sleep 1000 & sleep 1000' & sleep 1000 & echo up; cat`
+			if i%2 == 0 {
+				script = `setsid sh -c 'trap "" TERM; sleep 1000 & sleep 1000' & env -i ` + tagEnv + "=" + tag + ` sleep 1000 & echo up; cat`
+			}
+			spec := shell(tag, script)
+			spec.Name = "fleet-" + strconv.Itoa(i)
+			if i%5 == 0 {
+				spec.Limits.Memory = 1 << 30
+			}
+			p, err := k.Start(context.Background(), spec)
+			if err != nil {
+				panic(err)
+			}
+			if _, err := p.Stdout().Read(make([]byte, 1)); err != nil {
+				panic(err)
+			}
+		})
+	}
+	all.Wait()
+	fmt.Println("ready")
+	_, _ = io.Copy(io.Discard, os.Stdin) // not longer than the test
+	return 0
 }
 
 // self is a Spec for the test binary as a helper; tagged in its environment.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -182,16 +181,16 @@ func TestForwardRate(t *testing.T) {
 }
 
 func TestParseStat(t *testing.T) {
-	tail := " 1 2 3 0 -1 0 0 0 0 0 0 0 0 0 20 0 %T 0 777 0 0"
+	tail := " 1 2 3 0 -1 0 0 0 0 0 0 0 0 0 20 0 %T 0 777 0 5"
 	for _, tc := range []struct {
 		line string
 		want proc
 		ok   bool
 	}{
-		{"9 (sh) S" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, false}, true},
-		{"9 (a) Z 5 (b) S" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, false}, true},
-		{"9 (sh) Z" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, true}, true},
-		{"9 (sh) Z" + strings.Replace(tail, "%T", "4", 1), proc{procKey{9, 777}, 1, 2, 3, false}, true},
+		{"9 (sh) S" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, false, 5}, true},
+		{"9 (a) Z 5 (b) S" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, false, 5}, true},
+		{"9 (sh) Z" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, true, 5}, true},
+		{"9 (sh) Z" + strings.Replace(tail, "%T", "4", 1), proc{procKey{9, 777}, 1, 2, 3, false, 5}, true},
 		{"9 (sh) S 1 2", proc{}, false},
 		{"", proc{}, false},
 	} {
@@ -221,12 +220,31 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// BenchmarkStartStop is the whole life of a small server.
+// BenchmarkStartStop is the whole life of a small server, noted in a journal or not, with ceilings or not.
 func BenchmarkStartStop(b *testing.B) {
-	k := NewKeeper(nil)
-	defer k.Close()
+	journaled, err := OpenKeeper(b.Context(), nil, b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name   string
+		k      *Keeper
+		limits Limits
+	}{
+		{"plain", NewKeeper(nil), Limits{}},
+		{"journal", journaled, Limits{}},
+		{"ceilings", NewKeeper(nil), Limits{Memory: 1 << 30, CPU: 0.5}},
+	} {
+		b.Run(tc.name, func(b *testing.B) { benchmarkStartStop(b, tc.k, tc.limits) })
+		if err := tc.k.Close(); err != nil {
+			b.Error(err)
+		}
+	}
+}
+
+func benchmarkStartStop(b *testing.B, k *Keeper, limits Limits) {
 	for b.Loop() {
-		p, err := k.Start(b.Context(), Spec{Command: "/bin/cat", Stderr: io.Discard})
+		p, err := k.Start(b.Context(), Spec{Command: "/bin/cat", Stderr: io.Discard, Limits: limits})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -235,5 +253,4 @@ func BenchmarkStartStop(b *testing.B) {
 		}
 		_ = p.Stdout().Close()
 	}
-	runtime.KeepAlive(k)
 }

@@ -52,6 +52,8 @@ type Spec struct {
 	StdinGrace time.Duration
 	// TermGrace is how long Stop waits between TERM and KILL; 0 means 3 s, below 0 not at all.
 	TermGrace time.Duration
+	// Limits are the server's ceilings.
+	Limits Limits
 }
 
 // Usage is what a process has used up, known when it has ended.
@@ -106,7 +108,8 @@ type Process struct {
 	stopOnce sync.Once
 	exit     chan result // holds at most the one result
 	done     chan struct{}
-	end      result // valid once done is closed
+	settle   func(error) error // if not nil, called with how the process ended when nothing of it runs; gives what is to be told
+	end      result            // valid once done is closed
 }
 
 // newProcess makes the pipes. The caller passes child (stdin, stdout, stderr) on and closes it in any case.
@@ -172,8 +175,8 @@ func (p *Process) StderrTail() []string { return p.stderr.tail.lines() }
 // Done is closed when the process has ended and nothing it left behind still runs.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err says how the process ended: nil as long as it runs or when it exited with code 0, an [*ExitError], or an error
-// that wraps [ErrKeeperDied].
+// Err says how the process ended: nil as long as it runs or when it exited with code 0, an [*ExitError], a [*LimitError] around
+// one, or an error that wraps [ErrKeeperDied].
 func (p *Process) Err() error {
 	select {
 	case <-p.done:
@@ -234,6 +237,9 @@ func (p *Process) run() {
 	go func() { p.stderr.forward(); close(forwarded) }()
 	p.stderr.read()
 	p.end = <-p.exit
+	if p.settle != nil {
+		p.end.err = p.settle(p.end.err)
+	}
 	_ = p.stdin.Close()
 	p.stderr.close()
 	stuck := time.NewTimer(time.Second)

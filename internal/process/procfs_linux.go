@@ -30,7 +30,8 @@ type procKey struct {
 type proc struct {
 	procKey
 	ppid, pgid, sid int
-	dead            bool // a zombie: nothing of it runs
+	dead            bool  // a zombie: nothing of it runs
+	rss             int64 // pages
 }
 
 // readProc reads a process; false when there is none.
@@ -55,7 +56,7 @@ func parseStat(pid int, b []byte) (proc, bool) {
 		return proc{}, false
 	}
 	f := bytes.Fields(b[i+1:]) // f[0] is field 3, the state
-	if len(f) < 20 {
+	if len(f) < 22 {
 		return proc{}, false
 	}
 	num := func(i int) int { n, _ := strconv.Atoi(string(f[i])); return n }
@@ -63,7 +64,7 @@ func parseStat(pid int, b []byte) (proc, bool) {
 	if err != nil {
 		return proc{}, false
 	}
-	p := proc{procKey: procKey{pid, start}, ppid: num(1), pgid: num(2), sid: num(3)}
+	p := proc{procKey: procKey{pid, start}, ppid: num(1), pgid: num(2), sid: num(3), rss: int64(num(21))}
 	switch f[0][0] {
 	case 'Z': // a leader whose other threads go on is a zombie too
 		p.dead = num(17) <= 1

@@ -38,6 +38,9 @@ type reaper struct {
 	termed  map[procKey]struct{} // when closing: who got TERM
 	killAt  time.Time            // when closing: KILL from then on
 	tick    time.Duration
+
+	lookAt time.Time // when the watch over memory looks next
+	core   int       // how many cores servers were bound to so far
 }
 
 // server is one MCP server's process.
@@ -45,7 +48,9 @@ type server struct {
 	id             uint32
 	pid            int // also the group; 0 once it may have been given to another process
 	termAt, killAt time.Time
-	killed         bool // KILL was sent, and is to be sent to whatever shows up
+	killed         bool  // KILL was sent, and is to be sent to whatever shows up
+	memory         int64 // bytes it may use; 0 if that is not watched
+	over           int64 // bytes it used when it was found to be over
 
 	known    map[procKey]struct{} // descendants at the last look
 	exited   bool
@@ -87,18 +92,15 @@ func earlier(a, b time.Time) time.Time {
 // start must run on a locked thread that lives as long as the keeper: the parent-death signal is sent when the
 // forking thread ends, not the process.
 func (r *reaper) start(m *message) {
-	if len(m.files) != startFiles { // the kernel keeps descriptors back when there are too many
+	if len(m.files) != m.sent || m.sent < startFiles || m.sent > maxFiles { // the kernel keeps descriptors back when there are too many
 		r.tell(&message{kind: kindFailed, id: m.id, errno: unix.EMFILE})
 		return
 	}
-	fds := make([]uintptr, startFiles)
+	fds := make([]uintptr, len(m.files))
 	for i, fd := range m.files {
 		fds[i] = uintptr(fd)
 	}
-	pid, err := syscall.ForkExec(m.path, m.argv, &syscall.ProcAttr{
-		Dir: m.dir, Env: r.markEnv(m.env, m.id), Files: fds,
-		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
-	})
+	pid, err := r.fork(m, fds)
 	if err != nil {
 		errno, ok := err.(syscall.Errno) //nolint:errorlint // ForkExec returns the bare number
 		if !ok {
@@ -112,8 +114,33 @@ func (r *reaper) start(m *message) {
 			s.pid = 0
 		}
 	}
-	r.servers[m.id] = &server{id: m.id, pid: pid}
-	r.tell(&message{kind: kindStarted, id: m.id, pid: pid})
+	r.servers[m.id] = &server{id: m.id, pid: pid, memory: m.memory}
+	p, _ := readProc(pid) // it has not been waited for: it is certainly there
+	r.tell(&message{kind: kindStarted, id: m.id, pid: pid, start: p.start})
+}
+
+// fork starts a server, with what its ceilings need from the first instruction.
+func (r *reaper) fork(m *message, fds []uintptr) (pid int, err error) {
+	attr := &syscall.ProcAttr{
+		Dir: m.dir, Env: r.markEnv(m.env, m.id), Files: fds[:startFiles],
+		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+	}
+	if m.sent > startFiles {
+		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, m.files[startFiles]
+	}
+	undo := r.pin(m.milliCPU)
+	defer undo()
+	pid, err = syscall.ForkExec(m.path, m.argv, attr)
+	if err == unix.ENOSYS && attr.Sys.UseCgroupFD { // a kernel before 5.7, or a sandbox: it is moved as soon as it is there
+		attr.Sys.UseCgroupFD = false
+		if pid, err = syscall.ForkExec(m.path, m.argv, attr); err == nil {
+			_ = writeFile("/proc/self/fd/"+strconv.Itoa(m.files[startFiles])+"/cgroup.procs", strconv.Itoa(pid))
+		}
+	}
+	if err == nil {
+		cede(pid, m.milliCPU)
+	}
+	return pid, err
 }
 
 // markEnv adds the mark to those of the Holdfasts above.
@@ -155,7 +182,7 @@ func (r *reaper) advance(now time.Time) time.Time {
 	} else {
 		busy = r.sweep(now)
 	}
-	var next time.Time
+	next := r.watch(now)
 	for _, s := range r.servers {
 		if !s.exited {
 			r.stage(s, now)
@@ -226,7 +253,7 @@ func (r *reaper) sweep(now time.Time) bool {
 		}
 		delete(r.servers, s.id)
 		r.tell(&message{
-			kind: kindExited, id: s.id, status: uint32(s.status), usage: s.usage, ended: len(s.termed), leftover: len(left[s.id]),
+			kind: kindExited, id: s.id, status: uint32(s.status), usage: s.usage, ended: len(s.termed), leftover: len(left[s.id]), over: s.over,
 		})
 	}
 	return busy
@@ -275,7 +302,7 @@ func (r *reaper) endAll(now time.Time) {
 	for _, s := range r.servers {
 		if s.exited {
 			delete(r.servers, s.id)
-			r.tell(&message{kind: kindExited, id: s.id, status: uint32(s.status), usage: s.usage})
+			r.tell(&message{kind: kindExited, id: s.id, status: uint32(s.status), usage: s.usage, over: s.over})
 		}
 	}
 	kill := !now.Before(r.killAt)
@@ -352,12 +379,17 @@ func (r *reaper) ownerOf(p proc, marked map[procKey]uint32) uint32 {
 }
 
 func (r *reaper) readMark(pid int) uint32 {
-	value := marks(pid)
+	id, _ := markOf(marks(pid), r.token)
+	return id
+}
+
+// markOf finds the server in the value of the mark.
+func markOf(value, token string) (id uint32, ok bool) {
 	for part := range strings.SplitSeq(value, ";") {
-		if digits, ok := strings.CutPrefix(part, r.token+"."); ok {
+		if digits, ok := strings.CutPrefix(part, token+"."); ok {
 			id, _ := strconv.ParseUint(digits, 10, 32)
-			return uint32(id)
+			return uint32(id), true
 		}
 	}
-	return 0
+	return 0, false
 }

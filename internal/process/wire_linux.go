@@ -20,9 +20,9 @@ import (
 type kind byte
 
 const (
-	kindStart   kind = 1 + iota // to the keeper: start a server; its stdin, stdout and stderr come along
+	kindStart   kind = 1 + iota // to the keeper: start a server; its stdin, stdout and stderr come along, then its control group, if any
 	kindStop                    // to the keeper: TERM after stdinGrace, KILL after termGrace more
-	kindStarted                 // from the keeper: pid
+	kindStarted                 // from the keeper: pid and start
 	kindSeen                    // from the keeper: the order to stop is noted and the server's descendants are known
 	kindFailed                  // from the keeper: errno
 	kindExited                  // from the keeper: the server has ended and what it left behind too
@@ -32,6 +32,7 @@ const (
 const (
 	maxMessage = 8 << 20
 	startFiles = 3
+	maxFiles   = startFiles + 1
 )
 
 // message is any message. Both ends are the same executable, so the form carries no version; fields that a kind
@@ -43,9 +44,15 @@ type message struct {
 	path, dir string
 	argv, env []string
 
+	sent     int   // how many descriptors were sent along; the kernel may keep some back
+	memory   int64 // bytes, to be watched
+	milliCPU int64 // thousandths of a core, to be bound to
+
 	stdinGrace, termGrace time.Duration
 
 	pid      int
+	start    uint64 // of the process, as the kernel counts
+	over     int64  // bytes in use when the server was ended for it
 	errno    unix.Errno
 	status   uint32 // as wait4 gives it
 	usage    Usage
@@ -62,6 +69,7 @@ func (m *message) encode(b []byte) []byte {
 	for _, n := range []int64{
 		int64(m.id), int64(m.stdinGrace), int64(m.termGrace), int64(m.pid), int64(m.errno), int64(m.status),
 		int64(m.usage.User), int64(m.usage.System), m.usage.MaxRSS, int64(m.ended), int64(m.leftover),
+		int64(m.sent), m.memory, m.milliCPU, int64(m.start), m.over,
 	} {
 		b = binary.AppendVarint(b, n)
 	}
@@ -89,6 +97,7 @@ func decode(b []byte) (*message, error) {
 		pid: int(d.int()), errno: unix.Errno(d.int()), status: uint32(d.int()),
 		usage: Usage{User: time.Duration(d.int()), System: time.Duration(d.int()), MaxRSS: d.int()},
 		ended: int(d.int()), leftover: int(d.int()),
+		sent: int(d.int()), memory: d.int(), milliCPU: d.int(), start: uint64(d.int()), over: d.int(),
 	}
 	where := d.strings()
 	m.argv, m.env = d.strings(), d.strings()
@@ -160,6 +169,7 @@ func newWire(f *os.File) (*wire, error) {
 
 // send writes m and a copy of the descriptors of files. After an error in between, nothing more can be sent: the connection is closed.
 func (w *wire) send(m *message, files ...*os.File) error {
+	m.sent = len(files)
 	b := m.encode(make([]byte, 4, 256))
 	if len(b)-4 > maxMessage {
 		return unix.E2BIG
@@ -192,7 +202,7 @@ func (w *wire) send(m *message, files ...*os.File) error {
 // receive reads the next message.
 func (w *wire) receive() (*message, error) {
 	var head [4]byte
-	oob := make([]byte, unix.CmsgSpace(startFiles*4))
+	oob := make([]byte, unix.CmsgSpace(maxFiles*4))
 	n, oobn, _, _, err := w.conn.ReadMsgUnix(head[:], oob)
 	if err != nil {
 		return nil, err
