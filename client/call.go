@@ -6,6 +6,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -48,6 +49,15 @@ type CallOptions struct {
 	InputSchema Raw
 	// Header is added to the HTTP request.
 	Header http.Header
+	// OnDetach is told that a legacy server has closed the call's stream, to be
+	// taken up again after retry, as it is then on its own.
+	OnDetach func(retry time.Duration)
+	// Large takes the result when it comes by HTTP and is larger than [LargeResults]
+	// says, before all of it has arrived; the call then returns nil without error. It
+	// is called on the caller's goroutine just before that. Whoever has the result
+	// must read it to its end or close it. Without Large, and for messages that are
+	// not complete results, the limit is [MaxMessage].
+	Large func(*LargeResult)
 }
 
 // CallOption changes how a typed call is made.

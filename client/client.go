@@ -78,6 +78,15 @@ func (c *Client) Instructions() string { return c.link.hello().instructions }
 // when the server gave none.
 func (c *Client) Hello() Raw { return c.link.hello().raw }
 
+// Done is closed when the client has ended for good: by Close, or because its
+// message stream broke. A server reached by HTTP requests cannot end it.
+func (c *Client) Done() <-chan struct{} {
+	if l, ok := c.link.(interface{ gone() <-chan struct{} }); ok {
+		return l.gone()
+	}
+	return c.core.group.ctx.Done()
+}
+
 // Call sends a request and returns its result as the bytes that came. params
 // must be a valid JSON object, or nil; they are sent as given, but for what the
 // era puts into _meta and for the progress token, which is replaced on the wire.

@@ -67,6 +67,9 @@ func (m *mux) fail(err error) {
 	})
 }
 
+// gone is closed when the connection has ended.
+func (m *mux) gone() <-chan struct{} { return m.dead }
+
 func (m *mux) write(context.Context) {
 	for {
 		select {

@@ -75,15 +75,26 @@ func newCore(ctx context.Context, cfg *config) (*core, error) {
 func (k *core) nextID() jsonrpc.ID { return jsonrpc.IntID(k.lastID.Add(1)) }
 
 // fly runs exchange for f: on the caller's goroutine, unless that is needed to
-// run the call's handlers.
+// run the call's handlers, because progress may come on other streams than f's.
 func (k *core) fly(ctx context.Context, f *flight, exchange func(ctx context.Context) (Raw, error)) (Raw, error) {
-	if f.req.opts.OnNotify == nil {
-		return exchange(ctx)
+	if f.req.opts.OnNotify == nil || !f.tracked() {
+		return k.flyAlone(ctx, f, exchange)
 	}
 	if !k.group.start(func(context.Context) { f.end(exchange(ctx)) }) {
 		return nil, ErrClosed
 	}
-	return f.wait(ctx)
+	return f.land(f.wait(ctx))
+}
+
+// flyAlone runs exchange for f, whose notifications come on its own stream only,
+// on the caller's goroutine.
+func (k *core) flyAlone(ctx context.Context, f *flight, exchange func(ctx context.Context) (Raw, error)) (Raw, error) {
+	f.inline = f.req.opts.OnNotify != nil
+	result, err := exchange(ctx)
+	if f.inline {
+		f.deliver()
+	}
+	return f.land(result, err)
 }
 
 // decode reads a message, or several where the version has batches. One that
@@ -125,6 +136,9 @@ func (k *core) accept(f *flight, m *jsonrpc.Message) (Raw, error, bool) {
 	switch m.Kind() {
 	case jsonrpc.Notification:
 		k.notification(f, m)
+		if f.inline {
+			f.deliver()
+		}
 	case jsonrpc.Response:
 		if m.ID != f.id && !(m.Error != nil && m.ID.IsZero()) {
 			k.log.Debug("response to no request of this stream dropped", "id", m.ID.String())

@@ -36,25 +36,33 @@ type outcome struct {
 // flight is one request on its way. Producers push notifications and end it
 // once; its caller waits and runs the handlers on its own goroutine.
 type flight struct {
-	id    jsonrpc.ID
-	req   *request
-	token Raw // the caller's progress token, nil when it gave none
-
-	wake chan struct{}
-	done chan outcome
+	id     jsonrpc.ID
+	req    *request
+	meta   Raw  // the caller's _meta, nil when it gave none
+	token  Raw  // the caller's progress token, nil when it gave none
+	inline bool // the caller's goroutine reads the flight's stream, and delivers between messages
 
 	mu      sync.Mutex
 	notes   []note
 	dropped int
+	outcome *outcome      // nil until the end
+	wake    chan struct{} // made by who waits
+	// large is the result that the exchange found to be one; abandoned says that
+	// nobody waits for it any more.
+	large     *LargeResult
+	abandoned bool
+	taken     bool // the response belongs to large; for the exchange's goroutine
 }
 
 func newFlight(id jsonrpc.ID, r *request) *flight {
-	f := &flight{id: id, req: r, wake: make(chan struct{}, 1), done: make(chan outcome, 1)}
-	if meta, ok := jsonrpc.Get(r.params, "_meta"); ok {
-		f.token, _ = jsonrpc.Get(meta, mcp.MetaProgressToken)
-	}
+	f := &flight{id: id, req: r}
+	f.meta, _ = jsonrpc.Get(r.params, "_meta")
+	f.token, _ = jsonrpc.Get(f.meta, mcp.MetaProgressToken)
 	return f
 }
+
+// tracked reports whether progress was asked for.
+func (f *flight) tracked() bool { return f.token != nil || f.req.opts.Progress }
 
 // push hands a notification to the call. It does not block.
 func (f *flight) push(method string, params Raw) {
@@ -64,45 +72,58 @@ func (f *flight) push(method string, params Raw) {
 		f.dropped++
 	}
 	f.notes = append(f.notes, note{method, params})
+	f.signal()
 	f.mu.Unlock()
-	select {
-	case f.wake <- struct{}{}:
-	default:
-	}
 }
 
 // end gives the outcome; only the first one counts.
 func (f *flight) end(result Raw, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.outcome == nil {
+		f.outcome = &outcome{result, err}
+		f.signal()
+	}
+}
+
+// signal wakes who waits; f.mu is held.
+func (f *flight) signal() {
 	select {
-	case f.done <- outcome{result, err}:
-	default:
+	case f.wake <- struct{}{}:
+	default: // nobody waits, or is awake already
 	}
 }
 
 // wait runs the call's handlers until the outcome is there or ctx ends.
 // Everything pushed before the end is delivered before wait returns.
 func (f *flight) wait(ctx context.Context) (Raw, error) {
+	wake := make(chan struct{}, 1)
+	f.mu.Lock()
+	f.wake = wake
+	f.mu.Unlock()
 	for {
-		select {
-		case out := <-f.done:
-			f.deliver()
+		if out := f.deliver(); out != nil {
 			return out.result, out.err
-		case <-f.wake:
-			f.deliver()
+		}
+		select {
+		case <-wake:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
 	}
 }
 
-func (f *flight) deliver() {
+// deliver runs the call's handler for what has been pushed, and returns the
+// outcome if it was there by then.
+func (f *flight) deliver() *outcome {
 	f.mu.Lock()
-	notes := f.notes
+	notes, out := f.notes, f.outcome
 	f.notes = nil
 	f.mu.Unlock()
 	for _, n := range notes {
 		f.req.opts.OnNotify(n.method, f.restoreToken(n))
 	}
+	return out
 }
 
 // restoreToken gives progress the token its caller chose; ours went over the
@@ -118,11 +139,10 @@ func (f *flight) restoreToken(n note) Raw {
 // request's id as progress token, which is unique among the requests in flight
 // whatever token the caller chose.
 func (f *flight) wireParams() Raw {
-	if f.token == nil && !f.req.opts.Progress {
+	if !f.tracked() {
 		return f.req.params
 	}
-	meta, _ := jsonrpc.Get(f.req.params, "_meta")
-	return jsonrpc.Set(f.req.params, "_meta", jsonrpc.Set(meta, mcp.MetaProgressToken, f.id.Raw()))
+	return jsonrpc.Set(f.req.params, "_meta", jsonrpc.Set(f.meta, mcp.MetaProgressToken, f.id.Raw()))
 }
 
 // hears reports whether a notification on the flight's own stream is for it
@@ -131,7 +151,8 @@ func (f *flight) hears(method string) bool {
 	if f.req.opts.OnNotify == nil {
 		return false
 	}
-	return f.req.listen || method == mcp.NotificationProgress || method == mcp.NotificationMessage
+	return f.req.listen || method == mcp.NotificationProgress || method == mcp.NotificationMessage ||
+		method == mcp.NotificationElicitationComplete
 }
 
 // flights is the table of requests on their way, by id.

@@ -91,6 +91,7 @@ type exchange struct {
 	accept  string
 	headers []http.Header // later ones win
 	wait    time.Duration // for the response headers; 0 is no limit
+	loose   bool          // the response may outlive ctx, once it is detached
 }
 
 // do makes the request. The caller closes the response's body, which ends
@@ -100,7 +101,7 @@ func (p *httpPeer) do(ctx context.Context, x exchange) (*http.Response, error) {
 	if target == nil {
 		target = p.url
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel, unleash := leash(ctx, x.loose)
 	var body io.Reader
 	if x.body != nil {
 		body = bytes.NewReader(x.body)
@@ -127,8 +128,23 @@ func (p *httpPeer) do(ctx context.Context, x exchange) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
-	resp.Body = newIdleBody(ctx, resp.Body, p.core.cfg.idleTimeout, cancel)
+	resp.Body = newIdleBody(ctx, resp.Body, p.core.cfg.idleTimeout, cancel, unleash)
 	return resp, nil
+}
+
+// leash returns a context that ends with ctx or by cancel. A loose one can be
+// detached from ctx.
+func leash(ctx context.Context, loose bool) (context.Context, context.CancelCauseFunc, func() bool) {
+	if !loose {
+		ctx, cancel := context.WithCancelCause(ctx)
+		return ctx, cancel, nil
+	}
+	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	return own, func(cause error) {
+		stop()
+		cancel(cause)
+	}, stop
 }
 
 // causeOf prefers why a context ended to what its end did.
@@ -164,25 +180,36 @@ type idleBody struct {
 	idle   time.Duration
 	why    func(error) error // the reason behind a read error
 	cancel context.CancelCauseFunc
+	loose  func() bool // nil when the body cannot be detached from its request's context
 	timer  limit
 }
 
-func newIdleBody(ctx context.Context, body io.ReadCloser, idle time.Duration, cancel context.CancelCauseFunc) *idleBody {
-	b := &idleBody{ReadCloser: body, idle: idle, cancel: cancel}
+func newIdleBody(
+	ctx context.Context, body io.ReadCloser, idle time.Duration, cancel context.CancelCauseFunc, loose func() bool,
+) *idleBody {
+	b := &idleBody{ReadCloser: body, idle: idle, cancel: cancel, loose: loose}
 	b.why = func(err error) error { return causeOf(ctx, err) }
 	b.timer = startLimit(idle, func() { cancel(fmt.Errorf("nothing received for %v: %w", idle, ErrTimeout)) })
 	return b
 }
 
 func (b *idleBody) Read(buf []byte) (int, error) {
-	n, err := b.ReadCloser.Read(buf)
-	if b.timer.timer != nil && n > 0 {
+	if b.timer.timer != nil {
 		b.timer.timer.Reset(b.idle)
 	}
+	n, err := b.ReadCloser.Read(buf)
+	b.timer.stop() // while nobody reads, the server is not to blame
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = b.why(err)
 	}
 	return n, err
+}
+
+// detach lets the body outlive its request's context.
+func (b *idleBody) detach() {
+	if b.loose != nil {
+		b.loose()
+	}
 }
 
 func (b *idleBody) Close() error {
@@ -239,6 +266,9 @@ func (p *httpPeer) statusError(verb string, resp *http.Response, cause error) er
 // is read first, so that the connection can be used again.
 func (p *httpPeer) release(resp *http.Response) {
 	const rest, wait = 16 << 10, time.Second
+	if b, ok := resp.Body.(*idleBody); ok {
+		b.detach()
+	}
 	if resp.ContentLength == 0 {
 		resp.Body.Close()
 		return
@@ -257,16 +287,35 @@ func (p *httpPeer) release(resp *http.Response) {
 }
 
 // eachEvent hands the messages of an event stream to f until it reports true,
-// fails, or the stream ends, which is io.EOF. seen gets every event.
-func (p *httpPeer) eachEvent(r io.Reader, seen func(sse.Event), f func(data []byte) (bool, error)) error {
+// fails, or the stream ends, which is io.EOF. seen gets every event. take, nil
+// for none, may take a message over the threshold of large results while it
+// arrives, and with it the stream.
+func (p *httpPeer) eachEvent(
+	r io.Reader, seen func(sse.Event), take func(head []byte, more io.Reader) bool, f func(data []byte) (bool, error),
+) error {
 	events := sse.NewReader(r, p.core.cfg.maxMessage)
+	over := 0
+	if take != nil {
+		over = p.core.cfg.largeOver
+	}
 	for {
-		e, err := events.Read()
+		e, more, err := events.ReadHead(over)
 		if errors.Is(err, sse.ErrTooLarge) {
 			return &ProtocolError{What: fmt.Sprintf("an event is over the limit of %d bytes", p.core.cfg.maxMessage)}
 		}
 		if err != nil {
 			return err
+		}
+		if more != nil {
+			if (e.Name == "" || e.Name == "message") && take(e.Data, more) {
+				return nil
+			}
+			data, err := rest(bytes.NewBuffer(e.Data), more, p.core.cfg.maxMessage, "an event")
+			if err != nil {
+				return err
+			}
+			e = more.Event
+			e.Data = data
 		}
 		if seen != nil {
 			seen(e)

@@ -141,7 +141,7 @@ func (l *legacyHTTP) post(ctx context.Context, f *flight, s *session, seen func(
 	resp, err := l.http.do(ctx, exchange{
 		verb: http.MethodPost, accept: typeJSON + ", " + typeSSE, wait: l.cfg.headerTimeout,
 		body:    jsonrpc.AppendRequest(nil, f.id, f.req.method, f.wireParams()),
-		headers: []http.Header{f.req.opts.Header, s.headers()},
+		headers: []http.Header{f.req.opts.Header, s.headers()}, loose: f.req.opts.Large != nil,
 	})
 	if err != nil {
 		return nil, err
@@ -152,7 +152,7 @@ func (l *legacyHTTP) post(ctx context.Context, f *flight, s *session, seen func(
 	if resp.StatusCode == http.StatusOK && mediaType(resp) == typeSSE {
 		return l.follow(ctx, f, s, resp)
 	}
-	defer resp.Body.Close()
+	defer f.leave(resp)
 	if resp.StatusCode != http.StatusOK {
 		return nil, l.failed(http.MethodPost, resp, s)
 	}
@@ -178,8 +178,8 @@ func (l *legacyHTTP) readObject(resp *http.Response, f *flight, s *session) (Raw
 	if t := mediaType(resp); t != typeJSON {
 		return nil, protocolErrorf("a response of content type %q", t)
 	}
-	body, err := readBody(resp, l.cfg.maxMessage)
-	if err != nil {
+	body, err := l.body(resp, f, false)
+	if err != nil || f.taken {
 		return nil, err
 	}
 	messages, err := l.decode(body, s.batching())

@@ -108,9 +108,18 @@ func TestLegacyResume(t *testing.T) {
 	})
 	c := connect(t, HTTP(s.URL))
 	var logs []string
-	res, err := c.CallTool(t.Context(), "t", nil, OnCallLog("info", func(m LogMessage) { logs = append(logs, string(m.Data)) }))
+	var detached atomic.Int32
+	alone := With(CallOptions{OnDetach: func(retry time.Duration) {
+		if retry == 10*time.Millisecond {
+			detached.Add(1)
+		}
+	}})
+	res, err := c.CallTool(t.Context(), "t", nil, alone, OnCallLog("info", func(m LogMessage) { logs = append(logs, string(m.Data)) }))
 	if err != nil || res.Text() != "hi" || len(logs) != 1 {
 		t.Fatalf("CallTool: %v, %v, logs %v", res, err, logs)
+	}
+	if detached.Load() == 0 {
+		t.Error("nobody was told that the server closed the stream")
 	}
 	var from []string
 	for _, q := range s.requests(http.MethodGet) {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -59,7 +60,9 @@ func (l *legacyHTTP) follow(ctx context.Context, f *flight, s *session, resp *ht
 	for {
 		result, answer, err := l.readStream(ctx, resp, f, s, &at)
 		if err == nil {
-			l.http.release(resp)
+			if !f.taken {
+				l.http.release(resp)
+			}
 			return result, answer
 		}
 		resp.Body.Close()
@@ -71,6 +74,9 @@ func (l *legacyHTTP) follow(ctx context.Context, f *flight, s *session, resp *ht
 		}
 		if at.lastID == "" || !s.resumable() {
 			return nil, fmt.Errorf("%w: %w", ErrStreamBroken, err)
+		}
+		if at.retry > 0 && errors.Is(err, io.EOF) && f.req.opts.OnDetach != nil {
+			f.req.opts.OnDetach(at.retry)
 		}
 		if resp, err = l.resume(ctx, s, &at); err != nil {
 			if ctx.Err() != nil {
@@ -89,7 +95,7 @@ func (s *session) resumable() bool {
 
 // readStream reads up to f's response; an error means the stream ended before.
 func (l *legacyHTTP) readStream(ctx context.Context, resp *http.Response, f *flight, s *session, at *cursor) (result Raw, answer, err error) {
-	err = l.http.eachEvent(resp.Body, at.saw, func(data []byte) (bool, error) {
+	err = l.http.eachEvent(resp.Body, at.saw, l.taker(resp, f, l.http, false), func(data []byte) (bool, error) {
 		messages, err := l.decode(data, s.batching())
 		if err != nil {
 			return false, err
@@ -236,7 +242,7 @@ func (l *legacyHTTP) keep(ctx context.Context, s *session, opened func()) {
 
 // hear reads an open GET stream until it ends.
 func (l *legacyHTTP) hear(ctx context.Context, resp *http.Response, s *session, at *cursor) error {
-	return l.http.eachEvent(resp.Body, at.saw, func(data []byte) (bool, error) {
+	return l.http.eachEvent(resp.Body, at.saw, nil, func(data []byte) (bool, error) {
 		messages, err := l.decode(data, s.batching())
 		if err != nil {
 			l.log.Warn("message on the GET stream dropped", "error", err)

@@ -25,22 +25,26 @@ const (
 //
 // spec 2026-07-28 basic/transports#request-headers.
 func (m *modernHTTP) mirror(r *request, params Raw) (http.Header, error) {
+	values := [...]string{string(m.version), r.method, ""}
 	h := http.Header{
-		mcp.HeaderProtocolVersion: {string(m.version)},
-		mcp.HeaderMethod:          {r.method},
+		mcp.HeaderProtocolVersion: values[0:1:1],
+		mcp.HeaderMethod:          values[1:2:2],
 	}
+	var name string
 	if member := nameParam(r.method); member != "" {
 		raw, _ := jsonrpc.Get(params, member)
-		if name, ok := jsonrpc.Unquote(raw); ok {
-			h[mcp.HeaderName] = []string{mcp.EncodeHeaderValue(name)}
+		var ok bool
+		if name, ok = jsonrpc.Unquote(raw); ok {
+			values[2] = mcp.EncodeHeaderValue(name)
+			h[mcp.HeaderName] = values[2:3:3]
 		}
 	}
 	if r.method != mcp.MethodCallTool {
 		return h, nil
 	}
-	mirrored, err := m.headerParams(r, params)
-	if err != nil {
-		return nil, err
+	mirrored, err := m.headerParams(r, name)
+	if err != nil || len(mirrored) == 0 {
+		return h, err
 	}
 	arguments, _ := jsonrpc.Get(params, "arguments")
 	for _, p := range mirrored {
@@ -64,13 +68,12 @@ func nameParam(method string) string {
 	return mcp.NameParam(method)
 }
 
-func (m *modernHTTP) headerParams(r *request, params Raw) ([]mcp.HeaderParam, error) {
+// headerParams returns which arguments of a tool are mirrored.
+func (m *modernHTTP) headerParams(r *request, tool string) ([]mcp.HeaderParam, error) {
 	if r.opts.InputSchema != nil {
 		return mcp.HeaderParams(r.opts.InputSchema)
 	}
-	raw, _ := jsonrpc.Get(params, "name")
-	name, _ := jsonrpc.Unquote(raw)
-	return m.tools.of(name)
+	return m.tools.of(tool)
 }
 
 // toolHeaders remembers which arguments of which tools are mirrored, as far as

@@ -60,7 +60,7 @@ func (m *modernHTTP) once(ctx context.Context, r *request, headerWait time.Durat
 		return nil, err
 	}
 	defer m.flights.remove(f)
-	return m.fly(ctx, f, func(ctx context.Context) (Raw, error) {
+	return m.flyAlone(ctx, f, func(ctx context.Context) (Raw, error) {
 		result, err := m.post(ctx, f, headerWait)
 		if err == nil && r.method == mcp.MethodListTools {
 			m.tools.learn(result)
@@ -79,7 +79,7 @@ func (m *modernHTTP) post(ctx context.Context, f *flight, headerWait time.Durati
 	resp, err := m.http.do(ctx, exchange{
 		verb: http.MethodPost, accept: typeJSON + ", " + typeSSE, wait: headerWait,
 		body:    jsonrpc.AppendRequest(nil, f.id, f.req.method, params),
-		headers: []http.Header{f.req.opts.Header, headers},
+		headers: []http.Header{f.req.opts.Header, headers}, loose: f.req.opts.Large != nil,
 	})
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (m *modernHTTP) post(ctx context.Context, f *flight, headerWait time.Durati
 	if resp.StatusCode == http.StatusOK && mediaType(resp) == typeSSE {
 		return m.readStream(resp, f)
 	}
-	defer resp.Body.Close()
+	defer f.leave(resp)
 	if resp.StatusCode != http.StatusOK {
 		return nil, m.http.statusError(http.MethodPost, resp, nil)
 	}
@@ -99,8 +99,8 @@ func (m *modernHTTP) readObject(resp *http.Response, f *flight) (Raw, error) {
 	if t := mediaType(resp); t != typeJSON {
 		return nil, protocolErrorf("a response of content type %q", t)
 	}
-	body, err := readBody(resp, m.cfg.maxMessage)
-	if err != nil {
+	body, err := m.body(resp, f, true)
+	if err != nil || f.taken {
 		return nil, err
 	}
 	messages, err := m.decode(body, false)
@@ -118,7 +118,7 @@ func (m *modernHTTP) readObject(resp *http.Response, f *flight) (Raw, error) {
 func (m *modernHTTP) readStream(resp *http.Response, f *flight) (Raw, error) {
 	var result Raw
 	var answer error
-	err := m.http.eachEvent(resp.Body, nil, func(data []byte) (bool, error) {
+	err := m.http.eachEvent(resp.Body, nil, m.taker(resp, f, m.http, true), func(data []byte) (bool, error) {
 		messages, err := m.decode(data, false)
 		if err != nil {
 			return false, err
@@ -138,7 +138,9 @@ func (m *modernHTTP) readStream(resp *http.Response, f *flight) (Raw, error) {
 		}
 		return nil, err
 	}
-	m.http.release(resp)
+	if !f.taken {
+		m.http.release(resp)
+	}
 	return result, answer
 }
 

@@ -16,20 +16,30 @@ import (
 //
 // spec 2026-07-28 basic/index#_meta.
 func (k *core) modernParams(f *flight, v mcp.Version) Raw {
-	params := f.wireParams()
 	o := &f.req.opts
-	meta, _ := jsonrpc.Get(params, "_meta")
-	meta = jsonrpc.Set(meta, mcp.MetaProtocolVersion, jsonrpc.AppendString(nil, string(v)))
-	meta = jsonrpc.Set(meta, mcp.MetaCapabilities, either(o.Capabilities, k.caps))
-	meta = jsonrpc.Set(meta, mcp.MetaClientInfo, either(o.ClientInfo, k.info))
+	edits := make([]jsonrpc.Edit, 0, 5)
+	edits = append(edits,
+		jsonrpc.Edit{Name: mcp.MetaProtocolVersion, Value: jsonrpc.AppendString(nil, string(v))},
+		jsonrpc.Edit{Name: mcp.MetaCapabilities, Value: either(o.Capabilities, k.caps)},
+		jsonrpc.Edit{Name: mcp.MetaClientInfo, Value: either(o.ClientInfo, k.info)})
+	if f.tracked() {
+		edits = append(edits, jsonrpc.Edit{Name: mcp.MetaProgressToken, Value: f.id.Raw()})
+	}
 	level := o.LogLevel
 	if level == "" {
 		level, _ = k.level.Load().(mcp.LogLevel)
 	}
 	if level != "" && !f.req.listen {
-		meta = jsonrpc.Set(meta, mcp.MetaLogLevel, jsonrpc.AppendString(nil, string(level)))
+		edits = append(edits, jsonrpc.Edit{Name: mcp.MetaLogLevel, Value: jsonrpc.AppendString(nil, string(level))})
 	}
-	return jsonrpc.Set(params, "_meta", meta)
+	const names = 256 // more than the names of all edits take
+	size := len(f.meta) + names
+	for i := range edits {
+		size += len(edits[i].Value)
+	}
+	meta := jsonrpc.AppendEdited(make([]byte, 0, size), f.meta, edits...)
+	params := make([]byte, 0, len(f.req.params)+len(meta)+len(`{"_meta":,}`))
+	return jsonrpc.AppendEdited(params, f.req.params, jsonrpc.Edit{Name: "_meta", Value: meta})
 }
 
 func either(a, b Raw) Raw {

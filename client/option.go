@@ -32,6 +32,8 @@ type config struct {
 	handlers     handlers
 
 	maxMessage    int
+	largeOver     int
+	maxLarge      int
 	maxRounds     int
 	inputTimeout  time.Duration
 	callTimeout   time.Duration
@@ -49,6 +51,8 @@ func newConfig(opts []Option) *config {
 		logger:       slog.New(slog.DiscardHandler),
 		maxConns:     1024,
 		maxMessage:   64 << 20,
+		largeOver:    1 << 20,
+		maxLarge:     1 << 30,
 		maxRounds:    10,
 		inputTimeout: 15 * time.Minute,
 		callTimeout:  10 * time.Minute,

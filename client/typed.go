@@ -32,6 +32,7 @@ func (c *Client) rawCall(ctx context.Context, method string, params any, opts []
 	for _, opt := range opts {
 		opt.applyCall(&o)
 	}
+	o.Large = nil // what is decoded is held anyway
 	raw, err := json.Marshal(params)
 	if err != nil {
 		return nil, fmt.Errorf("encode the params of %s: %w", method, err)

@@ -4,6 +4,7 @@
 package jsonrpc
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -11,6 +12,8 @@ import (
 
 // AppendRequest appends a request. params is raw JSON, nil for none.
 func AppendRequest(dst []byte, id ID, method string, params Raw) []byte {
+	const frame = len(`{"jsonrpc":"2.0","id":,"method":"","params":}`) + 3 // AppendString wants some room to spare
+	dst = slices.Grow(dst, frame+len(id.raw)+len(method)+len(params))
 	dst = append(dst, `{"jsonrpc":"2.0","id":`...)
 	dst = append(dst, id.raw...)
 	return appendCall(dst, method, params)

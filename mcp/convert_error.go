@@ -53,6 +53,8 @@ func UpError(f *Features, method string, e *jsonrpc.Error) *jsonrpc.Error {
 		return e.Recode(jsonrpc.CodeInvalidParams, e.Data)
 	case e.Code == CodeMissingCapability && f.Era == Modern:
 		return e
+	case e.Code == jsonrpc.CodeInvalidParams && f.Era == Legacy && isMissingCapability(e):
+		return e.Recode(CodeMissingCapability, e.Data) // as [DownError] had to write it
 	case e.Code == CodeURLElicitationRequired && f.Era == Legacy && f.ElicitationURL:
 		return e
 	case isReserved(e.Code):
@@ -74,6 +76,11 @@ func WithURI(e *jsonrpc.Error, uri string) *jsonrpc.Error {
 func hasURI(e *jsonrpc.Error) bool {
 	uri, ok := jsonrpc.Get(e.Data, "uri")
 	return ok && uri.Kind() == '"'
+}
+
+func isMissingCapability(e *jsonrpc.Error) bool {
+	required, ok := jsonrpc.Get(e.Data, "requiredCapabilities")
+	return ok && required.Kind() == '{'
 }
 
 // isReserved reports whether only the specification may define code.

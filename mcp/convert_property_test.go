@@ -267,6 +267,10 @@ func TestUpError(t *testing.T) {
 			t.Errorf("%s %s %d: %d; want %d", tt.version, tt.method, tt.code, got.Code, tt.want)
 		}
 	}
+	lacking := mcp.DownError(mcp.V20251125.Features(), mcp.MethodCallTool, mcp.MissingCapability(mcp.Required(mcp.MethodCreateMessage)))
+	if back := mcp.UpError(mcp.V20251125.Features(), mcp.MethodCallTool, lacking); lacking.Code != jsonrpc.CodeInvalidParams || back.Code != mcp.CodeMissingCapability {
+		t.Errorf("a missing capability goes down as %d and comes up as %d", lacking.Code, back.Code)
+	}
 	found := mcp.WithURI(jsonrpc.PeerError(jsonrpc.CodeInvalidParams, "m", nil), "file:///a")
 	if string(found.Data) != `{"uri":"file:///a"}` || !found.FromPeer() {
 		t.Errorf("WithURI: %s", found.Data)

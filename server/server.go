@@ -234,6 +234,7 @@ func (s *Server) discover() (rpc.Result, error) {
 			caps.Extensions = map[string]Raw{}
 		}
 		caps.Extensions[mcp.ExtensionTasks] = Raw("{}")
+		caps.Tasks = Raw("{}") // the legacy engine says the details
 	}
 	body, err := marshal(mcp.Discovery{Capabilities: caps, ServerInfo: s.info, Instructions: s.instructions})
 	return rpc.Result{Body: body, Cache: s.listCache}, err

@@ -127,7 +127,7 @@ func TestDiscoverNamesWhatIsThere(t *testing.T) {
 		return nil, nil
 	}, Complete("city", nil))
 	want(t, request(t, s, "server/discover", `{}`), `{"capabilities":{"logging":{},"completions":{},"prompts":{"listChanged":true},`+
-		`"resources":{"subscribe":true,"listChanged":true},"tools":{"listChanged":true},"extensions":{"io.modelcontextprotocol/tasks":{}}},`+
+		`"resources":{"subscribe":true,"listChanged":true},"tools":{"listChanged":true},"tasks":{},"extensions":{"io.modelcontextprotocol/tasks":{}}},`+
 		`"serverInfo":{"name":"test","title":"Test","version":"1"},"instructions":"Be kind."}`)
 }
 

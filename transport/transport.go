@@ -11,6 +11,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 )
 
@@ -72,6 +73,34 @@ type Stream interface {
 	Close()
 	// Done is closed when the stream has ended, from either side.
 	Done() <-chan struct{}
+}
+
+// Text is a JSON text on one line that is produced while it is sent.
+type Text interface {
+	// WriteTo writes the text. An error means that what has been written is not
+	// all of it.
+	io.WriterTo
+	// Close makes a WriteTo that is running return soon. It is idempotent and safe
+	// for concurrent use.
+	io.Closer
+}
+
+// TextReplier is an Exchange whose answer can be produced while it is sent.
+type TextReplier interface {
+	// ReplyText answers with status 200 and text as JSON body, which it closes. It
+	// returns when the text has been sent, or with an error: begun then says whether
+	// the client has seen a part of it. If so, the answer is broken off in a way that
+	// no client takes for its end; if not, Reply or Stream may still be called.
+	// The client must take every part of the text within the transport's write
+	// timeout; the text is closed when it does not, or leaves.
+	ReplyText(text Text, headers ...string) (begun bool, err error)
+}
+
+// TextSender is a Stream with events that can be produced while they are sent.
+type TextSender interface {
+	// SendText is Send with text, which it closes, as the data of e. begun and err
+	// are as in [TextReplier]: when the event has been broken off, so is the stream.
+	SendText(e Event, text Text) (begun bool, err error)
 }
 
 // Event is one server-sent event.

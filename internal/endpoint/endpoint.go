@@ -36,9 +36,12 @@ type Config struct {
 	Extensions []mcp.Extension
 	// ToolHeaders returns the Mcp-Param headers of a tool; nil means none.
 	ToolHeaders func(ctx context.Context, tool string) []mcp.HeaderParam
-	Eras        []mcp.Era      // nil means both
-	Limits      jsonrpc.Limits // zero means jsonrpc.DefaultLimits
-	Log         *slog.Logger   // nil means slog.Default
+	// SessionEnded is told of legacy sessions that are over for good; it must not
+	// block. Nil means nobody.
+	SessionEnded func(session string)
+	Eras         []mcp.Era      // nil means both
+	Limits       jsonrpc.Limits // zero means jsonrpc.DefaultLimits
+	Log          *slog.Logger   // nil means slog.Default
 }
 
 // Endpoint serves one handler in every era. It is safe for concurrent use.
@@ -74,7 +77,7 @@ func New(cfg Config) *Endpoint {
 	if slices.Contains(cfg.Eras, mcp.Legacy) {
 		e.legacy = legacy.New(legacy.Config{
 			Handler: cfg.Handler, Info: cfg.Info, Ring: cfg.Ring, Hub: cfg.Hub, Tasks: e.tasks,
-			Sessions: session.NewRegistry(session.Config{}), Log: cfg.Log,
+			Sessions: session.NewRegistry(session.Config{}), Ended: cfg.SessionEnded, Log: cfg.Log,
 		})
 		protocols = append(protocols, e.legacy)
 	}

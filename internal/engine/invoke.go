@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/transport"
 )
 
 // ErrCancelled is the cause of a context whose call the client cancelled.
@@ -35,7 +36,7 @@ func Invoke(ctx context.Context, log *slog.Logger, h rpc.Handler, call *rpc.Call
 	}()
 	res, err := h.Handle(ctx, call)
 	if err == nil {
-		if res.Body == nil && res.Input == nil && res.Deferred == nil {
+		if res.Body == nil && res.Input == nil && res.Deferred == nil && res.Large == nil {
 			res.Body = Raw("{}")
 		}
 		return res, nil
@@ -51,7 +52,7 @@ func WireError(log *slog.Logger, call *rpc.Call, err error) *jsonrpc.Error {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return jsonrpc.NewError(jsonrpc.CodeInternal, "the call ran into its deadline")
-	case errors.Is(err, context.Canceled), errors.Is(err, ErrCancelled), errors.Is(err, ErrDisconnected):
+	case errors.Is(err, context.Canceled), errors.Is(err, ErrCancelled), errors.Is(err, ErrDisconnected), errors.Is(err, transport.ErrClosed):
 		return jsonrpc.NewError(jsonrpc.CodeInternal, "the call was cancelled")
 	}
 	ref := reference()

@@ -65,6 +65,7 @@ type Call struct {
 	Input         Input        // what an earlier round of this call asked for
 	Task          *TaskRequest // set when the client asked for a task (2025-11-25)
 	AllowTask     bool         // the client can follow a Result with Deferred set
+	AllowLarge    bool         // a Result with Large set can be passed on as it arrives
 
 	Client Client // the way back; never nil
 }
@@ -160,13 +161,15 @@ type Deferred struct {
 	Poll time.Duration // suggested polling interval; 0 means the engine's default
 }
 
-// Result is the outcome of a call. Exactly one of Body, Input and Deferred is set.
+// Result is the outcome of a call. Exactly one of Body, Input, Deferred and Large is set.
 type Result struct {
 	// Body is the result object in the inner model's shape, without
 	// resultType, ttlMs and cacheScope.
 	Body     Raw
-	Type     string // "" means complete; an extension's result type otherwise
+	Shared   *Shared // set when many calls get this very Body; keeps what is derived from it
+	Type     string  // "" means complete; an extension's result type otherwise
 	Cache    mcp.CacheHint
 	Input    *InputRequired
 	Deferred *Deferred // only when the call's AllowTask is true
+	Large    *Large    // a complete result, only when the call's AllowLarge is true; never from a Deferred
 }

@@ -75,18 +75,25 @@ func NewReader(r io.Reader, max int) *Reader {
 // are skipped, an unfinished event at the end is dropped as the standard says,
 // and the end is io.EOF. The caller owns the event.
 func (r *Reader) Read() (Event, error) {
+	e, _, err := r.read(0)
+	return e, err
+}
+
+// read reads an event, or, where head is not 0 and its data gets longer, its
+// beginning.
+func (r *Reader) read(head int) (Event, *Rest, error) {
 	var e Event
 	var data []byte
 	size, hasData, hasAny := 0, false, false
 	for {
-		line, err := r.line()
+		line, whole, err := r.line(head)
 		if err != nil {
-			return Event{}, err
+			return Event{}, nil, err
 		}
 		if size += len(line); size > r.max {
-			return Event{}, ErrTooLarge
+			return Event{}, nil, ErrTooLarge
 		}
-		if len(line) == 0 {
+		if len(line) == 0 && whole {
 			if !hasAny {
 				size = 0
 				continue
@@ -94,44 +101,78 @@ func (r *Reader) Read() (Event, error) {
 			if hasData {
 				e.Data = data[:len(data)-1]
 			}
-			return e, nil
+			return e, nil, nil
 		}
-		field, value, _ := bytes.Cut(line, []byte{':'})
-		value = bytes.TrimPrefix(value, []byte{' '})
-		switch string(field) {
-		case "data":
-			data = append(append(data, value...), '\n')
-			hasData, hasAny = true, true
-		case "event":
-			e.Name = string(value)
-		case "id":
-			if bytes.IndexByte(value, 0) < 0 {
-				e.ID, e.HasID, hasAny = string(value), true, true
+		value, isData := dataOf(line)
+		if !isData {
+			if !whole {
+				return Event{}, nil, ErrTooLarge
 			}
-		case "retry":
-			if ms, err := strconv.ParseUint(string(value), 10, 31); err == nil {
-				e.Retry, hasAny = time.Duration(ms)*time.Millisecond, true
-			}
+			hasAny = e.field(line) || hasAny
+			continue
 		}
+		hasData, hasAny = true, true
+		data = append(data, value...)
+		if head > 0 && (!whole || len(data) > head) {
+			e.Data = data
+			return e, &Rest{Event: e, r: r, line: !whole}, nil
+		}
+		data = append(data, '\n')
 	}
 }
 
+// dataOf returns the value of a line of data.
+func dataOf(line []byte) ([]byte, bool) {
+	value, ok := bytes.CutPrefix(line, []byte("data"))
+	if !ok || len(value) > 0 && value[0] != ':' {
+		return nil, false
+	}
+	if len(value) > 0 {
+		value = bytes.TrimPrefix(value[1:], []byte{' '})
+	}
+	return value, true
+}
+
+// field takes a line other than data; it reports whether it makes an event.
+func (e *Event) field(line []byte) bool {
+	name, value, _ := bytes.Cut(line, []byte{':'})
+	value = bytes.TrimPrefix(value, []byte{' '})
+	switch string(name) {
+	case "event":
+		e.Name = string(value)
+	case "id":
+		if bytes.IndexByte(value, 0) < 0 {
+			e.ID, e.HasID = string(value), true
+			return true
+		}
+	case "retry":
+		if ms, err := strconv.ParseUint(string(value), 10, 31); err == nil {
+			e.Retry = time.Duration(ms) * time.Millisecond
+			return true
+		}
+	}
+	return false
+}
+
 // line returns one line without its end, which is LF, CR LF, or the end of a
-// stream that broke off (then the error wins).
-func (r *Reader) line() ([]byte, error) {
-	var line []byte
+// stream that broke off (then the error wins). With a head other than 0, a line
+// that is longer is returned as far as it has been read; whole is then false.
+func (r *Reader) line(head int) (line []byte, whole bool, err error) {
 	for {
 		part, err := r.r.ReadSlice('\n')
 		if len(line)+len(part) > r.max+2 {
-			return nil, ErrTooLarge
+			return nil, false, ErrTooLarge
 		}
 		line = append(line, part...)
 		if errors.Is(err, bufio.ErrBufferFull) {
+			if head > 0 && len(line) > head {
+				return line, false, nil
+			}
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		return bytes.TrimRight(line, "\r\n"), nil
+		return bytes.TrimRight(line, "\r\n"), true, nil
 	}
 }

@@ -21,6 +21,7 @@ type exchange struct {
 	cfg    *Config
 	body   []byte
 	stream *stream
+	broken bool // the answer has been broken off, see ReplyText
 }
 
 var _ transport.Exchange = (*exchange)(nil)
@@ -53,7 +54,7 @@ func (x *exchange) Stream(headers ...string) transport.Stream {
 	x.w.WriteHeader(http.StatusOK)
 	s := &stream{
 		w: x.w, rc: http.NewResponseController(x.w), keepAlive: x.cfg.KeepAlive, timeout: x.cfg.WriteTimeout,
-		last: time.Now(), done: make(chan struct{}),
+		last: time.Now(), done: make(chan struct{}), gone: x.r.Context(),
 	}
 	if err := s.rc.Flush(); err != nil {
 		s.Close()
@@ -62,13 +63,22 @@ func (x *exchange) Stream(headers ...string) transport.Stream {
 	return s
 }
 
-// wait holds the request open while its stream is, and keeps it alive.
+// wait holds the request open while its stream is, and keeps it alive. An answer
+// that was broken off is ended so that its client knows.
 func (x *exchange) wait() {
 	s := x.stream
 	if s == nil {
+		if x.broken {
+			panic(http.ErrAbortHandler)
+		}
 		return
 	}
-	defer s.Close() // no write may follow the handler's return
+	defer func() {
+		s.Close() // no write may follow the handler's return
+		if s.broken {
+			panic(http.ErrAbortHandler)
+		}
+	}()
 	timer := time.NewTimer(s.keepAlive)
 	defer timer.Stop()
 	for {
@@ -100,10 +110,12 @@ type stream struct {
 	keepAlive time.Duration
 	timeout   time.Duration
 	done      chan struct{}
+	gone      context.Context // ends when the client has gone
 
 	mu     sync.Mutex // guards the writer and what follows
 	w      http.ResponseWriter
 	closed bool
+	broken bool      // within an event, see SendText
 	last   time.Time // of the last write
 	buf    []byte
 }

@@ -27,7 +27,7 @@ import (
 type Config struct {
 	MaxBody        int64         // bytes of a request body; default 4 MiB
 	KeepAlive      time.Duration // a stream quiet for this long gets a comment; default 15 s
-	WriteTimeout   time.Duration // a client that does not read for this long loses its stream; default 30 s
+	WriteTimeout   time.Duration // a client that does not read for this long loses its stream, or the large answer it gets; default 30 s
 	AllowedHosts   []string      // Host names besides loopback and the listening address; "*" for any
 	AllowedOrigins []string      // Origins besides loopback; "*" for any
 }

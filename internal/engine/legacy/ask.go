@@ -5,7 +5,6 @@ package legacy
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"maps"
 	"slices"
@@ -103,6 +102,7 @@ func (t *turn) Ask(ctx context.Context, requests map[string]rpc.InputRequest) (m
 			return wire
 		}
 		answers[key] = body
+		t.pages.answered(requests[key], body)
 		return nil
 	})
 	if err != nil {
@@ -167,8 +167,8 @@ func (t *turn) questions(requests map[string]rpc.InputRequest, taskID string) (m
 		if err != nil {
 			return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "the client cannot be asked: %w", err)
 		}
-		if mode, _ := jsonrpc.Get(down, "mode"); r.Method == mcp.MethodElicit && string(mode) == `"url"` {
-			down = identify(down)
+		if r.Method == mcp.MethodElicit && isPage(down) {
+			down = t.pages.identify(down)
 		}
 		if taskID != "" {
 			down = relate(down, taskID)
@@ -176,14 +176,6 @@ func (t *turn) questions(requests map[string]rpc.InputRequest, taskID string) (m
 		params[key] = down
 	}
 	return params, nil
-}
-
-// identify gives an elicitation by URL the id that 2025-11-25 demands.
-func identify(params Raw) Raw {
-	if _, has := jsonrpc.Get(params, "elicitationId"); has {
-		return params
-	}
-	return jsonrpc.Set(params, "elicitationId", jsonrpc.AppendString(nil, rand.Text()))
 }
 
 // missing returns the capabilities that the question needs and the client lacks.

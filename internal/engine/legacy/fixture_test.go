@@ -73,6 +73,8 @@ func tool(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
 		return ask(ctx, call.Client, call.Target)
 	case "input":
 		return input(call)
+	case "page":
+		return openPage(call)
 	case "job", "askjob", "badjob":
 		return job(call)
 	}
@@ -132,6 +134,18 @@ func input(call *rpc.Call) (rpc.Result, error) {
 		return rpc.Result{Input: &rpc.InputRequired{Requests: map[string]rpc.InputRequest{"second": form}, State: []byte(state)}}, nil
 	}
 	return text("%s then %s", call.Input.State, call.Input.Responses["second"]), nil
+}
+
+// openPage asks by returning for a page until it has asked three times.
+func openPage(call *rpc.Call) (rpc.Result, error) {
+	if string(call.Input.State) == "xxx" {
+		return text("signed in %s", call.Input.Responses["login"]), nil
+	}
+	open := rpc.InputRequest{Method: mcp.MethodElicit, Params: rpc.Raw(`{"mode":"url","message":"Sign in","url":"https://example.com/login"}`)}
+	if call.Input.State != nil && string(call.Input.Responses["login"]) != `{"action":"accept"}` {
+		return text("not signed in"), nil
+	}
+	return rpc.Result{Input: &rpc.InputRequired{Requests: map[string]rpc.InputRequest{"login": open}, State: append(call.Input.State, 'x')}}, nil
 }
 
 func job(call *rpc.Call) (rpc.Result, error) {

@@ -260,6 +260,9 @@ func (l *link) Close() {
 	l.cancel(engine.ErrDisconnected)
 	l.live.flights.Close(engine.ErrDisconnected)
 	l.wg.Wait()
+	if peer := l.known(); peer != nil {
+		l.p.cfg.Ended(peer.Session)
+	}
 }
 
 func (l *link) send(msg []byte) error {

@@ -58,6 +58,7 @@ func (p *Protocol) remove(x transport.Exchange, v *visit) {
 		return
 	}
 	p.endSession(v)
+	p.cfg.Ended(v.peer.Session)
 	x.Reply(204, nil)
 }
 

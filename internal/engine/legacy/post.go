@@ -57,6 +57,7 @@ func (t *posted) request(ctx context.Context, in *engine.Inbound, r *reply, v *v
 	p := v.p
 	t.out, t.live, t.mem = r, &r.home.live, v
 	t.begin(p, in, v.peer, v.principal)
+	t.call.AllowLarge = !t.call.AllowTask && r.allowLarge(in.Method)
 	if quick(in, v.peer.Features) {
 		t.answer(ctx, in, r, done)
 		return
@@ -80,6 +81,10 @@ const maxPooled = 64 << 10
 
 func (t *posted) answer(ctx context.Context, in *engine.Inbound, r *reply, done func()) {
 	body, wire := t.serve(ctx, in)
+	if t.large != nil {
+		t.answerLarge(ctx, in, r, done)
+		return
+	}
 	buf := buffers.Get().(*[]byte)
 	msg := appendAnswer((*buf)[:0], in.ID, body, wire)
 	t.conclude(r, msg, done)
@@ -89,11 +94,16 @@ func (t *posted) answer(ctx context.Context, in *engine.Inbound, r *reply, done 
 	}
 }
 
-// conclude gives the response and lets go of the session.
+// conclude gives the response.
 func (t *posted) conclude(r *reply, msg []byte, done func()) {
 	t.done.Store(true)
-	live := r.live
 	r.respond(msg)
+	t.settle(r, done)
+}
+
+// settle lets go of the session once the response has been given.
+func (t *posted) settle(r *reply, done func()) {
+	live := r.live
 	if done != nil {
 		done()
 	} else {

@@ -33,8 +33,11 @@ type Config struct {
 	Sessions *session.Registry // nil means a registry of its own
 	Hub      *subscription.Hub // changes to announce; nil means none
 	Tasks    *task.Set         // nil means no tasks
-	Limits   Limits
-	Log      *slog.Logger // nil means discard
+	// Ended is told that a session is over for good: deleted, or its connection
+	// gone. It must not block; nil means nobody.
+	Ended  func(session string)
+	Limits Limits
+	Log    *slog.Logger // nil means discard
 }
 
 // Limits bound sessions and waits. Zero fields mean the default. The bounds of
@@ -97,6 +100,9 @@ func New(cfg Config) *Protocol {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Ended == nil {
+		cfg.Ended = func(string) {}
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
 	p := &Protocol{cfg: cfg, store: cfg.Sessions.Store(), opened: newOpenedCache()}

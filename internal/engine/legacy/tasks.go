@@ -203,7 +203,7 @@ func (t *turn) outcome(done *task.Task) (Raw, *jsonrpc.Error) {
 	case done.Status == task.Cancelled:
 		return nil, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "the task was cancelled")
 	}
-	body, wire := t.result(done.Method, done.Result.Body)
+	body, wire := t.result(done.Method, &done.Result)
 	if wire != nil {
 		return nil, wire
 	}

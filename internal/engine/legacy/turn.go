@@ -43,6 +43,10 @@ type turn struct {
 	live *live
 	mem  memory
 	done atomic.Bool // the call has been answered
+
+	pages pages // that the client was asked to open
+
+	large *rpc.Large // the result, if it is sent while it arrives
 }
 
 var (
@@ -109,7 +113,7 @@ func (t *turn) handle(ctx context.Context) (Raw, *jsonrpc.Error) {
 	if call.AllowTask && !t.tasksAnnounced(ctx) {
 		call.AllowTask, call.Task = false, nil
 	}
-	for round := 0; ; round++ {
+	for round := 0; ; {
 		res, wire := engine.Invoke(ctx, t.p.cfg.Log, t.p.cfg.Handler, call)
 		switch {
 		case wire != nil:
@@ -123,10 +127,27 @@ func (t *turn) handle(ctx context.Context) (Raw, *jsonrpc.Error) {
 			}
 		}
 		if res.Input == nil {
+			if res.Large != nil && call.AllowLarge {
+				t.large = res.Large
+				return nil, nil
+			}
+			if err := engine.Whole(&res); err != nil {
+				return nil, mcp.DownError(f, call.Method, engine.WireError(t.p.cfg.Log, call, err))
+			}
 			if call.AllowTask {
 				return t.startTask(ctx, res)
 			}
-			return t.result(call.Method, res.Body)
+			t.closePages(ctx, res.Body)
+			return t.result(call.Method, &res)
+		}
+		if waiting := t.pages.waiting(res.Input.Requests); waiting != nil {
+			if err := t.awaitPages(ctx); err != nil {
+				return nil, mcp.DownError(f, call.Method, engine.WireError(t.p.cfg.Log, call, err))
+			}
+			next := *call
+			next.Input = rpc.Input{Responses: waiting, State: res.Input.State}
+			call = &next
+			continue
 		}
 		if round == maxRounds {
 			return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "the call asked for input more than %d times", maxRounds)
@@ -138,6 +159,7 @@ func (t *turn) handle(ctx context.Context) (Raw, *jsonrpc.Error) {
 		next := *call
 		next.Input = rpc.Input{Responses: answers, State: res.Input.State}
 		call = &next
+		round++
 	}
 }
 
@@ -158,8 +180,8 @@ func (t *turn) input(ctx context.Context, wish *rpc.InputRequired, round int) (m
 }
 
 // result converts a handler's result for the session's version.
-func (t *turn) result(method string, body Raw) (Raw, *jsonrpc.Error) {
-	down, err := mcp.DownResult(t.call.Peer.Features, method, body)
+func (t *turn) result(method string, res *rpc.Result) (Raw, *jsonrpc.Error) {
+	down, err := res.Down(t.call.Peer.Features, method)
 	if err != nil {
 		return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "the result cannot be sent: %w", err)
 	}

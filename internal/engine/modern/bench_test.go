@@ -5,6 +5,7 @@ package modern
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
@@ -76,3 +77,37 @@ type catcher struct {
 }
 
 func (c *catcher) Post(_ transport.Exchange, in *engine.Inbound) { c.in = in }
+
+// BenchmarkList is one tools/list of a thousand tools, converted for each call
+// and from a body that is shared.
+func BenchmarkList(b *testing.B) {
+	body := Raw(`{"tools":[`)
+	for i := range 1000 {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = fmt.Appendf(body, `{"name":"server__tool_%d","title":"Tool","description":"Does what number %d does, well and with care","inputSchema":{"type":"object","properties":{"text":{"type":"string","description":"what to work on"}},"required":["text"]},"execution":{"taskSupport":"optional"},"_meta":{"x.example/a":true}}`, i, i)
+	}
+	body = append(body, "]}"...)
+	for _, shared := range []*rpc.Shared{nil, {}} {
+		b.Run(fmt.Sprintf("shared=%t", shared != nil), func(b *testing.B) {
+			p := New(Config{Handler: rpc.HandlerFunc(func(context.Context, *rpc.Call) (rpc.Result, error) {
+				return rpc.Result{Body: body, Shared: shared}, nil
+			})})
+			defer p.Close()
+			e := engine.New(jsonrpc.DefaultLimits(), p.cfg.Log, p)
+			ctx, cancel := context.WithCancel(b.Context())
+			defer cancel()
+			s := &sink{
+				ctx: ctx, body: []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":` + usualMeta + `}}`), header: map[string][]string{"Mcp-Protocol-Version": {"2026-07-28"}, "Mcp-Method": {"tools/list"}},
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				e.ServeExchange(s)
+			}
+			if s.status != 200 {
+				b.Fatal(s.status)
+			}
+		})
+	}
+}

@@ -71,9 +71,13 @@ func (c *call) finish(o outcome) {
 	c.leg, c.lost = nil, nil
 	if l == nil && lost == nil && c.parked != nil && !c.gone {
 		kept := o
+		if o.res.Large != nil {
+			kept = outcome{wire: errUnkept}
+		}
 		c.parked.outcome = &kept
 		c.mu.Unlock()
 		c.cancel(nil)
+		o.drop()
 		return
 	}
 	peer, round := c.peer, c.round
@@ -85,8 +89,17 @@ func (c *call) finish(o outcome) {
 	if lost != nil {
 		lost.release()
 	}
-	if l != nil {
-		c.p.answer(l, c.method, peer, round, o)
+	if l == nil {
+		o.drop()
+		return
+	}
+	c.p.answer(l, c.method, peer, round, o)
+}
+
+// drop gives up an outcome that nobody takes.
+func (o *outcome) drop() {
+	if o.res.Large != nil {
+		_ = o.res.Large.Close() // never fails
 	}
 }
 

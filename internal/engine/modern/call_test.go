@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
 // callBody is a tools/call with the usual metadata; extra begins with a comma.
@@ -293,5 +294,37 @@ func TestPeersAreBounded(t *testing.T) {
 	b, _ := p.of(Raw(`{}`), nil)
 	if a != b {
 		t.Error("the same bytes were decoded twice")
+	}
+}
+
+// taker is a sink that keeps the answer.
+type taker struct {
+	sink
+	answer string
+}
+
+func (s *taker) Reply(_ int, body []byte, _ ...string) { s.answer = string(body) }
+
+func TestSharedResultsReadTheSame(t *testing.T) {
+	body := Raw("{\"tools\":[{\"name\":\"a\",\n\"inputSchema\":{\"type\":\"object\"},\"execution\":{}}],\"ttlMs\":9,\"_meta\":{\"x\":1}}")
+	var want string
+	for i, shared := range []*rpc.Shared{nil, {}} {
+		p := New(Config{Info: mcp.Implementation{Name: "s", Version: "1"}, Handler: rpc.HandlerFunc(func(context.Context, *rpc.Call) (rpc.Result, error) {
+			return rpc.Result{Body: body, Shared: shared, Cache: mcp.CacheHint{TTLMillis: 5}}, nil
+		})})
+		for range 3 {
+			x := &taker{sink: sink{
+				ctx: t.Context(), body: []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":` + usualMeta + `}}`),
+				header: map[string][]string{"Mcp-Protocol-Version": {"2026-07-28"}, "Mcp-Method": {"tools/list"}},
+			}}
+			engine.New(jsonrpc.DefaultLimits(), p.cfg.Log, p).ServeExchange(x)
+			if i == 0 {
+				want = x.answer
+			}
+			if x.answer != want || want == "" {
+				t.Errorf("shared=%t: %s, want %s", shared != nil, x.answer, want)
+			}
+		}
+		p.Close()
 	}
 }

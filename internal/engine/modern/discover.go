@@ -38,18 +38,25 @@ func (p *Protocol) discover(ctx context.Context, call *rpc.Call) (rpc.Result, *j
 }
 
 // withExtensions adds the engine's extensions to a capabilities object and
-// removes what only legacy has.
+// removes what only legacy has. A handler that says null about an extension has
+// no use for it: then it is not offered.
 func (p *Protocol) withExtensions(capabilities Raw) Raw {
 	capabilities = jsonrpc.Delete(capabilities, "tasks")
-	if len(p.extensions) == 0 {
+	extensions, offered := jsonrpc.Get(capabilities, "extensions")
+	if len(p.extensions) == 0 && !offered {
 		if capabilities == nil {
 			return Raw("{}")
 		}
 		return capabilities
 	}
-	extensions, _ := jsonrpc.Get(capabilities, "extensions")
+	said := extensions
+	for name, settings := range jsonrpc.Members(said) {
+		if id, ok := jsonrpc.Unquote(name); ok && settings.Kind() == 'n' {
+			extensions = jsonrpc.Delete(extensions, id)
+		}
+	}
 	for _, e := range p.extensions {
-		if _, has := jsonrpc.Get(extensions, e.ID); has {
+		if _, has := jsonrpc.Get(said, e.ID); has {
 			continue
 		}
 		settings := e.Settings
@@ -57,6 +64,9 @@ func (p *Protocol) withExtensions(capabilities Raw) Raw {
 			settings = Raw("{}")
 		}
 		extensions = jsonrpc.Set(extensions, e.ID, settings)
+	}
+	if extensions == nil {
+		extensions = Raw("{}")
 	}
 	return jsonrpc.Set(capabilities, "extensions", extensions)
 }

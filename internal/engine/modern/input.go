@@ -168,7 +168,7 @@ func appendRequests(dst []byte, requests map[string]rpc.InputRequest) []byte {
 		if params := requests[key].Params; params != nil {
 			dst = append(dst, `,"params":`...)
 			dst = append(dst, params...)
-		} else if requests[key].Method != mcp.MethodListRoots {
+		} else { // optional for roots/list, but the official Go SDK's client reads none without
 			dst = append(dst, `,"params":{}`...)
 		}
 		dst = append(dst, '}')

@@ -19,7 +19,7 @@ import (
 
 // mergeWindow is how long a call waits with sending its questions for others of
 // its goroutines to ask too, so that the client sees them together.
-const mergeWindow = 2 * time.Millisecond
+const mergeWindow = 20 * time.Millisecond
 
 // errUnattended is the cause of a parked call's context whose client did not
 // come back in time.

@@ -20,6 +20,9 @@ var features = mcp.Latest.Features()
 
 // answer sends an outcome to l.
 func (p *Protocol) answer(l leg, m *method, peer *rpc.Peer, round int, o outcome) {
+	if o.res.Large != nil && p.answerLarge(l, m, &o) {
+		return
+	}
 	buf := getBuffer()
 	defer putBuffer(buf)
 	req := l.from()
@@ -71,6 +74,24 @@ func (p *Protocol) appendComplete(dst []byte, req *request, m *method, peer *rpc
 			cache = &mcp.CacheHint{}
 		}
 	}
+	if res.Shared == nil || req.retry() {
+		return p.appendBody(dst, m, res, resultType, cache)
+	}
+	whole, err := res.Shared.Form(p, func() (Raw, error) {
+		body, wire := p.appendBody(nil, m, res, resultType, cache)
+		if wire != nil {
+			return nil, wire
+		}
+		return oneLine(body), nil
+	})
+	if wire, failed := jsonrpc.AsError(err); failed {
+		return dst, wire
+	}
+	return append(slices.Grow(dst, len(whole)+1), whole...), nil
+}
+
+// appendBody appends the result object of a complete result.
+func (p *Protocol) appendBody(dst []byte, m *method, res *rpc.Result, resultType string, cache *mcp.CacheHint) ([]byte, *jsonrpc.Error) {
 	body, err := mcp.DownResult(features, m.name, res.Body)
 	if err != nil {
 		return dst, jsonrpc.Errorf(jsonrpc.CodeInternal, "the result cannot be expressed in this version: %w", err)

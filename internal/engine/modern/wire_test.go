@@ -112,7 +112,7 @@ func (s *script) request(text string) string {
 	s.open = append(s.open, x)
 	go s.engine.ServeExchange(x)
 	synctest.Wait()
-	time.Sleep(5 * time.Millisecond) // more than the merge window
+	time.Sleep(mergeWindow + 3*time.Millisecond)
 	synctest.Wait()
 	status, reply := x.got()
 	var b strings.Builder
