@@ -41,6 +41,7 @@ type inMemory struct {
 	conns []transport.Conn
 	err   error
 	dials int
+	live  int
 }
 
 func newInMemory(era mcp.Era) *inMemory {
@@ -61,22 +62,25 @@ func newInMemory(era mcp.Era) *inMemory {
 	return d
 }
 
-func (d *inMemory) dial(ctx context.Context, opts ...client.Option) (*client.Client, func(), error) {
+func (d *inMemory) dial(context.Context) (*Launched, error) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.dials++
-	err := d.err
-	d.mu.Unlock()
-	if err != nil {
-		return nil, nil, err
+	if d.err != nil {
+		return nil, d.err
 	}
 	near, far := transport.Pipe()
-	var wg sync.WaitGroup
-	wg.Go(func() { _ = d.srv.ServeConn(context.Background(), far) })
-	c, err := client.Connect(ctx, client.Conn(near), opts...)
-	d.mu.Lock()
+	gone := make(chan struct{})
+	d.live++
+	go func() {
+		_ = d.srv.ServeConn(context.Background(), far)
+		d.mu.Lock()
+		d.live--
+		d.mu.Unlock()
+		close(gone)
+	}()
 	d.conns = append(d.conns, far)
-	d.mu.Unlock()
-	return c, wg.Wait, err
+	return &Launched{Target: client.Conn(near), Stop: func() { near.Close(); <-gone }, Gone: gone}, nil
 }
 
 // closes ends the server with the test.
@@ -121,9 +125,16 @@ func (*caller) Ask(_ context.Context, requests map[string]rpc.InputRequest) (map
 	return answers, nil
 }
 
-func newRemote(t *testing.T, d Dialer) *Remote {
+func newRemote(t *testing.T, d Launcher) *Remote {
 	t.Helper()
-	r := New(Config{Name: "inner", Dial: d, CallTimeout: time.Minute, Log: slog.New(slog.DiscardHandler)}, func(subscription.Event) {})
+	return newPooled(t, Config{Launch: d})
+}
+
+// newPooled is a Remote by cfg that ends with the test.
+func newPooled(t *testing.T, cfg Config) *Remote {
+	t.Helper()
+	cfg.Name, cfg.CallTimeout, cfg.Log = "inner", time.Minute, slog.New(slog.DiscardHandler)
+	r := New(cfg, func(subscription.Event) {})
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			t.Error(err)
@@ -137,7 +148,10 @@ func callOf(tool, args string, c rpc.Client) *rpc.Call {
 	meta, _ := jsonrpc.Get(params, "_meta")
 	return &rpc.Call{
 		Method: mcp.MethodCallTool, Target: tool, Params: params, Meta: meta, ProgressToken: Raw("7"),
-		Peer: &rpc.Peer{Features: mcp.Latest.Features()}, Principal: rpc.Local, Client: c,
+		Peer: &rpc.Peer{
+			Features:     mcp.Latest.Features(),
+			Capabilities: mcp.ClientCapabilities{Elicitation: &mcp.ElicitationCapability{}},
+		}, Principal: rpc.Local, Client: c,
 	}
 }
 
@@ -208,7 +222,7 @@ func TestFailuresBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newInMemory(mcp.Legacy)
 		d.fail(errors.New("no such program"))
-		r := New(Config{Name: "inner", Dial: d.dial, Log: slog.New(slog.DiscardHandler)}, func(subscription.Event) {})
+		r := New(Config{Name: "inner", Launch: d.dial, Log: slog.New(slog.DiscardHandler)}, func(subscription.Event) {})
 		for range 1000 {
 			_, err := r.Handle(t.Context(), callOf("echo", `{}`, &caller{}))
 			if err == nil || !strings.Contains(err.Error(), `server "inner"`) || !strings.Contains(err.Error(), "no such program") {
@@ -232,10 +246,10 @@ func TestFailuresBackOff(t *testing.T) {
 func TestStartErrorHasTheLastWords(t *testing.T) {
 	keeper := process.NewKeeper(slog.New(slog.DiscardHandler))
 	defer keeper.Close()
-	dial := Command(keeper, process.Spec{
+	r := newRemote(t, Command(keeper, process.Spec{
 		Name: "broken", Command: "sh", Args: []string{"-c", "echo missing token >&2; exit 3"}, Env: []string{"PATH=/usr/bin:/bin"}, Stderr: io.Discard,
-	})
-	_, _, err := dial(t.Context())
+	}))
+	err := r.Start(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "missing token") {
 		t.Errorf("error %v lacks the server's last words", err)
 	}

@@ -18,14 +18,42 @@ import (
 // Raw is a JSON value kept as received.
 type Raw = jsonrpc.Raw
 
-// discover answers with what the handshake told.
-func (l *link) discover() (rpc.Result, error) {
-	body, err := json.Marshal(mcp.Discovery{
-		Capabilities: l.client.ServerCapabilities(),
-		ServerInfo:   l.client.ServerInfo(),
-		Instructions: l.client.Instructions(),
-	})
-	return rpc.Result{Body: body}, err
+// exchange makes a call on an instance and brings its outcome into the inner
+// model. Errors are those of the client, not yet judged, or made here.
+func (r *Remote) exchange(ctx context.Context, l *link, call *rpc.Call) (rpc.Result, error) {
+	if l.era() == mcp.Legacy && !l.features().Request(call.Method) {
+		return rpc.Result{}, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "server %q does not have method %q", r.cfg.Name, call.Method)
+	}
+	if err := l.wantLevel(ctx, call.LogLevel); err != nil {
+		return rpc.Result{}, err
+	}
+	params, err := r.taskParams(ctx, l, call)
+	if err != nil {
+		return rpc.Result{}, err
+	}
+	opts := r.callOptions(ctx, l, call, call.AllowTask)
+	var large *client.LargeResult
+	if mayBeLarge(call) {
+		opts.Large = func(res *client.LargeResult) { large = res }
+	}
+	body, err := l.client.Call(ctx, call.Method, params, opts)
+	if err != nil && needsTask(call, err) {
+		opts.Capabilities = mirrored(call, r.policy, true)
+		body, err = l.client.Call(ctx, call.Method, params, opts)
+	}
+	if err != nil {
+		if res, ok := l.openFirst(call, err); ok {
+			return res, nil
+		}
+		return rpc.Result{}, err
+	}
+	if large != nil {
+		return r.large(l, call, large), nil
+	}
+	if created, ok := l.createdTask(call, body); ok {
+		return r.follow(ctx, l, call, created)
+	}
+	return r.result(l, call, body)
 }
 
 // hopByHop are the members of _meta that describe one hop, not the call.
@@ -59,9 +87,10 @@ func (l *link) params(call *rpc.Call) Raw {
 	return params
 }
 
-// callOptions connects the server's notifications and questions to the caller.
-func (r *Remote) callOptions(ctx context.Context, l *link, call *rpc.Call) client.CallOptions {
-	return client.CallOptions{
+// callOptions connects the server's notifications and questions to the caller,
+// and shows a modern server who that is. tasks says whether a task is welcome.
+func (r *Remote) callOptions(ctx context.Context, l *link, call *rpc.Call, tasks bool) client.CallOptions {
+	opts := client.CallOptions{
 		LogLevel:    call.LogLevel,
 		ReturnInput: true,
 		OnNotify: func(method string, params Raw) {
@@ -70,26 +99,28 @@ func (r *Remote) callOptions(ctx context.Context, l *link, call *rpc.Call) clien
 			}
 		},
 		OnAsk: func(ctx context.Context, method string, params Raw) (Raw, error) {
-			params, err := mcp.UpAsk(l.features(), method, params)
-			if err != nil {
-				return nil, err
-			}
-			const key = "request"
-			answers, err := call.Client.Ask(ctx, map[string]rpc.InputRequest{key: {Method: method, Params: params}})
-			if err != nil {
-				return nil, err
-			}
-			return answers[key], nil
+			return r.ask(ctx, l, call, method, params)
 		},
 	}
+	if to, ok := call.Client.(rpc.Detacher); ok {
+		opts.OnDetach = to.Detach
+	}
+	if l.era() == mcp.Modern && !isCatalog(call.Method) {
+		opts.Capabilities = mirrored(call, r.policy, tasks)
+		opts.ClientInfo = clientInfo(call)
+	}
+	return opts
 }
 
 // result brings a result into the inner model's shape.
-func (l *link) result(call *rpc.Call, body Raw) (rpc.Result, error) {
+func (r *Remote) result(l *link, call *rpc.Call, body Raw) (rpc.Result, error) {
 	f := l.features()
 	body, err := mcp.UpResult(f, call.Method, body)
 	if err != nil {
 		return rpc.Result{}, err
+	}
+	if call.Method == mcp.MethodListTools {
+		body = r.learnTools(l, body)
 	}
 	if !f.ResultTypes {
 		return rpc.Result{Body: body}, nil

@@ -8,13 +8,62 @@ import (
 	"time"
 )
 
-// Config describes a Remote.
+// Sharing says whose calls may meet in one instance: in one child process, or
+// in one session of an HTTP server.
+type Sharing string
+
+// The sharing policies.
+const (
+	Shared       Sharing = "shared"
+	PerTenant    Sharing = "tenant"
+	PerPrincipal Sharing = "principal"
+	PerSession   Sharing = "session" // of modern clients, who have none: one principal
+	PerCall      Sharing = "call"
+)
+
+// Config describes a Remote. Zero fields take the documented defaults.
 type Config struct {
-	Name        string
-	Dial        Dialer
-	CallTimeout time.Duration // longest time one call may take
+	Name   string
+	Launch Launcher
+
+	Sharing Sharing // default Shared
+	// Credential is a digest of what the server is given to act with. It is part
+	// of every instance's key, so that a change never meets an old instance.
+	Credential string
+	Min        int           // instances kept running
+	Max        int           // instances at most; default 1 for shared processes, else 1024
+	Spare      int           // processes started ahead of need, at most Max
+	Idle       time.Duration // an instance without calls this long is stopped; 0 means never
+	Processes  *Slots        // bounds the processes of all servers together; nil means instances are none
+
+	MaxCalls     int           // in flight at once, more wait; default 256
+	CallTimeout  time.Duration // longest time one call may take; 0 means the caller's deadline
+	StartTimeout time.Duration // to start and greet an instance; default 30 s
+
 	// Capabilities are those of the callers' capabilities that the server gets to
 	// see: elicitation, sampling, roots. Nil means all.
 	Capabilities []string
-	Log          *slog.Logger
+	Log          *slog.Logger // nil means slog.Default
+}
+
+func (c *Config) defaults() {
+	if c.Sharing == "" {
+		c.Sharing = Shared
+	}
+	if c.Max <= 0 {
+		c.Max = 1024
+		if c.Processes != nil && c.Sharing == Shared {
+			c.Max = 1
+		}
+	}
+	c.Spare = min(c.Spare, c.Max)
+	if c.MaxCalls <= 0 {
+		c.MaxCalls = 256
+	}
+	if c.StartTimeout <= 0 {
+		c.StartTimeout = 30 * time.Second
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
 }

@@ -6,41 +6,84 @@ package backend
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/client"
 	"github.com/holdfast-mcp/holdfast/internal/process"
+	"github.com/holdfast-mcp/holdfast/transport"
 	"github.com/holdfast-mcp/holdfast/transport/stdio"
 )
+
+// Launcher starts what one connection to a server needs; the greeting follows
+// later. ctx bounds the start, not the life of what was started.
+type Launcher func(ctx context.Context) (*Launched, error)
+
+// Launched is a server that can be greeted.
+type Launched struct {
+	Target  client.Target
+	Options []client.Option
+	Stop    func()            // ends what was started and waits; nil for nothing
+	Gone    <-chan struct{}   // closed when what was started has ended; nil for never
+	Explain func(error) error // adds to a failure what is known of the end; nil for nothing
+}
+
+func (l *Launched) stop() {
+	if l.Stop != nil {
+		l.Stop()
+	}
+}
+
+func (l *Launched) explain(err error) error {
+	if l.Explain != nil {
+		return l.Explain(err)
+	}
+	return err
+}
+
+func (l *Launched) gone() bool {
+	select {
+	case <-l.Gone:
+		return true
+	default:
+		return false
+	}
+}
 
 // maxMessage bounds one message of a server, in bytes.
 const maxMessage = 64 << 20
 
-// Command returns a dialer that starts a child process with the keeper and
-// speaks over its standard streams. An error of a server that did not get as far
-// as the handshake holds the last lines it wrote to standard error.
-func Command(keeper *process.Keeper, spec process.Spec) Dialer {
-	return func(ctx context.Context, opts ...client.Option) (*client.Client, func(), error) {
+// stopTimeout bounds the end of a process: what cannot be stopped by then is the
+// keeper's to report.
+const stopTimeout = 20 * time.Second
+
+// Command launches child processes with the keeper, spoken to over their
+// standard streams. The error of one that did not get as far as the greeting
+// holds the last lines it wrote to standard error.
+func Command(keeper *process.Keeper, spec process.Spec) Launcher {
+	return func(ctx context.Context) (*Launched, error) {
 		p, err := keeper.Start(ctx, spec)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		stop := func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-			defer cancel()
-			_ = p.Stop(ctx) // what cannot be stopped is the keeper's to report
-		}
-		conn := stdio.New(p.Stdout(), p.Stdin(), maxMessage)
-		c, err := client.Connect(ctx, client.Conn(conn), opts...)
-		if err != nil {
-			conn.Close()
-			stop()
-			return nil, nil, startError(p, err)
-		}
-		return c, stop, nil
+		return &Launched{
+			Target: client.Conn(stdio.New(p.Stdout(), p.Stdin(), maxMessage)),
+			Stop: func() {
+				ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+				defer cancel()
+				_ = p.Stop(ctx)
+				_ = p.Stdout().Close() // of a process that was never greeted, nobody else does
+			},
+			Gone:    p.Done(),
+			Explain: func(err error) error { return startError(p, err) },
+		}, nil
 	}
 }
+
+// lastWords is how long an ended connection waits to learn how its process ended.
+const lastWords = 500 * time.Millisecond
 
 // startError adds how the process ended and what it said.
 func startError(p *process.Process, err error) error {
@@ -49,7 +92,7 @@ func startError(p *process.Process, err error) error {
 		if exit := p.Err(); exit != nil {
 			err = fmt.Errorf("%w: %w", err, exit)
 		}
-	default:
+	case <-time.After(lastWords):
 	}
 	if tail := p.StderrTail(); len(tail) > 0 {
 		return fmt.Errorf("%w; its last words:\n\t%s", err, strings.Join(tail, "\n\t"))
@@ -57,15 +100,86 @@ func startError(p *process.Process, err error) error {
 	return err
 }
 
-// URL returns a dialer for an HTTP server; headers are name, value pairs. With
-// sse it speaks HTTP+SSE only, else it finds out.
-func URL(url string, headers []string, sse bool) Dialer {
-	return func(ctx context.Context, opts ...client.Option) (*client.Client, func(), error) {
-		target := client.HTTP(url, headers...)
-		if sse {
-			target = client.SSE(url, headers...)
+// Dial launches connections that dial makes, such as one into this process.
+func Dial(dial func(ctx context.Context) (transport.Conn, error)) Launcher {
+	return func(ctx context.Context) (*Launched, error) {
+		conn, err := dial(ctx)
+		if err != nil {
+			return nil, err
 		}
-		c, err := client.Connect(ctx, target, opts...)
-		return c, func() {}, err
+		return &Launched{Target: client.Conn(conn)}, nil
 	}
+}
+
+// HTTPConfig bounds the exchange with one HTTP server. There is no bound on a
+// whole exchange: streams stay open.
+type HTTPConfig struct {
+	Headers       []string      // name, value pairs
+	SSE           bool          // speak HTTP+SSE only, else find out
+	MaxConns      int           // connections for calls; default 128
+	HeaderTimeout time.Duration // longest wait for response headers; 0 means the call's deadline
+	IdleTimeout   time.Duration // longest silence on a response; 0 means the call's deadline
+}
+
+// URL launches sessions of the HTTP server at url, which share its connections.
+func URL(url string, cfg HTTPConfig) Launcher {
+	if cfg.MaxConns <= 0 {
+		cfg.MaxConns = 128
+	}
+	rt := newLanes(cfg.MaxConns)
+	options := []client.Option{
+		client.RoundTripper(rt), client.HeaderTimeout(cfg.HeaderTimeout), client.IdleTimeout(cfg.IdleTimeout),
+	}
+	return func(context.Context) (*Launched, error) {
+		target := client.HTTP(url, cfg.Headers...)
+		if cfg.SSE {
+			target = client.SSE(url, cfg.Headers...)
+		}
+		return &Launched{Target: target, Options: options}, nil
+	}
+}
+
+// lanes keeps the streams that sessions hold open apart from calls, whose
+// connections are bounded: else a hundred quiet streams would stop all calls.
+type lanes struct {
+	calls, streams *http.Transport
+}
+
+func newLanes(maxConns int) *lanes {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	lane := func(conns int) *http.Transport {
+		return &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            dialer.DialContext,
+			ForceAttemptHTTP2:      true,
+			TLSHandshakeTimeout:    10 * time.Second,
+			ExpectContinueTimeout:  time.Second,
+			IdleConnTimeout:        90 * time.Second,
+			MaxIdleConns:           conns,
+			MaxIdleConnsPerHost:    conns,
+			MaxConnsPerHost:        conns,
+			MaxResponseHeaderBytes: 64 << 10, // endless headers end here
+			WriteBufferSize:        4 << 10,
+			ReadBufferSize:         4 << 10,
+			DisableCompression:     true, // it would hold events back
+		}
+	}
+	streams := lane(0)
+	streams.MaxIdleConns, streams.MaxIdleConnsPerHost = 16, 16
+	return &lanes{calls: lane(maxConns), streams: streams}
+}
+
+// RoundTrip sends GET, which only opens streams, by a lane without a bound:
+// there are as many as sessions, which have their own.
+func (l *lanes) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method == http.MethodGet {
+		return l.streams.RoundTrip(req)
+	}
+	return l.calls.RoundTrip(req)
+}
+
+// CloseIdleConnections closes what no request uses.
+func (l *lanes) CloseIdleConnections() {
+	l.calls.CloseIdleConnections()
+	l.streams.CloseIdleConnections()
 }

@@ -6,6 +6,9 @@ package backend
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
+	"time"
 
 	"github.com/holdfast-mcp/holdfast/client"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
@@ -14,30 +17,135 @@ import (
 )
 
 // Handle passes a call on to the server and its result back.
-func (r *Remote) Handle(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
+func (r *Remote) Handle(ctx context.Context, call *rpc.Call) (res rpc.Result, err error) {
+	if res, ok := r.fromCache(call); ok {
+		return res, nil
+	}
 	if r.cfg.CallTimeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, r.cfg.CallTimeout)
 		defer cancel()
 	}
-	l, err := r.connect(ctx)
-	if err != nil {
-		return rpc.Result{}, r.unreachable("unavailable", err)
+	if err := r.calls.enter(ctx); err != nil {
+		return rpc.Result{}, r.unreachable("busy", err)
 	}
-	if call.Method == mcp.MethodDiscover {
-		return l.discover()
+	defer func() {
+		if res.Large == nil { // else it leaves when it is closed
+			r.calls.leave()
+		}
+	}()
+	res, stale, err := r.attempt(ctx, call, false)
+	if stale { // nothing was executed: greet the server anew, once
+		res, _, err = r.attempt(ctx, call, true)
 	}
-	body, err := l.client.Call(ctx, call.Method, l.params(call), r.callOptions(ctx, l, call))
-	if err != nil {
-		return rpc.Result{}, r.callError(ctx, l, call, err)
-	}
-	return l.result(call, body)
+	return res, err
 }
 
-// callError says whether the server refused or could not be reached, and drops
-// a connection that has ended.
-func (r *Remote) callError(ctx context.Context, l *link, call *rpc.Call, err error) error {
-	if wire, ok := jsonrpc.AsError(err); ok {
+// attempt makes the call on its instance. stale says that the server is no
+// longer what it was when it was greeted and did not execute the call.
+func (r *Remote) attempt(ctx context.Context, call *rpc.Call, last bool) (res rpc.Result, stale bool, err error) {
+	l, err := r.connect(ctx, call)
+	if err != nil {
+		return rpc.Result{}, false, r.noInstance(ctx, err)
+	}
+	defer func() {
+		if res.Large == nil {
+			r.pool.release(l, call)
+		}
+	}()
+	if call.Method == mcp.MethodDiscover {
+		res, err = l.discover()
+		r.lists.put(call, res)
+		return res, false, err
+	}
+	began := time.Now()
+	res, err = r.exchange(ctx, l, call)
+	if err == nil {
+		r.received(call, res)
+		return res, false, nil
+	}
+	if wire, ok := jsonrpc.AsError(err); ok && !wire.FromPeer() {
+		return rpc.Result{}, false, err // made here, about the call
+	}
+	if r.cfg.Processes == nil && l.isStale(ctx, err) {
+		r.pool.lost(l)
+		if !last {
+			return rpc.Result{}, true, nil
+		}
+	}
+	return rpc.Result{}, false, r.callError(ctx, l, call, began, err)
+}
+
+// isStale reports whether an HTTP server refused a request as one for another
+// server: it was restarted as another version, or lost the session for good.
+func (l *link) isStale(ctx context.Context, err error) bool {
+	if errors.Is(err, client.ErrSessionExpired) {
+		return true
+	}
+	if wire, ok := jsonrpc.AsError(err); ok && wire.FromPeer() && wire.Code == mcp.CodeUnsupportedVersion {
+		return true
+	}
+	e, ok := errors.AsType[*client.HTTPError](err)
+	if !ok {
+		return false
+	}
+	switch e.Status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed:
+	default:
+		return false
+	}
+	if e.Peer == nil || l.era() == mcp.Modern {
+		return e.Peer == nil
+	}
+	// Some legacy servers answer ordinary errors with 400, and a modern one
+	// answers everything legacy so: a session that lives answers a ping.
+	_, err = l.client.Call(ctx, mcp.MethodPing, nil, client.CallOptions{})
+	return err != nil && ctx.Err() == nil
+}
+
+// received takes in a result.
+func (r *Remote) received(call *rpc.Call, res rpc.Result) {
+	r.breaker.success()
+	r.lists.put(call, res)
+}
+
+// connect returns the call's instance, held until release.
+func (r *Remote) connect(ctx context.Context, call *rpc.Call) (*link, error) {
+	if err := r.breaker.allow(); err != nil {
+		return nil, err
+	}
+	if r.era.Load() == 0 && r.cfg.Processes == nil && !isCatalog(call.Method) {
+		l, err := r.pool.acquire(ctx, r.commonKey(), nil) // whose session it needs depends on the era
+		if err != nil {
+			return nil, err
+		}
+		r.pool.release(l, nil)
+	}
+	return r.pool.acquire(ctx, r.keyOf(call), call)
+}
+
+// noInstance is the error of a call that was not sent.
+func (r *Remote) noInstance(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, errBusy):
+		return r.unreachable("busy", err)
+	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		return context.Cause(ctx)
+	case ctx.Err() != nil:
+		return r.unreachable("timeout", err)
+	}
+	return r.unreachable("unavailable", err)
+}
+
+// silence is how long a call may be without an outcome before its caller's
+// giving up counts against the server.
+const silence = 10 * time.Second
+
+// callError says whether the server refused or could not be reached, and what
+// that means for the calls to come.
+func (r *Remote) callError(ctx context.Context, l *link, call *rpc.Call, began time.Time, err error) error {
+	if wire, ok := jsonrpc.AsError(err); ok && wire.FromPeer() {
+		r.breaker.success()
 		up := mcp.UpError(l.features(), call.Method, wire)
 		if wire.Code == mcp.CodeResourceNotFound {
 			up = mcp.WithURI(up, call.Target)
@@ -46,14 +154,24 @@ func (r *Remote) callError(ctx context.Context, l *link, call *rpc.Call, err err
 	}
 	switch {
 	case errors.Is(err, client.ErrConnClosed), errors.Is(err, client.ErrClosed):
-		r.drop(l)
-		return r.unreachable("lost", err)
+		err = l.launched.explain(err)
+		r.breaker.failure(err, false)
+		r.pool.lost(l)
+		return r.unreachable("lost", fmt.Errorf("%w; it may have begun the call", err))
 	case errors.Is(err, client.ErrNotOffered):
 		return jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "server %q does not have method %q", r.cfg.Name, call.Method)
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		r.breaker.failure(err, false)
 		return r.unreachable("timeout", err)
 	case ctx.Err() != nil:
+		if time.Since(began) > silence {
+			r.breaker.failure(fmt.Errorf("no answer after %s", time.Since(began).Round(time.Second)), false)
+		}
 		return context.Cause(ctx)
+	}
+	r.breaker.failure(err, false)
+	if _, garbage := errors.AsType[*client.ProtocolError](err); garbage {
+		return r.unreachable("garbage", err)
 	}
 	return r.unreachable("failed", err)
 }

@@ -4,167 +4,231 @@
 package gateway
 
 import (
+	"context"
+	"encoding/hex"
 	"log/slog"
-
-	"github.com/yosida95/uritemplate/v3"
-
-	"github.com/go-json-experiment/json"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
-	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
-// Raw is a JSON value kept as received.
-type Raw = jsonrpc.Raw
-
-// route says where a public name leads.
-type route struct {
-	backend backend.Backend
-	own     string // the name the backend knows
+// CatalogConfig bounds a catalog. Zero fields take the documented defaults.
+type CatalogConfig struct {
+	Info    mcp.Implementation // what the gateway calls itself
+	Servers map[string]Server  // what is taken of each server, by its name; one that is not named is taken whole
+	// ListTimeout is how long the first view of a list waits for a server; one
+	// that takes longer is unavailable until it answers. Default 20 s.
+	ListTimeout time.Duration
+	// Fresh is how old an answer may be: a list that is read later is asked for
+	// again in the background, besides on list_changed. Default 30 s.
+	Fresh time.Duration
+	// Window is the least time between two announcements of a list's change, and
+	// between two questions for one list. Default 100 ms.
+	Window     time.Duration
+	MaxEntries int // of one server's list; default 10,000
+	MaxBytes   int // of one server's list; default 16 MiB
+	Log        *slog.Logger
 }
 
-// listing is what one backend offered of one list, as received.
-type listing struct {
-	backend backend.Backend
-	items   []Raw
+func (cfg CatalogConfig) withDefaults() CatalogConfig {
+	setDefault(&cfg.ListTimeout, 20*time.Second)
+	setDefault(&cfg.Fresh, 30*time.Second)
+	setDefault(&cfg.Window, 100*time.Millisecond)
+	setDefault(&cfg.MaxEntries, 10_000)
+	setDefault(&cfg.MaxBytes, 16<<20)
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	return cfg
 }
 
-// view is one merged list: its encoded answer and where its entries lead. It is
-// immutable.
-type view struct {
-	body    Raw
-	routes  map[string]route
-	order   []string                     // public names in order
-	headers map[string][]mcp.HeaderParam // tools only
-	match   []templateRoute              // templates only
+func setDefault[T int | time.Duration](v *T, to T) {
+	if *v <= 0 {
+		*v = to
+	}
 }
 
-type templateRoute struct {
-	template *uritemplate.Template
-	route    route
-}
-
-// kind describes one of the four lists.
-type kind struct {
-	method  string // that lists it
-	member  string // of the result that holds the items
-	key     string // member of an item that names it
-	renamed bool   // whether the key gets the server's prefix
-}
-
-var (
-	toolKind     = kind{mcp.MethodListTools, "tools", "name", true}
-	promptKind   = kind{mcp.MethodListPrompts, "prompts", "name", true}
-	resourceKind = kind{mcp.MethodListResources, "resources", "uri", false}
-	templateKind = kind{mcp.MethodListResourceTemplates, "resourceTemplates", "uriTemplate", false}
-
-	kinds = []kind{toolKind, promptKind, resourceKind, templateKind}
-)
-
-// merge builds a view of the backends' listings in their order. Of two entries
-// with the same key, the first keeps it: tools and prompts of the second get a
-// digest, resources of the second are left out, since a URI cannot be renamed.
-func merge(k kind, listings []listing, log *slog.Logger) *view {
-	v := &view{routes: map[string]route{}, headers: map[string][]mcp.HeaderParam{}}
-	body := append(Raw(nil), '{', '"')
-	body = append(append(body, k.member...), '"', ':', '[')
-	for _, l := range listings {
-		for _, item := range l.items {
-			entry, ok := v.admit(k, l.backend, item, log)
-			if !ok {
-				continue
-			}
-			if len(v.order) > 1 {
-				body = append(body, ',')
-			}
-			body = append(body, entry...)
-		}
-	}
-	v.body = append(body, ']', '}')
-	return v
-}
-
-// admit gives one item its public key and enters it; ok is false when it is dropped.
-func (v *view) admit(k kind, b backend.Backend, item Raw, log *slog.Logger) (Raw, bool) {
-	own := text(item, k.key)
-	if own == "" {
-		log.Warn("entry without a name dropped", "server", b.Name(), "list", k.member)
-		return nil, false
-	}
-	public := own
-	if k.renamed {
-		public = publicName(b.Name(), own)
-		if _, taken := v.routes[public]; taken {
-			public = withDigest(public, b.Name()+"\x00"+own)
-		}
-	}
-	if first, taken := v.routes[public]; taken {
-		log.Warn("entry hidden by another server's", "list", k.member, "name", public, "server", b.Name(), "kept", first.backend.Name())
-		return nil, false
-	}
-	if k.member == toolKind.member && !v.admitHeaders(public, b, item, log) {
-		return nil, false
-	}
-	if k.member == templateKind.member {
-		t, err := uritemplate.New(own)
-		if err != nil {
-			log.Warn("invalid URI template dropped", "server", b.Name(), "template", own, "error", err)
-			return nil, false
-		}
-		v.match = append(v.match, templateRoute{t, route{b, own}})
-	}
-	v.routes[public] = route{b, own}
-	v.order = append(v.order, public)
-	if public != own {
-		item = jsonrpc.Set(item, k.key, jsonrpc.AppendString(nil, public))
-	}
-	return item, true
-}
-
-// admitHeaders reads a tool's x-mcp-header annotations and reports whether they are valid.
+// Catalog is what all servers offer, asked for in the background and published
+// as one immutable revision after another. It is safe for concurrent use.
 //
-// spec 2026-07-28 basic/transports/streamable-http: invalid definitions must not be re-published.
-func (v *view) admitHeaders(public string, b backend.Backend, item Raw, log *slog.Logger) bool {
-	schema, _ := jsonrpc.Get(item, "inputSchema")
-	params, err := mcp.HeaderParams(schema)
-	if err != nil {
-		log.Warn("tool with invalid x-mcp-header dropped", "server", b.Name(), "tool", text(item, "name"), "error", err)
-		return false
-	}
-	if len(params) > 0 {
-		v.headers[public] = params
-	}
-	return true
+// It owns the goroutines that ask and merge, at most one per list of a server
+// and one that merges; they stop when Close is called, which waits for them.
+type Catalog struct {
+	cfg     CatalogConfig
+	peer    *rpc.Peer // of the catalog's own calls
+	sources []*source // in the order of the configuration; not changed after NewCatalog
+	byName  map[string]*source
+	watches watches
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	revision atomic.Pointer[revision]
+
+	mu       sync.Mutex
+	closed   bool
+	views    []*Gateway
+	merging  bool // a goroutine is merging
+	outdated bool // and has to begin again
 }
 
-// find returns where a URI leads by the templates.
-func (v *view) find(uri string) (route, bool) {
-	for _, t := range v.match {
-		if t.template.Match(uri) != nil {
-			return t.route, true
+// source is one server as the catalog sees it.
+type source struct {
+	index   int
+	name    string
+	backend backend.Backend
+	pick    Server
+	asked   [numParts]atomic.Int64 // when the last answer or failure came, Unix nanoseconds
+
+	parts [numParts]asking // guarded by Catalog.mu
+}
+
+// NewCatalog returns a catalog of backends, whose order decides conflicts and
+// the order of entries. It asks nobody before it is needed. Close it.
+func NewCatalog(cfg CatalogConfig, backends []backend.Backend) *Catalog {
+	c := &Catalog{cfg: cfg.withDefaults(), byName: map[string]*source{}}
+	c.peer = &rpc.Peer{Features: mcp.Latest.Features(), Client: cfg.Info}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	for i, b := range backends {
+		s := &source{index: i, name: b.Name(), backend: b, pick: cfg.Servers[b.Name()]}
+		c.sources = append(c.sources, s)
+		c.byName[s.name] = s
+	}
+	c.revision.Store(newRevision(nil, c.sources, make([]state, len(c.sources)), c.cfg.Log))
+	return c
+}
+
+// Close stops asking and waits for what is on the way. The views stay readable.
+func (c *Catalog) Close() {
+	c.mu.Lock()
+	c.closed = true
+	for _, s := range c.sources {
+		for p := range s.parts {
+			s.parts[p].stopRetry()
 		}
 	}
-	return route{}, false
+	c.mu.Unlock()
+	c.cancel()
+	c.wg.Wait()
 }
 
-// items returns the members of a list result's array.
-func items(res rpc.Result, k kind) ([]Raw, string, error) {
-	array, ok := jsonrpc.Get(res.Body, k.member)
-	if !ok {
-		return nil, "", jsonrpc.Errorf(jsonrpc.CodeInternal, "result of %s lacks %q", k.method, k.member)
+// spawn runs f on a goroutine of the catalog, unless it is closed.
+func (c *Catalog) spawn(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.wg.Go(f)
 	}
-	var list []Raw
-	if err := json.Unmarshal(array, &list); err != nil {
-		return nil, "", jsonrpc.Errorf(jsonrpc.CodeInternal, "result of %s: %q is not an array", k.method, k.member)
-	}
-	return list, text(res.Body, "nextCursor"), nil
 }
 
-// text returns a string member of an object, "" when there is none.
-func text(obj Raw, name string) string {
-	v, _ := jsonrpc.Get(obj, name)
-	s, _ := jsonrpc.Unquote(v)
-	return s
+// Digest identifies what the catalog holds now: equal content, whatever the
+// order in which servers list it, has the same digest.
+func (c *Catalog) Digest() string {
+	d := c.revision.Load().digest
+	return hex.EncodeToString(d[:])
+}
+
+// Warm asks every server for everything and waits, as a first view would: until
+// all have answered or failed, the list timeout is over, or ctx ends.
+func (c *Catalog) Warm(ctx context.Context) {
+	for p := range part(numParts) {
+		c.demand(c.sources, p)
+	}
+	for {
+		r := c.revision.Load()
+		if r.settled() {
+			return
+		}
+		select {
+		case <-r.superseded:
+		case <-ctx.Done():
+			return
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}
+
+// Event takes in a change at a server. Changes of lists update the catalog
+// first and reach listeners when the lists they see have changed; changes of
+// watched resources pass at once.
+func (c *Catalog) Event(server string, e subscription.Event) {
+	s := c.byName[server]
+	if s == nil {
+		return
+	}
+	concerns := false
+	for p := range lists {
+		if lists[p].topic == e.Topic.Kind {
+			c.changed(s, part(p))
+			concerns = true
+		}
+	}
+	if concerns {
+		return
+	}
+	c.mu.Lock()
+	views := c.views
+	c.mu.Unlock()
+	for _, g := range views {
+		g.pass(s, e)
+	}
+}
+
+// Release tells all servers that a legacy session has ended.
+func (c *Catalog) Release(session string) {
+	for _, s := range c.sources {
+		s.backend.Release(session)
+	}
+}
+
+// add makes g a view of the catalog.
+func (c *Catalog) add(g *Gateway) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.views = append(c.views[:len(c.views):len(c.views)], g)
+	c.mergeLocked()
+}
+
+// mergeLocked sees to it that what is known becomes the next revision. It is
+// called with the lock held.
+func (c *Catalog) mergeLocked() {
+	c.outdated = true
+	if !c.merging && !c.closed {
+		c.merging = true
+		c.wg.Go(c.merge)
+	}
+}
+
+// merge publishes revisions until the newest has all that is known.
+func (c *Catalog) merge() {
+	for {
+		c.mu.Lock()
+		if !c.outdated || c.closed {
+			c.merging = false
+			c.mu.Unlock()
+			return
+		}
+		c.outdated = false
+		states, views := make([]state, len(c.sources)), c.views
+		for i, s := range c.sources {
+			for p := range s.parts {
+				states[i][p] = s.parts[p].known
+			}
+		}
+		c.mu.Unlock()
+		old := c.revision.Load()
+		next := newRevision(old, c.sources, states, c.cfg.Log)
+		c.revision.Store(next)
+		for _, g := range views {
+			g.adopt(next)
+		}
+		close(old.superseded)
+	}
 }

@@ -13,51 +13,135 @@ import (
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
-// named routes a call by its public tool or prompt name.
-func (g *Gateway) named(ctx context.Context, call *rpc.Call, k kind, noun string) (rpc.Result, error) {
-	r, ok := g.lookup(ctx, call, k, call.Target)
+// tool routes tools/call, by way of the meta-tools where they are served.
+func (g *Gateway) tool(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
+	if g.cfg.Search {
+		switch call.Target {
+		case findTool:
+			return g.findTool(ctx, call)
+		case callTool:
+			return g.callTool(ctx, call)
+		}
+	}
+	return g.named(ctx, call, toolList)
+}
+
+// named routes a call by the name of a tool or prompt.
+func (g *Gateway) named(ctx context.Context, call *rpc.Call, p part) (rpc.Result, error) {
+	r, ok := g.lookUp(ctx, p, call.Target)
 	if !ok {
-		return rpc.Result{}, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown %s %q", noun, call.Target)
+		return rpc.Result{}, unknown(p, call.Target)
+	}
+	return r.handle(ctx, call)
+}
+
+func unknown(p part, key string) error {
+	return jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown %s %q", lists[p].noun, key)
+}
+
+// handle passes a call on, under the name the server knows.
+func (r *route) handle(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
+	if r.quoted == nil {
+		return r.source.backend.Handle(ctx, call)
 	}
 	own := *call
 	own.Target = r.own
-	own.Params = jsonrpc.Set(call.Params, "name", jsonrpc.AppendString(nil, r.own))
-	return r.backend.Handle(ctx, &own)
+	own.Params = jsonrpc.Set(call.Params, "name", r.quoted)
+	return r.source.backend.Handle(ctx, &own)
 }
 
-// lookup finds where a public key leads. A stale list still routes what it
-// knows: a call must not wait for servers that have nothing to do with it.
-func (g *Gateway) lookup(ctx context.Context, call *rpc.Call, k kind, key string) (route, bool) {
-	if v := g.lists[k.member].latest(); v != nil {
-		if r, ok := v.routes[key]; ok {
-			return r, true
-		}
+// lookUp finds where a key leads. What is known routes at once: a call does not
+// wait for servers that have nothing to do with it.
+func (g *Gateway) lookUp(ctx context.Context, p part, key string) (route, bool) {
+	if r, ok := g.edition.Load().views[p].routes[key]; ok {
+		return r, true
 	}
-	r, ok := g.view(ctx, call, k.member).routes[key]
+	if g.own != nil {
+		return g.unlisted(ctx, p, key)
+	}
+	known := func(e *edition) bool { _, ok := e.views[p].routes[key]; return ok }
+	e, err := g.current(ctx, p, known)
+	if err != nil {
+		return route{}, false
+	}
+	r, ok := e.views[p].routes[key]
 	return r, ok
 }
 
-// owner returns which backend a URI belongs to: by the list, else by the templates.
-func (g *Gateway) owner(ctx context.Context, call *rpc.Call, uri string) (route, bool) {
-	if r, ok := g.lookup(ctx, call, resourceKind, uri); ok {
+// unlisted returns the route of a key that is not known to be in the list of a
+// server of its own: to that server, which may serve more than it lists, unless
+// the key was left out or replaced here. Only where the configuration could
+// have done that is the first list waited for.
+func (g *Gateway) unlisted(ctx context.Context, p part, key string) (route, bool) {
+	s, e := g.own, g.edition.Load()
+	if pick := s.pick.of(p); e.settled[p] || !pick.empty() {
+		var err error
+		if e, err = g.current(ctx, p, nil); err != nil || !pick.allows(key) {
+			return route{}, false
+		}
+		if r, ok := e.views[p].routes[key]; ok {
+			return r, true
+		}
+	}
+	if shelf := e.revision.states[s.index][p].shelf; shelf != nil {
+		if _, hidden := shelf.hidden[key]; hidden {
+			return route{}, false
+		}
+	}
+	return route{source: s, own: key}, g.admits(s, p, key)
+}
+
+// resource finds which server a URI belongs to: by the list, else by the templates.
+func (g *Gateway) resource(ctx context.Context, uri string) (route, bool) {
+	if r, ok := g.owner(g.edition.Load(), uri); ok {
 		return r, true
 	}
-	return g.view(ctx, call, templateKind.member).find(uri)
+	if g.own != nil {
+		return g.unlisted(ctx, resourceList, uri)
+	}
+	known := func(e *edition) bool { _, ok := g.owner(e, uri); return ok }
+	for _, p := range []part{resourceList, templateList} {
+		e, err := g.current(ctx, p, known)
+		if err != nil {
+			return route{}, false
+		}
+		if r, ok := g.owner(e, uri); ok {
+			return r, true
+		}
+	}
+	return route{}, false
 }
 
 // read routes by URI. One that no list and no template knows is tried at each
-// backend in order, since servers may serve more than they list.
+// server in order, since servers may serve more than they list; those that are
+// not up are tried only when no other is there.
 func (g *Gateway) read(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
-	if r, ok := g.owner(ctx, call, call.Target); ok {
-		return r.backend.Handle(ctx, call)
+	if r, ok := g.resource(ctx, call.Target); ok {
+		return r.source.backend.Handle(ctx, call)
 	}
-	for _, b := range g.backends {
-		res, err := b.Handle(ctx, call)
+	var up, down []*source
+	for _, s := range g.sources {
+		switch {
+		case g.own != nil, !s.pick.Resources.allows(call.Target), !g.admits(s, resourceList, call.Target):
+		case s.backend.Status().Up:
+			up = append(up, s)
+		default:
+			down = append(down, s)
+		}
+	}
+	if len(up) == 0 {
+		up = down
+	}
+	for _, s := range up {
+		res, err := s.backend.Handle(ctx, call)
 		if err == nil {
 			return res, nil
 		}
+		if ctx.Err() != nil {
+			return rpc.Result{}, context.Cause(ctx)
+		}
 		if wire, ok := jsonrpc.AsError(err); ok && !wire.FromPeer() && wire.Code == jsonrpc.CodeInternal {
-			g.cfg.Log.Debug("server passed over in search of a resource", "server", b.Name(), "error", err)
+			g.catalog.cfg.Log.Debug("server passed over in search of a resource", "server", s.name, "error", err)
 		}
 	}
 	return rpc.Result{}, mcp.ResourceNotFound(call.Target)
@@ -74,40 +158,44 @@ func (g *Gateway) complete(ctx context.Context, call *rpc.Call) (rpc.Result, err
 	switch text(params.Ref, "type") {
 	case "ref/prompt":
 		name := text(params.Ref, "name")
-		r, ok := g.lookup(ctx, call, promptKind, name)
+		r, ok := g.lookUp(ctx, promptList, name)
 		if !ok {
-			return rpc.Result{}, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown prompt %q", name)
+			return rpc.Result{}, unknown(promptList, name)
+		}
+		if r.quoted == nil {
+			return r.source.backend.Handle(ctx, call)
 		}
 		own := *call
-		ref := jsonrpc.Set(params.Ref, "name", jsonrpc.AppendString(nil, r.own))
-		own.Params = jsonrpc.Set(call.Params, "ref", ref)
-		return r.backend.Handle(ctx, &own)
+		own.Params = jsonrpc.Set(call.Params, "ref", jsonrpc.Set(params.Ref, "name", r.quoted))
+		return r.source.backend.Handle(ctx, &own)
 	case "ref/resource":
 		uri := text(params.Ref, "uri")
-		r, ok := g.lookup(ctx, call, templateKind, uri)
+		r, ok := g.lookUp(ctx, templateList, uri)
 		if !ok {
-			r, ok = g.owner(ctx, call, uri)
+			r, ok = g.resource(ctx, uri)
 		}
 		if !ok {
-			return rpc.Result{}, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown resource %q", uri)
+			return rpc.Result{}, unknown(resourceList, uri)
 		}
-		return r.backend.Handle(ctx, call)
+		return r.source.backend.Handle(ctx, call)
 	}
 	return rpc.Result{}, jsonrpc.NewError(jsonrpc.CodeInvalidParams, `params.ref.type must be "ref/prompt" or "ref/resource"`)
 }
 
-// ToolHeaders returns the Mcp-Param headers of a public tool.
+// ToolHeaders returns the Mcp-Param headers of a tool. Like a call, it waits
+// only while nothing is known of the tool.
 func (g *Gateway) ToolHeaders(ctx context.Context, tool string) []mcp.HeaderParam {
-	call := &rpc.Call{Principal: rpc.PrincipalFrom(ctx), Peer: &rpc.Peer{Features: mcp.Latest.Features()}}
-	return g.view(ctx, call, toolKind.member).headers[tool]
-}
-
-// Watch starts or stops watching a resource at the backend it belongs to.
-func (g *Gateway) Watch(ctx context.Context, uri string, active bool) error {
-	call := &rpc.Call{Principal: rpc.Local, Peer: &rpc.Peer{Features: mcp.Latest.Features()}}
-	r, ok := g.owner(ctx, call, uri)
-	if !ok {
-		return mcp.ResourceNotFound(uri)
+	if g.cfg.Search && (tool == findTool || tool == callTool) {
+		return nil
 	}
-	return r.backend.Watch(ctx, uri, active)
+	v := g.edition.Load().views[toolList]
+	if _, ok := v.routes[tool]; !ok {
+		known := func(e *edition) bool { _, ok := e.views[toolList].routes[tool]; return ok }
+		e, err := g.current(ctx, toolList, known)
+		if err != nil {
+			return nil
+		}
+		v = e.views[toolList]
+	}
+	return v.headers[tool]
 }

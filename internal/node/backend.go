@@ -4,8 +4,12 @@
 package node
 
 import (
+	"context"
+	"crypto/sha256"
+	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"os"
 	"slices"
 	"time"
@@ -13,34 +17,78 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/backend"
 	"github.com/holdfast-mcp/holdfast/internal/config"
 	"github.com/holdfast-mcp/holdfast/internal/process"
+	"github.com/holdfast-mcp/holdfast/transport"
+	"github.com/holdfast-mcp/holdfast/transport/websocket"
 )
 
-// newBackend makes the backend of one configured server.
-func newBackend(keeper *process.Keeper, s *config.Server, timeout time.Duration, log *slog.Logger, events backend.Events) backend.Backend {
-	if s.Timeout > 0 {
-		timeout = s.Timeout
-	}
-	return backend.New(backend.Config{Name: s.Name, Dial: dialer(keeper, s), CallTimeout: timeout, Log: log}, events)
+// launchers makes the backends of configured servers.
+type launchers struct {
+	keeper    *process.Keeper
+	processes *backend.Slots // of all servers together
+	timeout   time.Duration  // of calls, where the server has none of its own
+	log       *slog.Logger
 }
 
-func dialer(keeper *process.Keeper, s *config.Server) backend.Dialer {
+// backend makes the backend of one configured server.
+func (f *launchers) backend(s *config.Server, events backend.Events) backend.Backend {
+	cfg := backend.Config{
+		Name: s.Name, Launch: f.launcher(s), Credential: credential(s),
+		Sharing: backend.Sharing(s.Pool.Sharing), Min: s.Pool.Min, Max: s.Pool.Max, Spare: s.Pool.Spare, Idle: s.Pool.Idle,
+		MaxCalls: s.Pool.MaxCalls, StartTimeout: s.Pool.Start, CallTimeout: f.timeout,
+		Capabilities: s.Capabilities, Log: f.log,
+	}
+	if s.Timeout > 0 {
+		cfg.CallTimeout = s.Timeout
+	}
 	if s.Transport == config.Stdio {
-		return backend.Command(keeper, process.Spec{
+		cfg.Processes = f.processes
+	}
+	return backend.New(cfg, events)
+}
+
+func (f *launchers) launcher(s *config.Server) backend.Launcher {
+	switch s.Transport {
+	case config.Stdio:
+		return backend.Command(f.keeper, process.Spec{
 			Name: s.Name, Command: s.Command, Args: s.Args, Dir: s.Cwd, Env: environment(s),
+			Limits: process.Limits{Memory: s.Process.Memory, CPU: s.Process.CPU},
+		})
+	case config.WebSocket:
+		headers := http.Header{}
+		for name, value := range s.Headers {
+			headers.Set(name, string(value))
+		}
+		return backend.Dial(func(ctx context.Context) (transport.Conn, error) {
+			return websocket.Dial(ctx, s.URL, headers, websocket.DialConfig{})
 		})
 	}
 	var headers []string
 	for _, name := range slices.Sorted(maps.Keys(s.Headers)) {
 		headers = append(headers, name, string(s.Headers[name]))
 	}
-	return backend.URL(s.URL, headers, s.Transport == config.SSE)
+	return backend.URL(s.URL, backend.HTTPConfig{
+		Headers: headers, SSE: s.Transport == config.SSE, MaxConns: s.HTTP.MaxConns,
+		HeaderTimeout: s.HTTP.HeaderTimeout, IdleTimeout: s.HTTP.IdleTimeout,
+	})
 }
 
-// environment is this process's, with the entry's own variables on top.
+// environment is the allowed part of this process's, with the entry's own
+// variables on top.
 func environment(s *config.Server) []string {
-	env := os.Environ()
+	env := s.Process.Environ(os.Environ())
 	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
 		env = append(env, name+"="+string(s.Env[name]))
 	}
 	return env
+}
+
+// credential is a digest of what a server is given to act with.
+func credential(s *config.Server) string {
+	h := sha256.New()
+	for _, set := range []map[string]config.Secret{s.Env, s.Headers} {
+		for _, name := range slices.Sorted(maps.Keys(set)) {
+			fmt.Fprintf(h, "%q=%q;", name, string(set[name]))
+		}
+	}
+	return string(h.Sum(nil)[:8])
 }

@@ -14,6 +14,7 @@ import (
 
 // dataDir is a locked data directory with the key ring in it.
 type dataDir struct {
+	path string
 	ring *seal.Ring
 	lock *os.File
 }
@@ -51,7 +52,10 @@ func openData(dir string) (*dataDir, error) {
 		lock.Close()
 		return nil, err
 	}
-	return &dataDir{ring, lock}, nil
+	return &dataDir{dir, ring, lock}, nil
 }
+
+// processes is where it is noted which processes run, for the next Holdfast.
+func (d *dataDir) processes() string { return filepath.Join(d.path, "processes") }
 
 func (d *dataDir) close() error { return d.lock.Close() }

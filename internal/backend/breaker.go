@@ -1,0 +1,105 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package backend
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	tolerated  = 5 // failed calls in a row that do not open the breaker; a failed start does at once
+	firstPause = 200 * time.Millisecond
+	maxPause   = 30 * time.Second
+)
+
+// breaker keeps calls away from a server that fails them. Closed, everything
+// passes. Open, calls are refused at once, except one per pause, which tries
+// the server; each failure doubles the pause, one success closes the breaker.
+// It is safe for concurrent use, and free of locks while all goes well.
+type breaker struct {
+	changed func() // called, without locks, when it opens or closes
+
+	sound atomic.Bool // closed and without failures: nothing to do
+
+	mu     sync.Mutex
+	fails  int // in a row
+	open   bool
+	pause  time.Duration
+	next   time.Time // when open: nothing passes before
+	reason error
+}
+
+func newBreaker(changed func()) *breaker {
+	b := &breaker{changed: changed}
+	b.sound.Store(true)
+	return b
+}
+
+// allow returns why a call must not be made now, or nil.
+func (b *breaker) allow() error {
+	if b.sound.Load() {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.open {
+		return nil
+	}
+	now := time.Now()
+	if now.Before(b.next) {
+		return fmt.Errorf("%w (next attempt in %s)", b.reason, b.next.Sub(now).Round(100*time.Millisecond))
+	}
+	b.next = now.Add(b.pause)
+	return nil
+}
+
+// success closes the breaker.
+func (b *breaker) success() {
+	if b.sound.Load() {
+		return
+	}
+	b.mu.Lock()
+	was := b.open
+	b.fails, b.open, b.pause, b.reason = 0, false, 0, nil
+	b.sound.Store(true)
+	b.mu.Unlock()
+	if was {
+		b.changed()
+	}
+}
+
+// failure counts a failure; trip opens the breaker whatever the count.
+func (b *breaker) failure(err error, trip bool) {
+	b.mu.Lock()
+	b.sound.Store(false)
+	b.fails++
+	was := b.open
+	if b.open || trip || b.fails > tolerated {
+		b.open = true
+		b.pause = min(max(2*b.pause, firstPause), maxPause)
+		b.next = time.Now().Add(b.pause)
+		b.reason = err
+	}
+	opened := b.open && !was
+	b.mu.Unlock()
+	if opened {
+		b.changed()
+	}
+}
+
+// status tells whether calls pass.
+func (b *breaker) status() Status {
+	if b.sound.Load() {
+		return Status{Up: true}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.open {
+		return Status{Reason: b.reason.Error()}
+	}
+	return Status{Up: true}
+}

@@ -1,0 +1,46 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+)
+
+// maxQueue is how many calls may wait for one that is let through, as a multiple of these.
+const maxQueue = 4
+
+// errBusy is why a call was given up before it was sent.
+var errBusy = errors.New("overloaded")
+
+// bulkhead bounds the calls to one server, so that a slow one fills up itself
+// and nothing else. Those over the bound wait, in order, until their deadline.
+type bulkhead struct {
+	passing chan struct{}
+	waiting atomic.Int64
+}
+
+func newBulkhead(calls int) *bulkhead { return &bulkhead{passing: make(chan struct{}, calls)} }
+
+func (b *bulkhead) enter(ctx context.Context) error {
+	select {
+	case b.passing <- struct{}{}:
+		return nil
+	default:
+	}
+	defer b.waiting.Add(-1)
+	if b.waiting.Add(1) > int64(maxQueue*cap(b.passing)) {
+		return fmt.Errorf("%w: %d calls in flight and %d waiting", errBusy, cap(b.passing), maxQueue*cap(b.passing))
+	}
+	select {
+	case b.passing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %d calls in flight: %w", errBusy, cap(b.passing), context.Cause(ctx))
+	}
+}
+
+func (b *bulkhead) leave() { <-b.passing }

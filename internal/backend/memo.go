@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package backend
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// memo is what has been agreed with an instance since its greeting.
+type memo struct {
+	level atomic.Value // mcp.LogLevel that a legacy server was set to
+}
+
+// maxToolsKnown bounds the tools whose task support is remembered.
+const maxToolsKnown = 100_000
+
+// toolTasks remembers which tools of a legacy server can run as tasks, from its
+// lists. It is safe for concurrent use; the zero value is ready.
+type toolTasks struct {
+	mu    sync.RWMutex
+	known map[string]string // name → taskSupport
+}
+
+func (t *toolTasks) of(tool string) (support string, known bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	support, known = t.known[tool]
+	return support, known
+}
+
+func (t *toolTasks) learn(tool, support string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.known == nil || len(t.known) >= maxToolsKnown {
+		t.known = map[string]string{}
+	}
+	t.known[tool] = support
+}
+
+// learnTools takes in a page of tools. Those of a modern server that has tasks
+// are listed as able to become one: whether they do is the server's choice, which
+// legacy clients must be told beforehand.
+func (r *Remote) learnTools(l *link, page Raw) Raw {
+	if !l.offersTasks() {
+		return page
+	}
+	tools, ok := jsonrpc.Get(page, "tools")
+	if !ok {
+		return page
+	}
+	if l.era() == mcp.Legacy {
+		for tool := range jsonrpc.Elements(tools) {
+			execution, _ := jsonrpc.Get(tool, "execution")
+			r.tools.learn(memberText(tool, "name"), memberText(execution, "taskSupport"))
+		}
+		return page
+	}
+	out := Raw{'['}
+	for tool := range jsonrpc.Elements(tools) {
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(out, jsonrpc.Set(tool, "execution", Raw(`{"taskSupport":"`+mcp.TaskOptional+`"}`))...)
+	}
+	return jsonrpc.Set(page, "tools", append(out, ']'))
+}
+
+// memberText returns a string member of obj, "" when there is none.
+func memberText(obj Raw, name string) string {
+	value, _ := jsonrpc.Get(obj, name)
+	text, _ := jsonrpc.Unquote(value)
+	return text
+}

@@ -1,0 +1,325 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package backend
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// pool holds a Remote's instances by key.
+type pool struct {
+	r     *Remote
+	slots *Slots // of this server alone
+
+	ctx    context.Context // ends with the pool
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	kick   chan struct{} // wakes the tender
+
+	mu      sync.Mutex
+	closed  bool
+	entries map[key]*entry
+	spares  []spare
+	making  int              // spares being launched
+	emptied map[key]struct{} // whose instance ended, with what it remembered
+}
+
+// entry is one key's instance, or its start.
+type entry struct {
+	key    key
+	ready  chan struct{} // closed when link or err is set
+	cancel context.CancelFunc
+	// guarded by the pool's mu:
+	waiters int
+	queued  bool // for a slot: the start may still be called off
+	link    *link
+	err     error // to be read after ready
+}
+
+// spare is a launched process that nobody has greeted.
+type spare struct {
+	up    *Launched
+	since time.Time
+}
+
+func newPool(r *Remote) *pool {
+	p := &pool{
+		r: r, slots: newSlots(r.cfg.Max, fmt.Sprintf("instances of server %q", r.cfg.Name)),
+		kick: make(chan struct{}, 1), entries: map[key]*entry{}, emptied: map[key]struct{}{},
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.slots.join(p)
+	if r.cfg.Processes != nil {
+		r.cfg.Processes.join(p)
+	}
+	p.wg.Go(p.tend)
+	return p
+}
+
+// acquire returns k's instance, starting it if there is none, held until
+// release. call, if any, becomes one of the instance's calls in flight.
+func (p *pool) acquire(ctx context.Context, k key, call *rpc.Call) (*link, error) {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, errClosed
+	}
+	e := p.entries[k]
+	if e != nil && e.link != nil {
+		l := e.link
+		l.calls++
+		p.mu.Unlock()
+		l.began(call)
+		return l, nil
+	}
+	if e == nil {
+		e = p.begin(k, p.r.shown(call))
+	}
+	e.waiters++
+	p.mu.Unlock()
+	select {
+	case <-e.ready:
+	case <-ctx.Done():
+		if p.desert(e) {
+			return nil, fmt.Errorf("wait for the server to start: %w", context.Cause(ctx))
+		}
+		<-e.ready
+	}
+	if e.err != nil {
+		return nil, e.err
+	}
+	l := e.link // one of its calls is ours: the start counted its waiters
+	l.began(call)
+	p.tellEmptied(ctx, k, call)
+	return l, nil
+}
+
+func (l *link) began(call *rpc.Call) {
+	if call != nil && l.era() == mcp.Legacy {
+		l.running.add(call)
+	}
+}
+
+// begin starts k's instance on a goroutine of the pool, so that a caller who
+// leaves does not take it from those who stay. p.mu is held.
+func (p *pool) begin(k key, as mcp.Implementation) *entry {
+	ctx, cancel := context.WithCancel(p.ctx)
+	e := &entry{key: k, ready: make(chan struct{}), cancel: cancel, queued: true}
+	p.entries[k] = e
+	p.wg.Go(func() {
+		defer cancel()
+		l, err := p.start(ctx, k, as, e)
+		p.settle(k, e, l, err)
+	})
+	return e
+}
+
+// desert takes a waiter who gives up off the entry; it reports false when the
+// instance has become ready meanwhile. Nobody waiting ends a start that is still
+// waiting itself.
+func (p *pool) desert(e *entry) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e.link != nil || e.err != nil {
+		return false
+	}
+	e.waiters--
+	if e.waiters == 0 && e.queued {
+		e.cancel()
+		delete(p.entries, e.key) // who comes now begins anew
+	}
+	return true
+}
+
+// settle makes a start's outcome known. Those who waited hold the instance.
+func (p *pool) settle(k key, e *entry, l *link, err error) {
+	p.mu.Lock()
+	if err == nil && (p.closed || p.entries[k] != e) {
+		err = errClosed
+		p.wg.Go(func() { p.end(l, nil) })
+	}
+	if err != nil {
+		e.err = err
+		if p.entries[k] == e {
+			delete(p.entries, k)
+		}
+	} else {
+		e.link, l.calls, l.used = l, e.waiters, time.Now()
+		p.wg.Go(func() { p.mourn(l) })
+	}
+	idle := err == nil && e.waiters == 0
+	p.mu.Unlock()
+	close(e.ready)
+	if idle {
+		p.becameIdle()
+	}
+}
+
+// release gives an instance back after a call.
+func (p *pool) release(l *link, call *rpc.Call) {
+	if call != nil && l.era() == mcp.Legacy {
+		l.running.remove(call)
+	}
+	p.mu.Lock()
+	l.calls--
+	if l.calls > 0 {
+		p.mu.Unlock()
+		return
+	}
+	l.used = time.Now()
+	if l.key.turn != 0 || l.doomed {
+		p.remove(l)
+	}
+	p.mu.Unlock()
+	p.becameIdle()
+}
+
+// becameIdle lets those who wait for a slot know that there may be one.
+func (p *pool) becameIdle() {
+	p.slots.idle()
+	if p.r.cfg.Processes != nil {
+		p.r.cfg.Processes.idle()
+	}
+	if p.r.cfg.Idle > 0 {
+		p.wake()
+	}
+}
+
+// remove takes an instance out and stops it. p.mu is held.
+func (p *pool) remove(l *link) {
+	if l.out {
+		return
+	}
+	p.drop(l)
+	p.wg.Go(func() { p.end(l, nil) })
+}
+
+// drop takes an instance out of the table. p.mu is held.
+func (p *pool) drop(l *link) {
+	l.out = true
+	if e := p.entries[l.key]; e != nil && e.link == l {
+		delete(p.entries, l.key)
+	}
+}
+
+// end stops an instance and frees its slots, for a Slots that evicted it.
+func (p *pool) end(l *link, evictedBy *Slots) {
+	l.close()
+	p.free(evictedBy)
+}
+
+func (p *pool) free(evictedBy *Slots) {
+	if p.r.cfg.Processes != nil {
+		p.r.cfg.Processes.release()
+	}
+	p.slots.release()
+	if evictedBy != nil {
+		evictedBy.evicted()
+	}
+	p.wake()
+}
+
+// lost takes out an instance whose connection broke.
+func (p *pool) lost(l *link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l.out {
+		return
+	}
+	p.forgot(l.key)
+	p.remove(l)
+}
+
+// young is the age before which the end of an instance counts as a failed start.
+const young = 10 * time.Second
+
+// mourn waits for an instance's end and notes one that nobody ordered.
+func (p *pool) mourn(l *link) {
+	select {
+	case <-l.client.Done():
+	case <-l.launched.Gone:
+	}
+	p.mu.Lock()
+	ordered := l.out || p.closed
+	p.mu.Unlock()
+	if ordered {
+		return
+	}
+	err := l.launched.explain(fmt.Errorf("ended after %s", time.Since(l.born).Round(time.Millisecond)))
+	p.r.cfg.Log.Warn("server ended", "server", p.r.cfg.Name, "error", err)
+	if time.Since(l.born) < young {
+		p.r.breaker.failure(err, false)
+	}
+	p.lost(l)
+}
+
+// dismiss stops the instances of one owner once they are idle.
+func (p *pool) dismiss(whose string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for k := range p.emptied {
+		if k.whose == whose {
+			delete(p.emptied, k)
+		}
+	}
+	for k, e := range p.entries {
+		if k.whose != whose || e.link == nil {
+			continue
+		}
+		if e.link.doomed = true; e.link.calls == 0 {
+			p.remove(e.link)
+		}
+	}
+}
+
+// live reports whether an instance runs that could answer for all.
+func (p *pool) live() bool {
+	k := p.r.commonKey()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.entries[k] != nil
+}
+
+// hold returns every ready instance, each to be released.
+func (p *pool) hold() []*link {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []*link
+	for _, e := range p.entries {
+		if e.link != nil {
+			e.link.calls++
+			all = append(all, e.link)
+		}
+	}
+	return all
+}
+
+// close stops everything and waits for it.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	for _, e := range p.entries {
+		if e.link != nil && !e.link.out {
+			p.remove(e.link)
+		}
+	}
+	spares := p.spares
+	p.spares = nil
+	p.mu.Unlock()
+	p.cancel()
+	for _, s := range spares {
+		p.wg.Go(func() { s.up.stop(); p.free(nil) })
+	}
+	p.wg.Wait()
+	p.slots.leave(p)
+	if p.r.cfg.Processes != nil {
+		p.r.cfg.Processes.leave(p)
+	}
+}

@@ -1,0 +1,143 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/holdfast-mcp/holdfast/client"
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// start brings up an instance: room, process, greeting.
+func (p *pool) start(ctx context.Context, k key, as mcp.Implementation, e *entry) (*link, error) {
+	up, waited, err := p.room(ctx)
+	p.mu.Lock()
+	e.queued = false
+	p.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	l, err := p.startIn(ctx, greeting{k, as, 0}, up, waited)
+	if err != nil {
+		p.free(nil)
+		return nil, p.startFailed(err)
+	}
+	p.r.started(l)
+	return l, nil
+}
+
+// room takes a slot, or a spare that has one.
+func (p *pool) room(ctx context.Context) (up *Launched, waited bool, err error) {
+	if up := p.takeSpare(); up != nil {
+		return up, false, nil
+	}
+	if err := p.slots.acquire(ctx); err != nil {
+		return nil, true, err
+	}
+	if p.r.cfg.Processes == nil {
+		return nil, true, nil
+	}
+	if err := p.r.cfg.Processes.acquire(ctx); err != nil {
+		p.slots.release()
+		return nil, true, err
+	}
+	return nil, true, nil
+}
+
+// startIn launches, unless a spare is up already, and greets.
+func (p *pool) startIn(ctx context.Context, g greeting, up *Launched, fresh bool) (*link, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.r.cfg.StartTimeout, fmt.Errorf("not ready after %s", p.r.cfg.StartTimeout))
+	defer cancel()
+	var err error
+	if fresh {
+		if up, err = p.r.cfg.Launch(ctx); err != nil {
+			return nil, err
+		}
+	}
+	g.era = p.r.knownEra()
+	l, err := p.r.greet(ctx, g, up)
+	if err == nil {
+		return l, nil
+	}
+	up.stop()
+	err = up.explain(err)
+	p.r.era.Store(0) // it may have become another program
+	if p.r.cfg.Processes == nil || g.era != 0 || !errors.Is(err, client.ErrConnClosed) {
+		return nil, err
+	}
+	// An old server may die of being asked which era it speaks.
+	if up, legacyErr := p.r.cfg.Launch(ctx); legacyErr == nil {
+		g.era = mcp.Legacy
+		if l, legacyErr := p.r.greet(ctx, g, up); legacyErr == nil {
+			return l, nil
+		}
+		up.stop()
+	}
+	return nil, err
+}
+
+// knownEra is what a process of this server spoke last; HTTP servers are asked,
+// as the client remembers them itself.
+func (r *Remote) knownEra() mcp.Era {
+	if r.cfg.Processes == nil {
+		return 0
+	}
+	return mcp.Era(r.era.Load())
+}
+
+// startFailed counts a failed start against the server, unless the pool is
+// being closed.
+func (p *pool) startFailed(err error) error {
+	if p.ctx.Err() != nil {
+		return errClosed
+	}
+	p.r.breaker.failure(err, true)
+	return err
+}
+
+// started restores what the server is to know and tells what may have changed.
+func (r *Remote) started(l *link) {
+	info := l.client.ServerInfo()
+	r.cfg.Log.Info("server connected", "server", r.cfg.Name, "version", l.client.Version(), "implementation", info.Name, "release", info.Version)
+	r.rewatch(l)
+	if !r.breaker.sound.Load() && l.key == r.commonKey() {
+		r.listsChanged() // it was away: its lists may come back different
+	}
+}
+
+// maxEmptied bounds the owners remembered to be told.
+const maxEmptied = 4096
+
+// forgot notes that an instance ended with what it remembered for its owner.
+// p.mu is held.
+func (p *pool) forgot(k key) {
+	if p.r.cfg.Processes == nil || k == p.r.commonKey() || k.turn != 0 || len(p.emptied) >= maxEmptied {
+		return
+	}
+	p.emptied[k] = struct{}{}
+}
+
+// tellEmptied tells the caller that the instance is a new one: what its
+// predecessor remembered is gone.
+func (p *pool) tellEmptied(ctx context.Context, k key, call *rpc.Call) {
+	p.mu.Lock()
+	_, was := p.emptied[k]
+	delete(p.emptied, k)
+	p.mu.Unlock()
+	if !was || call == nil || call.LogLevel == "" || !call.LogLevel.Allows("warning") {
+		return
+	}
+	text := fmt.Sprintf("server %q was started anew; what it remembered of this session is gone", p.r.cfg.Name)
+	params, err := json.Marshal(map[string]any{"level": "warning", "logger": "holdfast", "data": text})
+	if err == nil {
+		_ = call.Client.Notify(ctx, mcp.NotificationMessage, jsonrpc.Raw(params))
+	}
+}

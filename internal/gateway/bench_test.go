@@ -1,0 +1,96 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/holdfast-mcp/holdfast/internal/backend"
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// quick is the cheapest backend there is.
+type quick struct{ scripted }
+
+var done = rpc.Result{Body: Raw(`{"content":[]}`)}
+
+func (q *quick) Handle(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
+	if call.Method == mcp.MethodCallTool {
+		return done, nil
+	}
+	return q.scripted.Handle(ctx, call)
+}
+
+// thousand is a catalog of 50 servers with 20 tools each.
+func thousand(b *testing.B, cfg Config) *rig {
+	var backends []backend.Backend
+	for i := range 50 {
+		var tools []string
+		for j := range 20 {
+			tools = append(tools, fmt.Sprint("tool_", j))
+		}
+		backends = append(backends, &quick{scripted{name: fmt.Sprint("server", i), answers: listing(tools...)}})
+	}
+	r := newRig(b, CatalogConfig{}, cfg, backends...)
+	r.catalog.Warm(b.Context())
+	return r
+}
+
+func BenchmarkCall(b *testing.B) {
+	for name, cfg := range map[string]Config{"common": {}, "own": {Own: "server25"}, "search": {Search: true}} {
+		b.Run("endpoint="+name, func(b *testing.B) {
+			r := thousand(b, cfg)
+			call := callOf(mcp.MethodCallTool, "server25__tool_7")
+			call.Params = Raw(`{"name":"server25__tool_7","arguments":{"text":"hello"}}`)
+			switch name {
+			case "own":
+				call.Target = "tool_7"
+			case "search":
+				call.Target = "call_tool"
+				call.Params = Raw(`{"name":"call_tool","arguments":{"name":"server25__tool_7","arguments":{"text":"hello"}}}`)
+				call.Arguments = Raw(`{"name":"server25__tool_7","arguments":{"text":"hello"}}`)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if res, err := r.Handle(b.Context(), call); err != nil || len(res.Body) != len(done.Body) {
+					b.Fatal(err, string(res.Body))
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkList(b *testing.B) {
+	r := thousand(b, Config{})
+	call := callOf(mcp.MethodListTools, "")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.Handle(b.Context(), call); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkChange is one server's change until it is in the lists of eleven views.
+func BenchmarkChange(b *testing.B) {
+	r := thousand(b, Config{})
+	for i := range 10 {
+		New(Config{Include: []string{fmt.Sprint("server", i, "__*")}}, r.hub, r.catalog)
+	}
+	old := r.catalog.revision.Load()
+	states := make([]state, len(old.states))
+	b.ReportAllocs()
+	for b.Loop() {
+		copy(states, old.states)
+		changed := *states[7][toolList].shelf
+		states[7][toolList].shelf = &changed
+		next := newRevision(old, r.catalog.sources, states, r.catalog.cfg.Log)
+		for _, g := range r.catalog.views {
+			g.edit(g.edition.Load(), next)
+		}
+	}
+}

@@ -1,0 +1,99 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// discover answers with what is known of the servers. A server of its own that
+// has never been reached answers itself, since its error says why.
+func (g *Gateway) discover(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
+	e, err := g.current(ctx, discovery, nil)
+	switch {
+	case err != nil:
+		return rpc.Result{}, err
+	case e.discovery == nil:
+		return g.own.backend.Handle(ctx, call)
+	}
+	return rpc.Result{Body: e.discovery}, nil
+}
+
+// unite encodes what the servers of r offer together; nil when that is not known
+// of a server of its own.
+func (g *Gateway) unite(r *revision) Raw {
+	if g.own != nil {
+		if s := r.states[g.own.index][discovery].shelf; s != nil {
+			return announcing(s.body)
+		}
+		return nil
+	}
+	d := mcp.Discovery{ServerInfo: g.cfg.Info}
+	denied := len(g.sources) > 0 // every server says that it has no tasks
+	for _, s := range g.sources {
+		c := &mcp.ServerCapabilities{Tools: &mcp.ListCapability{}, Prompts: &mcp.ListCapability{}, Resources: &mcp.ResourcesCapability{}}
+		if known := r.states[s.index][discovery].shelf; known != nil { // else it may have any list once it is there
+			c = &known.offered.Capabilities
+		}
+		uniteCapabilities(&d.Capabilities, c)
+		settings, said := c.Extensions[mcp.ExtensionTasks]
+		denied = denied && said && settings.Kind() == 'n'
+	}
+	if denied { // null keeps the endpoint from offering what none could use
+		d.Capabilities.Extensions = map[string]Raw{mcp.ExtensionTasks: Raw("null")}
+	}
+	if d.Capabilities.Tools == nil { // a gateway without servers has a list too, if an empty one
+		d.Capabilities.Tools = &mcp.ListCapability{ListChanged: true}
+	}
+	if g.cfg.Search {
+		d.Instructions = searchInstructions
+	}
+	body, err := json.Marshal(d)
+	if err != nil {
+		panic("gateway: encode discovery: " + err.Error()) // plain structs
+	}
+	return body
+}
+
+// uniteCapabilities adds what one server offers. The changes of every list are
+// announced, for the gateway sees them even when the server does not say so.
+func uniteCapabilities(to, c *mcp.ServerCapabilities) {
+	if c.Tools != nil {
+		to.Tools = &mcp.ListCapability{ListChanged: true}
+	}
+	if c.Prompts != nil {
+		to.Prompts = &mcp.ListCapability{ListChanged: true}
+	}
+	if c.Resources != nil {
+		subscribe := c.Resources.Subscribe || to.Resources != nil && to.Resources.Subscribe
+		to.Resources = &mcp.ResourcesCapability{Subscribe: subscribe, ListChanged: true}
+	}
+	if c.Logging != nil {
+		to.Logging = &struct{}{}
+	}
+	if c.Tasks != nil {
+		to.Tasks = c.Tasks
+	}
+	if c.Completions != nil {
+		to.Completions = &struct{}{}
+	}
+}
+
+// announcing returns a server's discovery with the changes of its lists
+// announced; everything else stays as it is.
+func announcing(body Raw) Raw {
+	capabilities, _ := jsonrpc.Get(body, "capabilities")
+	for _, name := range []string{"tools", "prompts", "resources"} {
+		if list, has := jsonrpc.Get(capabilities, name); has && list.Kind() == '{' {
+			capabilities = jsonrpc.Set(capabilities, name, jsonrpc.Set(list, "listChanged", Raw("true")))
+		}
+	}
+	return jsonrpc.Set(body, "capabilities", capabilities)
+}

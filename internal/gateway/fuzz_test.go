@@ -1,0 +1,113 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"log/slog"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// FuzzClean feeds lists to the cleaner and checks what comes out: valid entries
+// under distinct names that clients accept, with usable schemas.
+func FuzzClean(f *testing.F) {
+	f.Add(0, `[{"name":"a","inputSchema":{"type":"object"}},{"name":"a\u0000"},{"name":"a "},7,null]`)
+	f.Add(0, `[{"name":"r","inputSchema":{"$ref":"#","$defs":{"a":{"$ref":"http://x"}}}}]`)
+	f.Add(1, `[{"name":"p","arguments":null,"_meta":7}]`)
+	f.Add(2, `[{"uri":"x:1"},{"uri":"x:1"},{"uri":"\u0007"}]`)
+	f.Add(3, `[{"uriTemplate":"x:{a}"},{"uriTemplate":"{"}]`)
+	f.Fuzz(func(t *testing.T, which int, array string) {
+		p := part(max(which, 0) % numLists)
+		if !Raw(array).IsValid() || len(array) > 10_000 {
+			return
+		}
+		var items []Raw
+		for item := range jsonrpc.Elements(Raw(array)) {
+			items = append(items, item)
+		}
+		pick := &Selection{Rename: map[string]string{"a": "b"}, Describe: map[string]string{"a": "A"}}
+		c := cleaner{part: p, pick: pick, log: slog.New(slog.DiscardHandler)}
+		entries := c.clean(items)
+		taken := map[string]bool{}
+		for _, e := range entries {
+			if !e.item.IsValid() || text(e.item, lists[p].key) != e.name {
+				t.Fatalf("entry %q is %s", e.name, e.item)
+			}
+			if taken[e.name] || hasControl(e.name) || lists[p].renamed && len([]rune(e.name)) > maxName {
+				t.Fatalf("name %q", e.name)
+			}
+			taken[e.name] = true
+			if p != toolList {
+				continue
+			}
+			schema, _ := jsonrpc.Get(e.item, "inputSchema")
+			if text(schema, "type") != "object" {
+				t.Fatalf("schema %s", schema)
+			}
+			if _, err := mcp.HeaderParams(schema); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// FuzzRepairRefs checks that a repaired schema has nothing more to repair.
+func FuzzRepairRefs(f *testing.F) {
+	f.Add(`{"$ref":"#"}`)
+	f.Add(`{"properties":{"a":{"$ref":"#/properties/a"},"b":{"$ref":"https://x"}}}`)
+	f.Add(`{"$defs":{"a":{"anyOf":[{"$ref":"#/$defs/b"}]},"b":{"not":{"$dynamicRef":"#a"}},"c":{"$anchor":"a","if":{"$ref":"#/$defs/a"}}}}`)
+	f.Add(`{"$id":"x","$ref":"x#/a","a":{"$id":"y","$ref":"#/b","b":{"$ref":"y"}}}`)
+	f.Add(`{"a~b/c":{"$ref":"#/a~0b~1c/d%20e"},"d e":true}`)
+	f.Fuzz(func(t *testing.T, schema string) {
+		if !Raw(schema).IsValid() {
+			return
+		}
+		out, removed, err := repairRefs(Raw(schema))
+		if err != nil {
+			return
+		}
+		if !out.IsValid() || len(out) > len(schema) || removed == nil && string(out) != schema {
+			t.Fatalf("%s became %s", schema, out)
+		}
+		if _, again, err := repairRefs(out); err != nil || again != nil {
+			t.Fatalf("%s is repaired twice: %v, %v", out, again, err)
+		}
+	})
+}
+
+// FuzzMatch compares the matcher with a regular expression.
+func FuzzMatch(f *testing.F) {
+	f.Add("a*b?c", "aXXbYc")
+	f.Add("**a*", "bab")
+	f.Add("?", "ü")
+	f.Fuzz(func(t *testing.T, pattern, name string) {
+		if len(pattern) > 50 || !utf8.ValidString(pattern) || !utf8.ValidString(name) {
+			return
+		}
+		quoted := strings.NewReplacer(`\*`, `(?s:.*)`, `\?`, `(?s:.)`).Replace(regexp.QuoteMeta(pattern))
+		want := regexp.MustCompile(`\A` + quoted + `\z`).MatchString(name)
+		if got := match(pattern, name); got != want {
+			t.Errorf("match(%q, %q) = %t", pattern, name, got)
+		}
+	})
+}
+
+func TestSchemaBounds(t *testing.T) {
+	deep := `{"$ref":"x"` + strings.Repeat(`,"not":{"a":1`, 200) + strings.Repeat("}", 201)
+	wide := `{"$ref":"x","allOf":[{}` + strings.Repeat(`,{}`, maxSchemaNodes) + `]}`
+	long := `{"$ref":"x","` + strings.Repeat("k", 10_000) + `":[{}` + strings.Repeat(`,{}`, 5000) + `]}`
+	for name, schema := range map[string]string{"deep": deep, "wide": wide, "long": long} {
+		if !Raw(schema).IsValid() {
+			t.Fatal(name)
+		}
+		if _, _, err := repairRefs(Raw(schema)); err == nil {
+			t.Errorf("a %s schema was taken", name)
+		}
+	}
+}

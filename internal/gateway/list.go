@@ -1,0 +1,421 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// shelf is what a server answered for one part. It is immutable.
+type shelf struct {
+	entries []entry
+	hidden  map[string]struct{} // own names that must not be called: renamed or invalid
+	hint    *mcp.CacheHint      // nil when the server does not have the list
+	digest  digest              // of the entries as received
+
+	body    Raw // of discovery
+	offered mcp.Discovery
+}
+
+// known is what is known of one part of one server. Two equal values mean the same.
+type known struct {
+	tried bool   // it has answered or failed, or its time is over
+	shelf *shelf // what it answered last; nil before
+	down  string // why it is unavailable; empty when it is not
+}
+
+// asking is one part of one server and the question for it.
+type asking struct {
+	known
+	running bool      // somebody asks
+	again   bool      // and has to ask again, for the answer may be old
+	attempt int       // number of the question
+	open    bool      // whose answer has not come
+	fails   int       // questions failed in a row
+	next    time.Time // no question before
+	retry   *time.Timer
+	raw     digest // of the last answer's bytes
+}
+
+func (a *asking) stopRetry() {
+	if a.retry != nil {
+		a.retry.Stop()
+		a.retry = nil
+	}
+}
+
+// errLate is why a server is unavailable that takes longer than the first view waits.
+var errLate = errors.New("no answer in time")
+
+// patience is how often the list timeout a question may take in all.
+const patience = 3
+
+// demand asks the servers that have never been asked for p.
+func (c *Catalog) demand(sources []*source, p part) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range sources {
+		if !s.parts[p].tried {
+			c.askLocked(s, p)
+		}
+	}
+}
+
+// touch asks again for what is older than it may be. It does not wait.
+func (c *Catalog) touch(sources []*source, p part) {
+	oldest := time.Now().Add(-c.cfg.Fresh).UnixNano()
+	for _, s := range sources {
+		if s.asked[p].Load() > oldest {
+			continue
+		}
+		c.mu.Lock()
+		c.askLocked(s, p)
+		c.mu.Unlock()
+	}
+}
+
+// changed asks again because the answer has changed.
+func (c *Catalog) changed(s *source, p part) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a := &s.parts[p]; a.running {
+		a.again = true
+	}
+	c.askLocked(s, p)
+	if s.parts[discovery].down != "" {
+		c.askLocked(s, discovery) // something moves at a server that was silent
+	}
+	for _, g := range c.views { // listeners that have seen no list yet are told when there is one
+		if !g.shows(s) || !g.promise(p) {
+			continue
+		}
+		for _, other := range g.sources {
+			if !other.parts[p].tried {
+				c.askLocked(other, p)
+			}
+		}
+	}
+}
+
+// askLocked asks a server for p unless that is being done. It is called with
+// the lock held and does not wait.
+func (c *Catalog) askLocked(s *source, p part) {
+	a := &s.parts[p]
+	if c.closed || a.running {
+		return
+	}
+	a.stopRetry()
+	a.running = true
+	c.wg.Go(func() { c.ask(s, p) })
+}
+
+// ask asks until the answer is not known to be old, no more often than once in
+// the window.
+func (c *Catalog) ask(s *source, p part) {
+	for c.pause(s, p) {
+		number := c.begin(s, p)
+		late := time.AfterFunc(c.cfg.ListTimeout, func() { c.end(s, p, number, nil, errLate) })
+		got, err := c.question(s, p)
+		late.Stop()
+		c.end(s, p, number, got, err)
+		if !c.onceMore(s, p) {
+			return
+		}
+	}
+}
+
+// pause waits until the next question may be asked. It reports false when the
+// catalog is closed.
+func (c *Catalog) pause(s *source, p part) bool {
+	c.mu.Lock()
+	wait := time.Until(s.parts[p].next)
+	c.mu.Unlock()
+	if wait <= 0 {
+		return c.ctx.Err() == nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-c.ctx.Done():
+		return false
+	}
+}
+
+// begin notes that a question is asked. A server that says that it is not up is
+// marked before it had time to fail.
+func (c *Catalog) begin(s *source, p part) int {
+	status := s.backend.Status()
+	s.asked[p].Store(time.Now().UnixNano())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := &s.parts[p]
+	was := a.known
+	a.attempt++
+	a.open, a.again = true, false // whatever has changed is in the answer to come
+	a.next = time.Now().Add(c.cfg.Window)
+	if !status.Up && a.shelf != nil {
+		a.mark(status.Reason)
+	}
+	if a.known != was {
+		c.mergeLocked()
+	}
+	return a.attempt
+}
+
+// end takes the answer to a question, or its failure. What comes after the
+// answer is dropped.
+func (c *Catalog) end(s *source, p part, number int, got *shelf, err error) {
+	status := s.backend.Status()
+	s.asked[p].Store(time.Now().UnixNano())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := &s.parts[p]
+	if a.attempt != number || !a.open || c.closed {
+		return
+	}
+	was := a.known
+	a.tried, a.open = true, errors.Is(err, errLate)
+	switch {
+	case err != nil:
+		a.fails++
+		a.mark(reason(err))
+	case status.Up:
+		a.shelf, a.fails, a.down = got, 0, ""
+	default:
+		a.shelf, a.fails = got, 0
+		a.mark(status.Reason)
+	}
+	if a.known != was {
+		c.mergeLocked()
+	}
+}
+
+// mark notes why the server is unavailable. The first reason stays, lest every
+// further failure be a change.
+func (a *asking) mark(why string) {
+	if a.down == "" {
+		a.down = cmp.Or(shorten(why), "unavailable")
+	}
+}
+
+// onceMore reports whether the question has to be asked again now, and sees to
+// it that a failed one is asked again later: in growing steps, since nobody may
+// look at the list meanwhile and a client waits to be told.
+func (c *Catalog) onceMore(s *source, p part) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := &s.parts[p]
+	if a.again && !c.closed {
+		return true
+	}
+	a.running = false
+	if a.down != "" && !c.closed {
+		pause := c.cfg.Fresh * time.Duration(min(max(a.fails, 1), 10))
+		a.retry = time.AfterFunc(pause, func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.askLocked(s, p)
+		})
+	}
+	return false
+}
+
+// question asks a server for one part and makes a shelf of the answer, the same
+// as before when the answer says the same.
+func (c *Catalog) question(s *source, p part) (*shelf, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, patience*c.cfg.ListTimeout)
+	defer cancel()
+	if p == discovery {
+		return c.discovered(ctx, s)
+	}
+	all, err := c.pages(ctx, s, p)
+	if err != nil && !notOffered(err) {
+		return nil, err
+	}
+	c.mu.Lock()
+	last, raw := s.parts[p].shelf, s.parts[p].raw
+	c.mu.Unlock()
+	sum := sha256.New()
+	for _, item := range all.items {
+		sum.Write(item)
+	}
+	now := digest(sum.Sum(nil))
+	if last != nil && raw == now && sameHint(last.hint, all.hint) {
+		return last, nil
+	}
+	c.mu.Lock()
+	s.parts[p].raw = now
+	c.mu.Unlock()
+	return c.shelve(s, p, last, &all), nil
+}
+
+// shelve makes a shelf of an answer unless the last one says the same.
+func (c *Catalog) shelve(s *source, p part, last *shelf, all *answer) *shelf {
+	digests := make([]digest, len(all.items))
+	for i, item := range all.items {
+		digests[i] = canonicalDigest(item)
+	}
+	got := &shelf{digest: digestOf(digests), hint: all.hint}
+	if last != nil && last.digest == got.digest {
+		if sameHint(last.hint, got.hint) {
+			return last
+		}
+		got.entries, got.hidden = last.entries, last.hidden
+		return got
+	}
+	log := c.cfg.Log.With("server", s.name)
+	if all.cut != "" {
+		log.Warn("list cut off", "list", partName(p), "entries", len(all.items), "offered", all.cut)
+	}
+	clean := cleaner{part: p, pick: s.pick.of(p), log: log}
+	got.entries = clean.clean(all.items)
+	got.hidden = clean.hidden
+	return got
+}
+
+func sameHint(a, b *mcp.CacheHint) bool { return a == b || a != nil && b != nil && *a == *b }
+
+// discovered asks what a server offers at all.
+func (c *Catalog) discovered(ctx context.Context, s *source) (*shelf, error) {
+	res, err := s.backend.Handle(ctx, c.call(mcp.MethodDiscover, nil))
+	if err != nil {
+		return nil, err
+	}
+	got := &shelf{body: res.Body}
+	if err := json.Unmarshal(res.Body, &got.offered); err != nil {
+		return nil, fmt.Errorf("read what the server offers: %w", err)
+	}
+	c.mu.Lock()
+	last := s.parts[discovery].shelf
+	c.mu.Unlock()
+	if last != nil && string(last.body) == string(res.Body) {
+		return last, nil
+	}
+	return got, nil
+}
+
+// maxPages bounds one server's list: one whose cursor never ends is cut off.
+const maxPages = 200
+
+// answer is a server's whole list as received, within bounds.
+type answer struct {
+	items []Raw
+	hint  *mcp.CacheHint // nil when the server does not have the list
+	cut   string         // why there is more than items; empty when there is not
+}
+
+// pages reads a server's whole list.
+func (c *Catalog) pages(ctx context.Context, s *source, p part) (answer, error) {
+	var all answer
+	cursor, size := "", 0
+	for range maxPages {
+		var params Raw
+		if cursor != "" {
+			params = append(jsonrpc.AppendString(Raw(`{"cursor":`), cursor), '}')
+		}
+		res, err := s.backend.Handle(ctx, c.call(lists[p].method, params))
+		if err != nil {
+			return answer{}, err
+		}
+		items, next, err := readPage(res, p)
+		if err != nil {
+			return answer{}, err
+		}
+		all.hint = narrower(all.hint, &res.Cache)
+		for _, item := range items {
+			if size += len(item); size > c.cfg.MaxBytes {
+				all.cut = fmt.Sprintf("more than %d bytes", c.cfg.MaxBytes)
+				return all, nil
+			}
+			if len(all.items) == c.cfg.MaxEntries {
+				all.cut = fmt.Sprintf("more than %d entries", c.cfg.MaxEntries)
+				return all, nil
+			}
+			all.items = append(all.items, item)
+		}
+		if next == "" || next == cursor {
+			return all, nil
+		}
+		cursor = next
+	}
+	all.cut = fmt.Sprintf("more than %d pages", maxPages)
+	return all, nil
+}
+
+// readPage returns the entries of a list result and the next cursor.
+func readPage(res rpc.Result, p part) ([]Raw, string, error) {
+	array, ok := jsonrpc.Get(res.Body, lists[p].member)
+	if !ok || array.Kind() != '[' {
+		return nil, "", fmt.Errorf("result of %s lacks the array %q", lists[p].method, lists[p].member)
+	}
+	var items []Raw
+	if err := json.Unmarshal(array, &items, jsontext.AllowDuplicateNames(true)); err != nil {
+		return nil, "", fmt.Errorf("result of %s: %q is not valid: %w", lists[p].method, lists[p].member, err)
+	}
+	return items, text(res.Body, "nextCursor"), nil
+}
+
+// narrower returns the hint that is right for both: the shorter time, private
+// unless both are public.
+func narrower(a, b *mcp.CacheHint) *mcp.CacheHint {
+	if a == nil || b == nil {
+		if a == nil {
+			a = b
+		}
+		return a
+	}
+	n := mcp.CacheHint{TTLMillis: min(a.TTLMillis, b.TTLMillis), Scope: mcp.CachePrivate}
+	if a.Scope == mcp.CachePublic && b.Scope == mcp.CachePublic {
+		n.Scope = mcp.CachePublic
+	}
+	return &n
+}
+
+// call is a call that the catalog makes on its own account.
+func (c *Catalog) call(method string, params Raw) *rpc.Call {
+	return &rpc.Call{Method: method, Params: params, Peer: c.peer, Principal: rpc.Local, Client: silent{}}
+}
+
+// silent is the way back of calls that nobody listens to.
+type silent struct{}
+
+func (silent) Notify(context.Context, string, Raw) error { return nil }
+
+func (silent) Ask(context.Context, map[string]rpc.InputRequest) (map[string]Raw, error) {
+	return nil, errors.New("no client to ask")
+}
+
+func notOffered(err error) bool {
+	wire, ok := jsonrpc.AsError(err)
+	return ok && wire.Code == jsonrpc.CodeMethodNotFound
+}
+
+// reason is what clients are told of an error.
+func reason(err error) string {
+	if wire, ok := jsonrpc.AsError(err); ok {
+		return wire.Message
+	}
+	return err.Error()
+}
+
+func partName(p part) string {
+	if p == discovery {
+		return "discovery"
+	}
+	return lists[p].member
+}

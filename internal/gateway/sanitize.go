@@ -1,0 +1,317 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"log/slog"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/yosida95/uritemplate/v3"
+
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// digest identifies content, whatever its spelling and order.
+type digest = [sha256.Size]byte
+
+// entry is one entry of a server's list, repaired and chosen.
+type entry struct {
+	own     string // the key as the server knows it
+	wanted  string // own, or what the configuration calls it: the public name is made of it
+	name    string // the key on the server's own endpoint, unique there
+	item    Raw    // under that name
+	digest  digest // of the entry as received
+	headers []mcp.HeaderParam
+	match   *uritemplate.Template // of templates
+}
+
+// Bounds on single entries.
+const (
+	maxURI      = 8 << 10 // bytes
+	maxTemplate = 2 << 10 // bytes
+)
+
+// plainSchema stands in for an input schema that cannot be used.
+var plainSchema = Raw(`{"type":"object"}`)
+
+// memberKinds are the JSON kinds of members that make strict clients refuse a
+// whole list when one entry has them wrong.
+var memberKinds = [numLists]map[string]jsontext.Kind{
+	toolList:     {"title": '"', "description": '"', "annotations": '{', "execution": '{', "icons": '[', "outputSchema": '{', "_meta": '{'},
+	promptList:   {"title": '"', "description": '"', "arguments": '[', "icons": '[', "_meta": '{'},
+	resourceList: {"name": '"', "title": '"', "description": '"', "mimeType": '"', "size": '0', "annotations": '{', "icons": '[', "_meta": '{'},
+	templateList: {"name": '"', "title": '"', "description": '"', "mimeType": '"', "annotations": '{', "icons": '[', "_meta": '{'},
+}
+
+// cleaner makes entries of what a server listed. It is pure but for its log.
+type cleaner struct {
+	part   part
+	pick   *Selection
+	log    *slog.Logger // names the server and the list
+	lines  int
+	hidden map[string]struct{}
+}
+
+// maxLines bounds the log lines about one list.
+const maxLines = 100
+
+// warn logs what was done to the entry called own.
+func (c *cleaner) warn(what, own string, args ...any) {
+	switch c.lines++; {
+	case c.lines <= maxLines:
+		c.log.Warn(what, append([]any{lists[c.part].noun, shorten(own)}, args...)...)
+	case c.lines == maxLines+1:
+		c.log.Warn("more entries of this list were repaired or dropped; they are not named")
+	}
+}
+
+// clean returns the entries that items stand for, in their order. What cannot
+// be used is dropped, what can be repaired is, each with a log line.
+func (c *cleaner) clean(items []Raw) []entry {
+	c.hidden = map[string]struct{}{}
+	seen := map[string]bool{}
+	var entries []entry
+	for _, item := range items {
+		e, ok := c.entry(item)
+		switch {
+		case !ok:
+		case seen[e.own]:
+			c.warn("entry listed twice; the first is kept", e.own)
+		default:
+			seen[e.own] = true
+			entries = append(entries, e)
+		}
+	}
+	return c.name(entries)
+}
+
+// entry makes an entry of one item; ok is false when it is not taken.
+func (c *cleaner) entry(item Raw) (e entry, ok bool) {
+	l := &lists[c.part]
+	if !item.IsValid() || item.Kind() != '{' || text(item, l.key) == "" {
+		c.warn("entry without a "+l.key+" dropped", "")
+		return e, false
+	}
+	e.own = text(item, l.key)
+	if !c.pick.allows(e.own) {
+		return e, false
+	}
+	e.digest = canonicalDigest(item)
+	e.wanted = e.own
+	item = c.members(e.own, item)
+	if !l.renamed {
+		return c.located(e, item)
+	}
+	if to := c.pick.Rename[e.own]; to != "" && to != e.own {
+		e.wanted = to
+		c.hidden[e.own] = struct{}{}
+	}
+	if c.part == toolList {
+		item = c.schemas(e.own, item)
+		schema, _ := jsonrpc.Get(item, "inputSchema")
+		var err error
+		// spec 2026-07-28 basic/transports/streamable-http: invalid definitions must not be re-published.
+		if e.headers, err = mcp.HeaderParams(schema); err != nil {
+			c.hidden[e.own] = struct{}{}
+			c.warn("tool with invalid x-mcp-header dropped", e.own, "error", err)
+			return e, false
+		}
+	}
+	e.item = c.describe(e.own, item)
+	return e, true
+}
+
+// located finishes an entry that is identified by a URI or a template.
+func (c *cleaner) located(e entry, item Raw) (entry, bool) {
+	limit := maxURI
+	if c.part == templateList {
+		limit = maxTemplate
+	}
+	if len(e.own) > limit || hasControl(e.own) {
+		c.warn("entry dropped: its URI is too long or has control characters", e.own)
+		return e, false
+	}
+	if c.part == templateList {
+		var err error
+		if e.match, err = uritemplate.New(e.own); err != nil {
+			c.warn("invalid URI template dropped", e.own, "error", err)
+			return e, false
+		}
+	}
+	if to := c.pick.Rename[e.own]; to != "" {
+		item = jsonrpc.Set(item, "name", jsonrpc.AppendString(nil, to))
+	} else if _, named := jsonrpc.Get(item, "name"); !named {
+		item = jsonrpc.Set(item, "name", jsonrpc.AppendString(nil, e.own))
+	}
+	e.item = c.describe(e.own, item)
+	return e, true
+}
+
+func (c *cleaner) describe(own string, item Raw) Raw {
+	if to, ok := c.pick.Describe[own]; ok {
+		return jsonrpc.Set(item, "description", jsonrpc.AppendString(nil, to))
+	}
+	return item
+}
+
+// members drops the members that are not of the kind they must be.
+func (c *cleaner) members(own string, item Raw) Raw {
+	var wrong []string
+	for quoted, value := range jsonrpc.Members(item) {
+		name, _ := jsonrpc.Unquote(quoted)
+		if want, known := memberKinds[c.part][name]; known && value.Kind() != want {
+			wrong = append(wrong, name)
+		}
+	}
+	if wrong == nil {
+		return item
+	}
+	c.warn("members of the wrong type dropped", own, "members", wrong)
+	return jsonrpc.Delete(item, wrong...)
+}
+
+// schemas repairs the two schemas of a tool.
+//
+// spec 2026-07-28 server/tools#tool: inputSchema is required, an object whose
+// root type is "object".
+func (c *cleaner) schemas(own string, item Raw) Raw {
+	input, _ := jsonrpc.Get(item, "inputSchema")
+	if repaired := c.references(own, "inputSchema", c.rootType(own, input)); !same(repaired, input) {
+		item = jsonrpc.Set(item, "inputSchema", repaired)
+	}
+	output, has := jsonrpc.Get(item, "outputSchema")
+	if !has {
+		return item
+	}
+	if repaired := c.references(own, "outputSchema", output); !same(repaired, output) {
+		item = jsonrpc.Set(item, "outputSchema", repaired)
+	}
+	return item
+}
+
+// rootType returns the input schema with the root type that it must have.
+func (c *cleaner) rootType(own string, schema Raw) Raw {
+	if schema.Kind() != '{' {
+		c.warn("tool without a valid inputSchema: any object is accepted", own)
+		return plainSchema
+	}
+	typ, has := jsonrpc.Get(schema, "type")
+	if string(typ) == `"object"` {
+		return schema
+	}
+	if !has || typ.Kind() == '[' && bytes.Contains(typ, []byte(`"object"`)) {
+		c.warn(`inputSchema without type "object" given it`, own)
+		return jsonrpc.Set(schema, "type", Raw(`"object"`))
+	}
+	c.warn("tool whose inputSchema is not for an object: any object is accepted", own)
+	return plainSchema
+}
+
+func (c *cleaner) references(own, member string, schema Raw) Raw {
+	repaired, removed, err := repairRefs(schema)
+	switch {
+	case err != nil:
+		c.warn("schema replaced: any object is accepted", own, "schema", member, "error", err)
+		return plainSchema
+	case removed != nil:
+		c.warn("references removed from a schema", own, "schema", member, "references", removed[:min(len(removed), 10)])
+	}
+	return repaired
+}
+
+// name gives entries their names on the server's own endpoint. Names are handed
+// out in the order of the own names, those from the configuration first, so that
+// who gets which does not depend on the order of the list.
+func (c *cleaner) name(entries []entry) []entry {
+	order := make([]*entry, len(entries))
+	for i := range entries {
+		order[i] = &entries[i]
+	}
+	slices.SortFunc(order, compareNames)
+	taken := map[string]bool{}
+	for _, e := range order {
+		e.name = e.wanted
+		if lists[c.part].renamed {
+			if e.name = ownName(e.wanted); e.name != e.wanted {
+				c.warn("name too long or with control characters replaced", e.own, "by", e.name)
+			}
+			if taken[e.name] {
+				e.name = withDigest(e.name, e.own)
+				c.warn("name already given to another entry replaced", e.own, "by", e.name)
+			}
+		}
+		taken[e.name] = true
+		if e.name != e.own {
+			e.item = jsonrpc.Set(e.item, lists[c.part].key, jsonrpc.AppendString(nil, e.name))
+		}
+	}
+	return entries
+}
+
+// ownName returns the name of an entry on its server's own endpoint: itself,
+// unless it is too long for clients or has characters that deceive people.
+func ownName(wanted string) string {
+	if utf8.RuneCountInString(wanted) <= maxName && !hasControl(wanted) {
+		return wanted
+	}
+	return withDigest(sanitize(wanted), wanted)
+}
+
+// hasControl reports whether s has control or invisible formatting characters,
+// or is not UTF-8.
+func hasControl(s string) bool {
+	return !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) })
+}
+
+// canonicalDigest returns the digest of a JSON value, whatever its whitespace,
+// its escapes and the order of its members. Numbers count as written.
+func canonicalDigest(v Raw) digest {
+	c := v.Clone()
+	if err := c.Canonicalize(jsontext.CanonicalizeRawInts(false), jsontext.CanonicalizeRawFloats(false)); err != nil {
+		return sha256.Sum256(v)
+	}
+	return sha256.Sum256(c)
+}
+
+// digestOf returns the digest of a set of digests.
+func digestOf(parts []digest) digest {
+	slices.SortFunc(parts, func(a, b digest) int { return bytes.Compare(a[:], b[:]) })
+	h := sha256.New()
+	for i := range parts {
+		h.Write(parts[i][:])
+	}
+	return digest(h.Sum(nil))
+}
+
+// same reports whether a and b are the same bytes in memory.
+func same(a, b Raw) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
+
+// compareNames orders entries for handing out names: those that the
+// configuration names first, then by own name.
+func compareNames(a, b *entry) int {
+	rank := func(e *entry) int {
+		if e.wanted != e.own {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.own, b.own))
+}
+
+// shorten bounds what a server can put into a log line.
+func shorten(s string) string {
+	const limit = 120
+	if len(s) <= limit {
+		return s
+	}
+	return strings.ToValidUTF8(s[:limit], "") + "…"
+}

@@ -1,0 +1,135 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/backend"
+	"github.com/holdfast-mcp/holdfast/internal/endpoint"
+	"github.com/holdfast-mcp/holdfast/internal/gateway"
+	"github.com/holdfast-mcp/holdfast/internal/subscription"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// openGateway builds the backends and, over them, one endpoint each and the common one.
+func (n *Node) openGateway(ctx context.Context) error {
+	launch := launchers{
+		keeper: n.keeper, processes: backend.NewSlots(n.cfg.File.Limits.Processes),
+		timeout: n.cfg.File.Limits.CallTimeout, log: n.cfg.Log,
+	}
+	servers := map[string]gateway.Server{}
+	add := func(name string, build func(backend.Events) (backend.Backend, error)) error {
+		b, err := build(func(e subscription.Event) {
+			if c := n.catalog.Load(); c != nil { // before, nobody has asked
+				c.Event(name, e)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		n.backends = append(n.backends, b)
+		return nil
+	}
+	for _, s := range n.cfg.File.Servers {
+		if s.Disabled {
+			continue
+		}
+		servers[s.Name] = gateway.Server{
+			Tools: gateway.Selection(s.Tools), Prompts: gateway.Selection(s.Prompts), Resources: gateway.Selection(s.Resources),
+		}
+		if err := add(s.Name, func(events backend.Events) (backend.Backend, error) {
+			return launch.backend(&s, events), nil
+		}); err != nil {
+			return err
+		}
+	}
+	for _, m := range n.cfg.Mounts {
+		if err := add(m.Name, func(events backend.Events) (backend.Backend, error) { return n.mounted(&m, events) }); err != nil {
+			return err
+		}
+	}
+	catalog := gateway.NewCatalog(gateway.CatalogConfig{
+		Info: n.info(), Servers: servers, ListTimeout: listTimeout, Log: n.cfg.Log,
+	}, n.backends)
+	n.catalog.Store(catalog)
+	n.openEndpoints(catalog)
+	n.start(ctx)
+	return nil
+}
+
+// listTimeout is how long the first list waits for a slow server, whose entries
+// then come by list_changed.
+const listTimeout = 10 * time.Second
+
+// commonEndpoint is the name under which the configuration knows /mcp.
+const commonEndpoint = "default"
+
+// openEndpoints makes every view of the catalog.
+func (n *Node) openEndpoints(catalog *gateway.Catalog) {
+	for _, name := range n.names() {
+		n.single[name] = n.gateway(catalog, gateway.Config{Own: name})
+	}
+	var common gateway.Config
+	for _, e := range n.cfg.File.Endpoints {
+		cfg := gateway.Config{Servers: e.Servers, Include: e.Include, Exclude: e.Exclude, Search: e.Search}
+		if e.Servers != nil { // a disabled one has no part
+			cfg.Servers = slices.DeleteFunc(slices.Clone(e.Servers), func(name string) bool { return n.single[name] == nil })
+		}
+		if e.Name == commonEndpoint {
+			common = cfg
+			continue
+		}
+		n.virtual[e.Name] = n.gateway(catalog, cfg)
+	}
+	n.common = n.gateway(catalog, common)
+}
+
+// gateway puts a view of the catalog behind an endpoint.
+func (n *Node) gateway(catalog *gateway.Catalog, cfg gateway.Config) *endpoint.Endpoint {
+	cfg.Info = n.info()
+	hub := &subscription.Hub{}
+	g := gateway.New(cfg, hub, catalog)
+	hub.Watch(n.watcher(g.Watch))
+	e := endpoint.Config{Handler: g, Hub: hub, ToolHeaders: g.ToolHeaders, SessionEnded: g.Release}
+	if cfg.Own != "" { // what the server does not offer of these, its discovery denies
+		e.Extensions = []mcp.Extension{mcp.SkillsExtension(true), mcp.UIExtension()}
+	}
+	return n.endpoint(e)
+}
+
+// start brings all backends up at once and waits, within bounds, so that the
+// first client sees every list whole.
+func (n *Node) start(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, b := range n.backends {
+		wg.Go(func() {
+			if err := b.Start(ctx); err != nil {
+				n.cfg.Log.Error("server did not start; the others still serve", "server", b.Name(), "error", err)
+			}
+		})
+	}
+	wg.Wait()
+	n.catalog.Load().Warm(ctx)
+}
+
+// watcher makes a hub's watcher of a backend's or gateway's Watch. The work runs
+// beside the subscriber, in order per topic, bounded by a timeout.
+func (n *Node) watcher(watch func(context.Context, string, bool) error) subscription.Watcher {
+	return func(t subscription.Topic, active bool) {
+		if t.Kind != subscription.Resource {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := watch(ctx, t.Key, active); err != nil {
+			n.cfg.Log.Warn("resource not watched", "uri", t.Key, "active", active, "error", err)
+		}
+	}
+}
