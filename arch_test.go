@@ -19,12 +19,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-const module = "github.com/holdfast-mcp/holdfast"
+const (
+	module = "github.com/holdfast-mcp/holdfast"
+	sdk    = "github.com/modelcontextprotocol/go-sdk/mcp"
+)
 
 // layers is the import table: a package imports only packages of lower rows.
 // docs/architecture.md draws the same picture.
 var layers = map[string]int{
-	"jsonrpc": 0, "internal/sse": 0, "internal/process": 0, "internal/httpguard": 0,
+	"jsonrpc": 0, "internal/sse": 0, "internal/process": 0, "internal/httpguard": 0, "internal/search": 0,
 	"mcp":          1,
 	"internal/rpc": 2, "transport": 2, "internal/seal": 2,
 	"internal/engine": 3, "internal/session": 3, "internal/task": 4, "internal/subscription": 3,
@@ -37,6 +40,7 @@ var layers = map[string]int{
 	"internal/config":  10,
 	"internal/node":    11,
 	"internal/cli":     12,
+	"adapter/gosdk":    13,
 	"cmd/holdfast":     13,
 }
 
@@ -47,6 +51,9 @@ var forbidden = []struct{ from, path, reason string }{
 	{"server", module + "/internal/process", "an SDK user does not pay for the gateway's processes"},
 	{"server", module + "/client", "a server calls nobody"},
 	{"client", module + "/internal/process", "a client's user does not pay for the gateway's processes"},
+	{"server", sdk, "only who hosts servers of the official SDK pays for it"},
+	{"client", sdk, "only who hosts servers of the official SDK pays for it"},
+	{"cmd/holdfast", sdk, "only who hosts servers of the official SDK pays for it"},
 	{"client", "go.yaml.in/yaml/v3", "a client's user does not pay for the configuration file"},
 }
 

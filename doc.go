@@ -1,7 +1,22 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package holdfast is the root of the Holdfast module: an MCP server runtime
-// and gateway. Tools are written with package server, other servers are called
-// with package client, and cmd/holdfast is the gateway.
+// Package holdfast embeds the whole runtime in a program: the gateway that
+// cmd/holdfast runs, with servers of a configuration file and servers of the
+// program itself behind the same endpoints, for clients of every revision.
+//
+//	node, err := holdfast.Open(ctx, holdfast.Config{Listen: ":8080", DataDir: "/var/lib/app"})
+//	…
+//	err = node.Mount("weather", s) // a *server.Server
+//	err = node.Run(ctx)
+//
+// All servers together are served at /mcp, with their names before the names of
+// their tools (weather__forecast), and each alone at /servers/NAME/mcp.
+//
+// A program that only serves tools of its own needs package server and nothing
+// else; other servers are called with package client. Servers made with the
+// official SDK are mounted by package adapter/gosdk.
+//
+// A Node owns the goroutines and processes it starts; Close, or the end of Run,
+// waits for them.
 package holdfast
