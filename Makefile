@@ -4,10 +4,10 @@
 GO ?= go
 FUZZTIME ?= 30s
 
-.PHONY: help build serve test race lint conformance bench fuzz
+.PHONY: help build serve test race lint conformance bench bench-gateway storm fuzz
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 build: ## build bin/holdfast
 	$(GO) build -trimpath -o bin/holdfast ./cmd/holdfast
@@ -30,6 +30,13 @@ conformance: ## run the official suite in every revision and print the table
 
 bench: ## CPU per call and bytes per session, beside other implementations
 	$(GO) run ./bench
+
+bench-gateway: ## CPU per proxied call, beside httputil.ReverseProxy
+	$(GO) run ./bench -gateway
+
+storm: ## kill servers and Holdfast at random, then measure sick servers' neighbours
+	$(GO) run ./tests/storm
+	$(GO) run ./tests/storm -isolation
 
 fuzz: ## run every fuzz target for FUZZTIME
 	@set -e; for pkg in $$($(GO) list ./...); do \

@@ -24,12 +24,14 @@ type callFigures struct {
 // lane is one row in one era: its own server process, and clients that keep
 // their connections, and for legacy their sessions, over all rounds.
 type lane struct {
-	row    row
-	era    era
-	server *process
-	team   crew
-	calls  []*message
-	spent  [][]time.Duration // per client, reused by every round
+	era      era
+	sessions bool // the server has them in the legacy era
+	server   *process
+	upstream *process // behind server, when that is a proxy; not measured
+	to       place
+	team     crew
+	calls    []*message
+	spent    [][]time.Duration // per client, reused by every round
 
 	size                int // calls per round
 	cpu, rate, p50, p99 []float64
@@ -38,19 +40,20 @@ type lane struct {
 // openLane starts the row's server and connects clients to it. The caller
 // closes the lane, also after an error.
 func openLane(ctx context.Context, r row, binary string, e era, clients int) (*lane, error) {
-	l := &lane{row: r, era: e}
+	l := &lane{era: e, sessions: r.sessions}
 	var err error
-	if l.server, err = startProcess(ctx, binary, r.args[e]...); err != nil {
+	if l.server, err = startServer(ctx, binary, r.args[e]...); err != nil {
 		return l, err
 	}
+	l.to = direct(l.server.addr)
 	return l, l.connect(ctx, clients)
 }
 
 // connect opens the lane's team, each client with a session where the era and the
-// row have them.
+// server have them.
 func (l *lane) connect(ctx context.Context, clients int) error {
 	var err error
-	if l.team, err = dialCrew(ctx, l.server.addr, clients); err != nil {
+	if l.team, err = dialCrew(ctx, l.to, clients); err != nil {
 		return err
 	}
 	l.calls = make([]*message, clients)
@@ -59,13 +62,13 @@ func (l *lane) connect(ctx context.Context, clients int) error {
 		// As long as a session id usually is: the bare handler gets the same
 		// bytes as the others.
 		session := "00000000-0000-4000-8000-000000000000"
-		if l.row.sessions && l.era == legacy {
+		if l.sessions && l.era == legacy {
 			var err error
 			if session, err = c.handshake(); err != nil {
 				return err
 			}
 		}
-		l.calls[i] = newMessage(l.era, "call", l.server.addr, session)
+		l.calls[i] = newMessage(l.era, "call", l.to, session)
 		return nil
 	})
 }
@@ -73,8 +76,10 @@ func (l *lane) connect(ctx context.Context, clients int) error {
 func (l *lane) close() {
 	l.team.close()
 	l.team = nil
-	if l.server != nil {
-		l.server.stop()
+	for _, p := range []*process{l.server, l.upstream} {
+		if p != nil {
+			p.stop()
+		}
 	}
 }
 

@@ -25,7 +25,7 @@ func testLane(t *testing.T, ctx context.Context, e era, handler http.HandlerFunc
 	t.Helper()
 	ts := httptest.NewServer(handler)
 	t.Cleanup(ts.Close)
-	l := &lane{era: e, server: &process{addr: ts.Listener.Addr().String()}}
+	l := &lane{era: e, to: direct(ts.Listener.Addr().String())}
 	t.Cleanup(func() { l.team.close() })
 	if err := l.connect(ctx, 4); err != nil {
 		t.Fatal(err)

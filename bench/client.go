@@ -31,20 +31,20 @@ type client struct {
 	conn   net.Conn
 	br     *bufio.Reader
 	resp   response
-	addr   string
+	to     place
 	detach func() bool
 }
 
-// dial connects to addr. The caller closes the client.
-func dial(ctx context.Context, addr string) (*client, error) {
-	conn, err := (&net.Dialer{Timeout: stepLimit}).DialContext(ctx, "tcp", addr)
+// dial connects to a place. The caller closes the client.
+func dial(ctx context.Context, to place) (*client, error) {
+	conn, err := (&net.Dialer{Timeout: stepLimit}).DialContext(ctx, "tcp", to.addr)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	return &client{
 		conn:   conn,
 		br:     bufio.NewReaderSize(conn, maxLine),
-		addr:   addr,
+		to:     to,
 		detach: context.AfterFunc(ctx, func() { conn.Close() }),
 	}, nil
 }
@@ -82,7 +82,7 @@ func (c *client) handshake() (string, error) {
 	if err := c.deadline(stepLimit); err != nil {
 		return "", err
 	}
-	open := newMessage(legacy, "initialize", c.addr, "")
+	open := newMessage(legacy, "initialize", c.to, "")
 	if err := c.exchange(open.next()); err != nil {
 		return "", fmt.Errorf("initialize: %w", err)
 	}
@@ -92,7 +92,7 @@ func (c *client) handshake() (string, error) {
 			want: "a session and serverInfo", status: c.resp.status, body: excerpt(c.resp.body),
 		})
 	}
-	if err := c.exchange(newMessage(legacy, "initialized", c.addr, session).next()); err != nil {
+	if err := c.exchange(newMessage(legacy, "initialized", c.to, session).next()); err != nil {
 		return "", fmt.Errorf("notifications/initialized: %w", err)
 	}
 	if c.resp.status != 202 {
@@ -109,7 +109,7 @@ func (c *client) openStream(e era, session string) error {
 	if err := c.deadline(stepLimit); err != nil {
 		return err
 	}
-	if _, err := c.conn.Write(newMessage(e, "stream", c.addr, session).next()); err != nil {
+	if _, err := c.conn.Write(newMessage(e, "stream", c.to, session).next()); err != nil {
 		return fmt.Errorf("send stream request: %w", err)
 	}
 	r := &c.resp
@@ -170,11 +170,11 @@ func (c *client) alive() error {
 // connections.
 type crew []*client
 
-// dialCrew connects size clients to addr. The caller closes the crew.
-func dialCrew(ctx context.Context, addr string, size int) (crew, error) {
+// dialCrew connects size clients to a place. The caller closes the crew.
+func dialCrew(ctx context.Context, to place, size int) (crew, error) {
 	team := make(crew, 0, size)
 	for range size {
-		c, err := dial(ctx, addr)
+		c, err := dial(ctx, to)
 		if err != nil {
 			team.close()
 			return nil, err

@@ -4,7 +4,10 @@
 // Command bench measures what one MCP server costs its machine: CPU time per
 // tools/call in both eras, and memory per idle session and per open stream.
 // It builds examples/echo and the peers under bench/peers, runs them side by
-// side, and prints one table. Linux only, since it reads /proc.
+// side, and prints one table. With -gateway it measures proxies instead: CPU
+// time per call that passes through holdfast, beside httputil.ReverseProxy and
+// another gateway in front of the same server, for all pairs of eras. Linux
+// only, since it reads /proc.
 //
 // It is not a stress test and not a test of behaviour: it sends one kind of
 // call, in a closed loop, from the same machine. But every answer is checked,
@@ -21,6 +24,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -41,6 +45,7 @@ var (
 // options are the flags.
 type options struct {
 	settings
+	gateway  bool
 	only     string
 	jsonFile string
 	check    bool
@@ -50,9 +55,10 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.IntVar(&o.Calls, "n", 20_000, "calls per round")
+	flags.BoolVar(&o.gateway, "gateway", false, "measure proxied calls, not servers")
+	flags.IntVar(&o.Calls, "n", 0, "calls per round; 0 means 20000, with -gateway 3000")
 	flags.IntVar(&o.Clients, "c", 16, "connections")
-	flags.IntVar(&o.Rounds, "rounds", 5, "rounds; figures are their medians")
+	flags.IntVar(&o.Rounds, "rounds", 0, "rounds; figures are their medians; 0 means 5, with -gateway 9")
 	flags.IntVar(&o.Sessions, "sessions", 5_000, "idle sessions to measure memory with; 0 leaves them out")
 	flags.IntVar(&o.Streams, "streams", 3_000, "open streams to measure memory with; 0 leaves them out")
 	flags.StringVar(&o.only, "only", "", "rows to measure, with commas; all when empty")
@@ -64,6 +70,11 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		}
 		return o, fmt.Errorf("%w: %w", errUsage, err)
 	}
+	calls, rounds := 20_000, 5
+	if o.gateway {
+		calls, rounds = 3_000, 9 // its ratios gain by frequent turns
+	}
+	o.Calls, o.Rounds = cmp.Or(o.Calls, calls), cmp.Or(o.Rounds, rounds)
 	const most = 15_000 // streams and sessions stay under common descriptor limits
 	switch {
 	case flags.NArg() > 0:
@@ -83,10 +94,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rows, err := chooseRows(o.only)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
-	}
 	if runtime.GOOS != "linux" {
 		return errors.New("the benchmark reads /proc and so needs Linux")
 	}
@@ -100,18 +107,56 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	defer os.RemoveAll(binaries)
 
-	h := newHarness(o.settings, rows, stderr)
-	h.build(ctx, root, binaries)
-	h.calls(ctx)
-	h.memory(ctx)
+	measure := measureServers
+	if o.gateway {
+		measure = measureGateways
+	}
+	r, err := measure(ctx, o, root, binaries, stderr)
+	if err != nil {
+		return err
+	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("stopped: %w", err)
 	}
-	return conclude(newReport(o.settings, h.figures), o, stdout)
+	return conclude(r, o, stdout)
+}
+
+// measureServers makes the table of servers.
+func measureServers(ctx context.Context, o options, root, folder string, progress io.Writer) (result, error) {
+	rows, err := chooseRows(o.only)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	h := newHarness(o.settings, rows, progress)
+	h.build(ctx, root, folder)
+	h.calls(ctx)
+	h.memory(ctx)
+	return newReport(o.settings, h.figures), nil
+}
+
+// measureGateways makes the table of proxies.
+func measureGateways(ctx context.Context, o options, root, folder string, progress io.Writer) (result, error) {
+	rows, err := chooseProxyRows(o.only)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	h := newGatewayHarness(o.settings, rows, folder, progress)
+	if err := h.run(ctx, root); err != nil {
+		return nil, err
+	}
+	return newGatewayReport(h.gatewaySettings, h.figures), nil
+}
+
+// result is what a table reports.
+type result interface {
+	print(w io.Writer) error
+	save(file string) error
+	failed() bool
+	met() bool
 }
 
 // conclude prints and saves the report and turns it into the exit status.
-func conclude(r *report, o options, stdout io.Writer) error {
+func conclude(r result, o options, stdout io.Writer) error {
 	if err := r.print(stdout); err != nil {
 		return err
 	}
@@ -123,7 +168,7 @@ func conclude(r *report, o options, stdout io.Writer) error {
 	if r.failed() {
 		return errRow
 	}
-	if o.check && !r.Target.met() {
+	if o.check && !r.met() {
 		return errTarget
 	}
 	return nil

@@ -68,18 +68,18 @@ func measureMemory(ctx context.Context, r row, binary string, e era, count int,
 func measureSessions(ctx context.Context, r row, binary string, count int) (*memoryFigures, error) {
 	var sessions []string
 	fill := func(ctx context.Context, l *lane) (err error) {
-		sessions, err = openSessions(ctx, l.server.addr, count)
+		sessions, err = openSessions(ctx, l.to, count)
 		return err
 	}
 	check := func(ctx context.Context, l *lane) error {
-		return callSessions(ctx, l.server.addr, sessions, min(memoryCheck, count))
+		return callSessions(ctx, l.to, sessions, min(memoryCheck, count))
 	}
 	return measureMemory(ctx, r, binary, legacy, count, fill, check)
 }
 
 // openSessions opens count sessions over a few connections and closes those.
-func openSessions(ctx context.Context, addr string, count int) ([]string, error) {
-	team, err := dialCrew(ctx, addr, memoryCrew)
+func openSessions(ctx context.Context, to place, count int) ([]string, error) {
+	team, err := dialCrew(ctx, to, memoryCrew)
 	if err != nil {
 		return nil, err
 	}
@@ -98,8 +98,8 @@ func openSessions(ctx context.Context, addr string, count int) ([]string, error)
 
 // callSessions makes one call in each of count sessions spread over all: a
 // server that has forgotten its sessions is not a small one.
-func callSessions(ctx context.Context, addr string, sessions []string, count int) error {
-	team, err := dialCrew(ctx, addr, memoryCrew)
+func callSessions(ctx context.Context, to place, sessions []string, count int) error {
+	team, err := dialCrew(ctx, to, memoryCrew)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func callSessions(ctx context.Context, addr string, sessions []string, count int
 			return err
 		}
 		for at := i; at < count; at += len(team) {
-			call := newMessage(legacy, "call", addr, sessions[at*len(sessions)/count])
+			call := newMessage(legacy, "call", to, sessions[at*len(sessions)/count])
 			if err := c.exchange(call.next()); err != nil {
 				return fmt.Errorf("call in an idle session: %w", err)
 			}
@@ -137,11 +137,11 @@ func measureStreams(ctx context.Context, r row, binary string, e era, count int)
 		sessions := make([]string, count)
 		if r.sessions && e == legacy {
 			var err error
-			if sessions, err = openSessions(ctx, l.server.addr, count); err != nil {
+			if sessions, err = openSessions(ctx, l.to, count); err != nil {
 				return err
 			}
 		}
-		return openStreams(ctx, l.server.addr, e, sessions, streams)
+		return openStreams(ctx, l.to, e, sessions, streams)
 	}
 	check := func(context.Context, *lane) error {
 		return workers(memoryCrew).each(func(i int, _ *client) error {
@@ -157,9 +157,9 @@ func measureStreams(ctx context.Context, r row, binary string, e era, count int)
 }
 
 // openStreams fills streams, one per session.
-func openStreams(ctx context.Context, addr string, e era, sessions []string, streams crew) error {
+func openStreams(ctx context.Context, to place, e era, sessions []string, streams crew) error {
 	open := func(at int) (err error) {
-		if streams[at], err = dial(ctx, addr); err != nil {
+		if streams[at], err = dial(ctx, to); err != nil {
 			return err
 		}
 		if err := streams[at].openStream(e, sessions[at]); err != nil {

@@ -4,7 +4,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,42 +13,9 @@ import (
 	"time"
 )
 
-// tick is the unit of the CPU times in /proc/<pid>/stat: 100 a second on every
-// architecture Go supports on Linux.
-const tick = 10 * time.Millisecond
-
 // errProcText is wrapped by errors about /proc files that do not read as
 // proc(5) says.
 var errProcText = errors.New("unexpected /proc text")
-
-// cpuTime returns the user and system time that process pid has used so far,
-// all its threads together.
-func cpuTime(pid int) (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, fmt.Errorf("read CPU time: %w", err)
-	}
-	return parseCPUTime(text)
-}
-
-// parseCPUTime reads utime and stime, fields 14 and 15 of proc(5) stat. The
-// second field is a name in parentheses that may hold anything.
-func parseCPUTime(stat []byte) (time.Duration, error) {
-	end := bytes.LastIndexByte(stat, ')')
-	fields := strings.Fields(string(stat[end+1:]))
-	if end < 0 || len(fields) < 13 {
-		return 0, fmt.Errorf("%w: stat %q", errProcText, stat)
-	}
-	var ticks int64
-	for _, field := range fields[11:13] {
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("%w: stat %q", errProcText, stat)
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * tick, nil
-}
 
 // residentBytes returns the resident set size of process pid.
 func residentBytes(pid int) (int64, error) {

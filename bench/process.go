@@ -36,15 +36,21 @@ type process struct {
 	exit   error // set before reaped is closed
 }
 
-// startProcess starts binary with -listen on a free loopback port and args
-// after it, and waits until it accepts connections. The caller stops it.
-func startProcess(ctx context.Context, binary string, args ...string) (*process, error) {
+// startServer starts binary with -listen on a free loopback port and args
+// after it, as startProcess does.
+func startServer(ctx context.Context, binary string, args ...string) (*process, error) {
 	addr, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
+	return startProcess(ctx, binary, addr, append([]string{"-listen", addr}, args...)...)
+}
+
+// startProcess starts binary with args, which make it listen on addr, and waits
+// until it accepts connections there. The caller stops it.
+func startProcess(ctx context.Context, binary, addr string, args ...string) (*process, error) {
 	p := &process{addr: addr, stderr: new(tail), reaped: make(chan struct{})}
-	p.cmd = exec.Command(binary, append([]string{"-listen", addr}, args...)...)
+	p.cmd = exec.Command(binary, args...)
 	p.cmd.Env = plainEnvironment(os.Environ())
 	p.cmd.Stdout, p.cmd.Stderr = p.stderr, p.stderr
 	p.cmd.WaitDelay = stopLimit

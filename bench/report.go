@@ -30,6 +30,10 @@ type machine struct {
 	OS    string `json:"os"`
 }
 
+func thisMachine() machine {
+	return machine{CPU: cpuModel(), Cores: runtime.NumCPU(), Go: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH}
+}
+
 // target tells whether holdfast uses fewer CPU µs per call than mcp-go; nil
 // where one of the two was not measured.
 type target struct {
@@ -40,7 +44,7 @@ type target struct {
 // newReport puts the figures together and fills in what compares rows.
 func newReport(s settings, rows []*rowFigures) *report {
 	r := &report{
-		Machine:  machine{CPU: cpuModel(), Cores: runtime.NumCPU(), Go: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH},
+		Machine:  thisMachine(),
 		Settings: s,
 		Rows:     rows,
 	}
@@ -184,9 +188,14 @@ func answer(met *bool) string {
 	}
 }
 
+// met reports whether the report's target was measured and met in both eras.
+func (r *report) met() bool { return r.Target.met() }
+
 // save writes the report as JSON to file.
-func (r *report) save(file string) error {
-	text, err := json.Marshal(r, jsontext.WithIndent("  "))
+func (r *report) save(file string) error { return saveJSON(file, r) }
+
+func saveJSON(file string, report any) error {
+	text, err := json.Marshal(report, jsontext.WithIndent("  "))
 	if err != nil {
 		return fmt.Errorf("encode report: %w", err)
 	}

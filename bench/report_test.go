@@ -56,7 +56,7 @@ func TestParseOptions(t *testing.T) {
 		"-streams 0 -check":  true,
 		"-n 3 -c 4":          false,
 		"-c 0":               false,
-		"-rounds 0":          false,
+		"-rounds -1":         false,
 		"-streams 100000":    false,
 		"-unknown":           false,
 		"-n 100 superfluous": false,

@@ -75,18 +75,11 @@ func TestShare(t *testing.T) {
 }
 
 func TestProcText(t *testing.T) {
-	stat := "42 (a) name) S 1 42 42 0 -1 4194304 500 0 0 0 123 45 0 0 20 0 7 0 1000 1 1"
-	if got, err := parseCPUTime([]byte(stat)); err != nil || got != 1680*time.Millisecond {
-		t.Errorf("CPU time %v, %v, want 1.68s", got, err)
-	}
 	rollup := "00400000-7fff Rollup ---p 0 00:00 0 [rollup]\nRss:                2048 kB\nPss:                 100 kB\n"
 	if got, err := parseResident([]byte(rollup)); err != nil || got != 2<<20 {
 		t.Errorf("resident %d, %v, want 2 MiB", got, err)
 	}
-	for _, bad := range []string{"", "42 (x", "42 (x) S 1", "42 (x) S 1 1 1 1 1 1 1 1 1 1 a b 0"} {
-		if _, err := parseCPUTime([]byte(bad)); !errors.Is(err, errProcText) {
-			t.Errorf("CPU time of %q: %v, want errProcText", bad, err)
-		}
+	for _, bad := range []string{"", "Rss", "Rss: 2048", "Rss: many kB"} {
 		if _, err := parseResident([]byte(bad)); !errors.Is(err, errProcText) {
 			t.Errorf("resident of %q: %v, want errProcText", bad, err)
 		}

@@ -34,6 +34,13 @@ const (
 // as in the call files under wire/.
 const echoed = "hold fast "
 
+// place is where a client's requests go: an address, the path of the MCP
+// endpoint there, and the name under which it has the echo tool.
+type place struct{ addr, path, tool string }
+
+// direct is the endpoint of a server that is asked without a proxy.
+func direct(addr string) place { return place{addr: addr, path: "/mcp", tool: "echo"} }
+
 // message is one HTTP/1.1 request, ready to send but for the id, which next
 // writes in place. A message belongs to one goroutine.
 type message struct {
@@ -43,9 +50,9 @@ type message struct {
 	digits []byte
 }
 
-// newMessage prepares the request in wire/<era>-<kind>.http for host and
+// newMessage prepares the request in wire/<era>-<kind>.http for a place and a
 // session. It panics when there is no such file.
-func newMessage(e era, kind, host, session string) *message {
+func newMessage(e era, kind string, to place, session string) *message {
 	name := "wire/" + string(e) + "-" + kind + ".http"
 	text, err := wireFiles.ReadFile(name)
 	if err != nil {
@@ -56,9 +63,10 @@ func newMessage(e era, kind, host, session string) *message {
 		panic("bench: no blank line in " + name)
 	}
 	blank := strings.Repeat("0", idDigits)
-	body = strings.TrimSpace(body)
+	fill := strings.NewReplacer("$HOST", to.addr, "$PATH", to.path, "$TOOL", to.tool, "$SESSION", session)
+	body = fill.Replace(strings.TrimSpace(body))
 	length := len(strings.ReplaceAll(body, "$ID", blank))
-	head = strings.NewReplacer("$HOST", host, "$SESSION", session, "\n", "\r\n").Replace(head)
+	head = strings.ReplaceAll(fill.Replace(head), "\n", "\r\n")
 	if body != "" {
 		head += "\r\nContent-Length: " + strconv.Itoa(length)
 	}

@@ -29,7 +29,7 @@ func TestMessages(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(string(c.era)+" "+c.kind, func(t *testing.T) {
-			m := newMessage(c.era, c.kind, "127.0.0.1:1", "the-session")
+			m := newMessage(c.era, c.kind, direct("127.0.0.1:1"), "the-session")
 			for range 2 {
 				rest := bufio.NewReader(bytes.NewReader(m.next()))
 				req, err := http.ReadRequest(rest)
@@ -94,7 +94,7 @@ func checkRequest(t *testing.T, req *http.Request, body []byte, e era, kind, met
 }
 
 func TestMessageCheck(t *testing.T) {
-	m := newMessage(modern, "call", "h", "")
+	m := newMessage(modern, "call", direct("h"), "")
 	m.next()
 	const good = `{"jsonrpc":"2.0","id":1000000000,"result":{"content":[{"type":"text","text":"hold fast 1000000000"}]}}`
 	cases := map[string]struct {
