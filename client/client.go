@@ -95,13 +95,13 @@ func (c *Client) Done() <-chan struct{} {
 // are [*HTTPError], [*ProtocolError], the sentinels of this package, or the
 // cause of ctx's end; when ctx ends, the request is cancelled on the server.
 func (c *Client) Call(ctx context.Context, method string, params Raw, o CallOptions) (Raw, error) {
-	ctx, done := c.core.group.bind(ctx)
-	defer done(nil)
 	r := &request{method: method, params: params, opts: o, listen: method == mcp.MethodListen}
 	if c.link.features().ResultTypes && mcp.MayAskInput(method) && !o.ReturnInput {
+		ctx, done := c.core.group.bind(ctx)
+		defer done(nil)
 		return c.rounds(ctx, r)
 	}
-	return c.call(ctx, r)
+	return c.call(ctx, r) // Close ends it by its exchange or flight
 }
 
 // call is one round trip within the client's own time limit.

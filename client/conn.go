@@ -229,11 +229,11 @@ func (m *mux) response(msg *jsonrpc.Message) {
 }
 
 // owner returns the request that a notification belongs to, nil when that is
-// not known. A log message names none, so it is the only call's in flight, if
-// there is just one.
+// not known. A log message names none, nor does the word that a page is done: it
+// is the only call's in flight, if there is just one.
 func (m *mux) owner(msg *jsonrpc.Message) *flight {
 	switch msg.Method {
-	case mcp.NotificationMessage:
+	case mcp.NotificationMessage, mcp.NotificationElicitationComplete:
 		return m.flights.only(func(f *flight) bool { return !f.req.listen })
 	case mcp.NotificationCancelled:
 		m.listenCancelled(msg.Params)

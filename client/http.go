@@ -28,12 +28,13 @@ const (
 	errorBody = 1 << 20 // of an error's body, read at most
 )
 
-// httpPeer sends HTTP requests to one endpoint; it knows neither era.
+// httpPeer sends HTTP requests to one endpoint; it knows neither era. Redirects
+// are not followed: credentials must not.
 type httpPeer struct {
 	core   *core
 	url    *url.URL
 	header http.Header // on every request
-	client *http.Client
+	rt     http.RoundTripper
 	own    *http.Transport // nil when the transport is the user's
 }
 
@@ -46,15 +47,11 @@ func newHTTPPeer(k *core, endpoint string, header http.Header) (*httpPeer, error
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return nil, fmt.Errorf("endpoint %q: not an http or https URL", u.Redacted())
 	}
-	p := &httpPeer{core: k, url: u, header: header}
-	rt := k.cfg.http
-	if rt == nil {
+	p := &httpPeer{core: k, url: u, header: header, rt: k.cfg.http}
+	if p.rt == nil {
 		p.own = newTransport(k.cfg.maxConns)
-		rt = p.own
+		p.rt = p.own
 	}
-	p.client = &http.Client{Transport: rt, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse // credentials must not follow
-	}}
 	return p, nil
 }
 
@@ -92,6 +89,7 @@ type exchange struct {
 	headers []http.Header // later ones win
 	wait    time.Duration // for the response headers; 0 is no limit
 	loose   bool          // the response may outlive ctx, once it is detached
+	last    bool          // the client has ended; this is its farewell
 }
 
 // do makes the request. The caller closes the response's body, which ends
@@ -101,27 +99,42 @@ func (p *httpPeer) do(ctx context.Context, x exchange) (*http.Response, error) {
 	if target == nil {
 		target = p.url
 	}
-	ctx, cancel, unleash := leash(ctx, x.loose)
+	var cancel context.CancelCauseFunc
+	var unleash func() bool
+	if x.last {
+		ctx, cancel = context.WithCancelCause(ctx)
+	} else {
+		ctx, cancel, unleash = p.core.leash(ctx)
+	}
+	if !x.loose {
+		unleash = nil
+	}
 	var body io.Reader
 	if x.body != nil {
 		body = bytes.NewReader(x.body)
 	}
-	req, err := http.NewRequestWithContext(ctx, x.verb, target.String(), body)
+	req, err := http.NewRequestWithContext(ctx, x.verb, "", body) // the URL has been parsed once
 	if err != nil {
 		cancel(nil)
 		return nil, err
 	}
-	for _, h := range append([]http.Header{p.header}, x.headers...) {
+	req.URL, req.Host = target, target.Host
+	maps.Copy(req.Header, p.header)
+	for _, h := range x.headers {
 		maps.Copy(req.Header, h)
 	}
 	if x.body != nil {
-		req.Header.Set("Content-Type", typeJSON)
+		req.Header["Content-Type"] = contentJSON
 	}
 	if x.accept != "" {
-		req.Header.Set("Accept", x.accept)
+		req.Header["Accept"] = []string{x.accept}
+	}
+	if target.User != nil && req.Header.Get("Authorization") == "" {
+		password, _ := target.User.Password()
+		req.SetBasicAuth(target.User.Username(), password)
 	}
 	limit := startLimit(x.wait, func() { cancel(fmt.Errorf("no response headers after %v: %w", x.wait, ErrTimeout)) })
-	resp, err := p.client.Do(req)
+	resp, err := p.rt.RoundTrip(req) // and not an http.Client's Do: it follows redirects, for which it copies all headers
 	limit.stop()
 	if err != nil {
 		err = fmt.Errorf("%s %s: %w", x.verb, display(target), causeOf(ctx, err))
@@ -132,19 +145,31 @@ func (p *httpPeer) do(ctx context.Context, x exchange) (*http.Response, error) {
 	return resp, nil
 }
 
-// leash returns a context that ends with ctx or by cancel. A loose one can be
-// detached from ctx.
-func leash(ctx context.Context, loose bool) (context.Context, context.CancelCauseFunc, func() bool) {
-	if !loose {
-		ctx, cancel := context.WithCancelCause(ctx)
-		return ctx, cancel, nil
-	}
-	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
-	return own, func(cause error) {
+var contentJSON = []string{typeJSON}
+
+// leash returns a context that ends with ctx, with the client, or by cancel.
+// unleash detaches it from ctx.
+func (k *core) leash(ctx context.Context) (leashed context.Context, cancel context.CancelCauseFunc, unleash func() bool) {
+	own, end := context.WithCancelCause(k.group.ctx)
+	stop := context.AfterFunc(ctx, func() { end(context.Cause(ctx)) })
+	return valued{own, ctx}, func(cause error) {
 		stop()
-		cancel(cause)
+		end(cause)
 	}, stop
+}
+
+// valued is a context with the values of another one.
+type valued struct {
+	context.Context
+	values context.Context
+}
+
+// Value prefers the context's own, by which package context knows its kind.
+func (v valued) Value(key any) any {
+	if own := v.Context.Value(key); own != nil {
+		return own
+	}
+	return v.values.Value(key)
 }
 
 // causeOf prefers why a context ended to what its end did.

@@ -282,7 +282,7 @@ func (l *legacyHTTP) shutdown(ctx context.Context) error {
 	if s.id == "" {
 		return nil
 	}
-	resp, err := l.http.do(ctx, exchange{verb: http.MethodDelete, headers: []http.Header{s.headers()}, wait: farewell})
+	resp, err := l.http.do(ctx, exchange{verb: http.MethodDelete, headers: []http.Header{s.headers()}, wait: farewell, last: true})
 	if err != nil {
 		return fmt.Errorf("end the session: %w", err)
 	}

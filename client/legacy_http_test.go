@@ -130,6 +130,22 @@ func TestLegacyResume(t *testing.T) {
 	}
 }
 
+// TestWordOfAPageIsTheCalls: that a page is done is told on the stream of the
+// call that asked for it. spec 2025-11-25 client/elicitation.
+func TestWordOfAPageIsTheCalls(t *testing.T) {
+	s := legacyWire(t, func(w http.ResponseWriter, _ *http.Request, m jsonrpc.Message) {
+		stream(w, event(notification(mcp.NotificationElicitationComplete, `{"elicitationId":"e1"}`))+event(result(m, textResult)))
+	})
+	c := connect(t, HTTP(s.URL))
+	var heard []string
+	_, err := c.Call(t.Context(), mcp.MethodCallTool, Raw(`{"name":"t"}`), CallOptions{OnNotify: func(method string, params Raw) {
+		heard = append(heard, method+string(params))
+	}})
+	if err != nil || len(heard) != 1 || heard[0] != `notifications/elicitation/complete{"elicitationId":"e1"}` {
+		t.Errorf("heard %q, %v", heard, err)
+	}
+}
+
 func TestLegacyResumeGivesUp(t *testing.T) {
 	for _, tt := range []struct {
 		name, begin string

@@ -51,17 +51,15 @@ type running struct {
 	calls []inFlight
 }
 
-// inFlight is a call and the context that ends with it.
+// inFlight is a call; over is closed with its end, and nil as long as nobody asked.
 type inFlight struct {
 	*rpc.Call
-	ctx context.Context
-	end context.CancelFunc
+	over chan struct{}
 }
 
 func (r *running) add(c *rpc.Call) {
-	ctx, end := context.WithCancel(context.Background())
 	r.mu.Lock()
-	r.calls = append(r.calls, inFlight{c, ctx, end})
+	r.calls = append(r.calls, inFlight{Call: c})
 	r.mu.Unlock()
 }
 
@@ -70,7 +68,9 @@ func (r *running) remove(c *rpc.Call) {
 	defer r.mu.Unlock()
 	for i, x := range r.calls {
 		if x.Call == c {
-			x.end()
+			if x.over != nil {
+				close(x.over)
+			}
 			r.calls = slices.Delete(r.calls, i, i+1)
 			return
 		}
@@ -86,13 +86,16 @@ func (r *running) asked(alone bool) (inFlight, bool) {
 	if n == 0 {
 		return inFlight{}, false
 	}
-	last := r.calls[n-1]
+	last := &r.calls[n-1]
 	for _, c := range r.calls[:n-1] {
 		if !alone && (c.Peer.Session == "" || c.Peer.Session != last.Peer.Session) {
 			return inFlight{}, false
 		}
 	}
-	return last, true
+	if last.over == nil {
+		last.over = make(chan struct{})
+	}
+	return *last, true
 }
 
 // greeting is what a new instance is told.
@@ -161,16 +164,30 @@ func (r *Remote) strayAsk(ctx context.Context, l *link, method string, params Ra
 				"server", r.cfg.Name, "method", method)
 			return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "%s cannot be delivered: it cannot be told which call it belongs to", method)
 		}
-		asking, cancel := context.WithCancel(ctx)
-		stop := context.AfterFunc(by.ctx, cancel)
-		answer, err := r.ask(asking, l, by.Call, method, params)
-		stop()
-		cancel()
-		if err == nil || by.ctx.Err() == nil || ctx.Err() != nil {
+		answer, err := r.askBy(ctx, l, by, method, params)
+		if err == nil || ctx.Err() != nil {
 			return answer, err
 		}
-		// It went by a call that has ended, so it belongs to another.
+		select {
+		case <-by.over: // it went by a call that has ended, so it belongs to another
+		default:
+			return answer, err
+		}
 	}
+}
+
+// askBy asks as long as the call by which the question goes is in flight.
+func (r *Remote) askBy(ctx context.Context, l *link, by inFlight, method string, params Raw) (Raw, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { // ends with this function, or with the call before
+		select {
+		case <-by.over:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return r.ask(ctx, l, by.Call, method, params)
 }
 
 // ask puts a server's question to the client of a call.

@@ -67,10 +67,10 @@ func (t *posted) request(ctx context.Context, in *engine.Inbound, r *reply, v *v
 		t.conclude(r, appendAnswer(nil, in.ID, nil, wire), done)
 		return
 	}
-	go func() {
+	p.crew.Go(func() {
 		defer t.live.flights.End(in.ID)
 		t.answer(ctx, in, r, done)
-	}()
+	})
 }
 
 // buffers are for responses: a transport does not keep what it is given.

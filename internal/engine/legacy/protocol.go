@@ -80,6 +80,7 @@ type Protocol struct {
 	store  session.Store
 	opened openedCache
 	lastID atomic.Int64 // of questions to clients
+	crew   engine.Crew  // runs calls
 }
 
 var _ engine.Protocol = (*Protocol)(nil)
@@ -125,6 +126,7 @@ var errDrained = jsonrpc.NewError(jsonrpc.CodeInternal, "the server is shutting 
 func (p *Protocol) Drain(ctx context.Context) error {
 	p.cfg.Sessions.StopAcquiring()
 	p.cfg.Sessions.Each(func(l *session.Live) { homeOf(p, l).leave(p.cfg.Limits.Reconnect) })
+	defer p.crew.Close()
 	err := p.cfg.Sessions.Drain(ctx)
 	if err == nil {
 		return nil

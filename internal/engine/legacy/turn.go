@@ -128,6 +128,7 @@ func (t *turn) handle(ctx context.Context) (Raw, *jsonrpc.Error) {
 		}
 		if res.Input == nil {
 			if res.Large != nil && call.AllowLarge {
+				t.closePages(ctx, nil)
 				t.large = res.Large
 				return nil, nil
 			}

@@ -57,7 +57,7 @@ func (p *Protocol) begin(ctx context.Context, req *request, l leg) *jsonrpc.Erro
 	}
 	ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.serve(c)
-	go c.run(ctx)
+	p.crew.Go(func() { c.run(ctx) })
 	return nil
 }
 

@@ -95,7 +95,8 @@ type Protocol struct {
 	lot        lot
 	calls      gate
 	listens    gate
-	timers     sync.Pool // of *time.Timer
+	timers     sync.Pool   // of *time.Timer
+	crew       engine.Crew // runs calls
 
 	ctx      context.Context // ends at Close
 	cancel   context.CancelFunc
@@ -212,6 +213,7 @@ func (p *Protocol) Other(x transport.Exchange) {
 // calls in flight. It fails with ctx's cause when ctx ends first.
 func (p *Protocol) Drain(ctx context.Context) error {
 	p.drain()
+	defer p.crew.Close()
 	for _, idle := range []<-chan struct{}{p.listens.close(), p.calls.close()} {
 		select {
 		case <-idle:
@@ -225,6 +227,7 @@ func (p *Protocol) Drain(ctx context.Context) error {
 // Close cancels what is in flight, parked calls too, and waits. It is idempotent.
 func (p *Protocol) Close() {
 	p.cancel()
+	p.crew.Close()
 	p.lot.close()
 	<-p.listens.close()
 	<-p.calls.close()
