@@ -56,35 +56,33 @@ func (r *Remote) exchange(ctx context.Context, l *link, call *rpc.Call) (rpc.Res
 	return r.result(l, call, body)
 }
 
-// hopByHop are the members of _meta that describe one hop, not the call.
-var hopByHop = []string{
-	mcp.MetaProtocolVersion, mcp.MetaCapabilities, mcp.MetaClientInfo, mcp.MetaLogLevel,
+// hopByHop takes out the members of _meta that describe one hop, not the call.
+var hopByHop = []jsonrpc.Edit{
+	{Name: mcp.MetaProtocolVersion}, {Name: mcp.MetaCapabilities}, {Name: mcp.MetaClientInfo}, {Name: mcp.MetaLogLevel},
 }
 
 // params returns the call's params as the server should see them: without this
 // hop's metadata, and with the answers to its own questions.
 func (l *link) params(call *rpc.Call) Raw {
-	params := call.Params
-	if params == nil {
+	if call.Params == nil {
 		return nil
 	}
+	var meta, answers, state Raw
 	if call.Meta != nil {
-		if meta := jsonrpc.Delete(call.Meta, hopByHop...); len(meta) > len("{}") {
-			params = jsonrpc.Set(params, "_meta", meta)
-		} else {
-			params = jsonrpc.Delete(params, "_meta")
+		meta = jsonrpc.AppendEdited(make(Raw, 0, len(call.Meta)), call.Meta, hopByHop...)
+		if len(meta) <= len("{}") {
+			meta = nil
 		}
 	}
-	params = jsonrpc.Delete(params, "inputResponses", "requestState", "task")
 	if call.Input.Responses != nil && l.features().ResultTypes {
-		if answers, err := json.Marshal(call.Input.Responses, json.Deterministic(true)); err == nil {
-			params = jsonrpc.Set(params, "inputResponses", answers)
-		}
+		answers, _ = json.Marshal(call.Input.Responses, json.Deterministic(true)) // raw values that were read as JSON
 		if call.Input.State != nil {
-			params = jsonrpc.Set(params, "requestState", jsonrpc.AppendString(nil, string(call.Input.State)))
+			state = jsonrpc.AppendString(nil, string(call.Input.State))
 		}
 	}
-	return params
+	return jsonrpc.AppendEdited(make(Raw, 0, len(call.Params)), call.Params,
+		jsonrpc.Edit{Name: "_meta", Value: meta}, jsonrpc.Edit{Name: "inputResponses", Value: answers},
+		jsonrpc.Edit{Name: "requestState", Value: state}, jsonrpc.Edit{Name: "task"})
 }
 
 // callOptions connects the server's notifications and questions to the caller,

@@ -104,9 +104,12 @@ func TestStreamsDoNotStarveCalls(t *testing.T) {
 // names it, and nothing else.
 func TestBadHTTPServers(t *testing.T) {
 	answers := map[string]http.HandlerFunc{
-		"status 500":       func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
-		"wrong type":       func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>hello</html>") },
-		"not JSON":         func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", "application/json"); fmt.Fprint(w, "{") },
+		"status 500": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
+		"wrong type": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>hello</html>") },
+		"not JSON": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, "{")
+		},
 		"endless headers":  endlessHeaders,
 		"empty stream":     func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", "text/event-stream") },
 		"unknown versions": unknownVersions,

@@ -295,6 +295,24 @@ func TestBulkheadShedsAndNames(t *testing.T) {
 	})
 }
 
+// TestInstanceKnowsItsClient: a legacy server that belongs to one client's
+// session is told who that is; one that is shared, who shares it.
+func TestInstanceKnowsItsClient(t *testing.T) {
+	for sharing, want := range map[Sharing]string{PerSession: "desktop", PerCall: "desktop", Shared: "holdfast"} {
+		d := newCounters().closes(t)
+		server.AddTool(d.srv, "client", "Who calls", func(_ context.Context, req *server.Request, _ struct{}) (*mcp.CallToolResult, error) {
+			return &mcp.CallToolResult{Content: []mcp.Content{mcp.Text(req.Client().Name)}}, nil
+		})
+		r := newPooled(t, Config{Launch: d.dial, Sharing: sharing, Processes: NewSlots(9)})
+		call := sessionCall("client", "s1", "ada")
+		call.Peer = &rpc.Peer{Features: mcp.Latest.Features(), Session: "s1", Client: mcp.Implementation{Name: "desktop", Version: "3"}}
+		res, err := r.Handle(t.Context(), call)
+		if err != nil || !strings.Contains(string(res.Body), `"`+want+`"`) {
+			t.Errorf("%s: the server was told %s, %v; want %s", sharing, res.Body, err, want)
+		}
+	}
+}
+
 func TestStrayQuestionsOfSharedServers(t *testing.T) {
 	one, two := sessionCall("who", "s1", "ada"), sessionCall("who", "s2", "bob")
 	var r running

@@ -114,7 +114,7 @@ func TestNothingPassesByDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	suite := suite{tree: installed(t), out: t.TempDir(), client: idle, url: "http://" + address + "/mcp"}
-	for _, set := range []set{clientAt(v20251125, "initialize", "tools_call"), serverAll(v20250618, 27)} {
+	for _, set := range []set{clientAt(v20251125, "initialize", "tools_call"), named("server ", serverAll(v20250618, 27))} {
 		t.Run(set.name, func(t *testing.T) {
 			t.Parallel()
 			result := suite.runSet(t.Context(), set)

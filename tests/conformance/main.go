@@ -8,6 +8,10 @@
 // suite's own exit code, a warning fails the run as a failure does, and so does a set that ran fewer scenarios than it
 // has or a scenario that checked nothing; there is no list of expected failures.
 //
+// With -gateway the same scenarios run through a gateway, in all combinations of a client's and a backend's era. What
+// cannot exist in a combination is listed in excuses.go with the reason, and must not be there without need. From such
+// a run -bridge writes docs/bridge.md.
+//
 // Scenarios about authorization are left out: they test something that this repository does not have yet.
 package main
 
@@ -33,6 +37,8 @@ type options struct {
 	verbose    bool
 	out        string
 	only       string
+	gateway    bool
+	bridge     string
 	parallel   int
 }
 
@@ -45,8 +51,11 @@ func main() {
 	flag.BoolVar(&o.verbose, "verbose", false, "list every scenario and every informational check")
 	flag.StringVar(&o.out, "out", "", "keep the suite's output in this `directory`")
 	flag.StringVar(&o.only, "run", "", "run only the sets whose name matches this `regexp`")
+	flag.BoolVar(&o.gateway, "gateway", false, "run the server sets through the gateway: clients and backends of both eras")
+	flag.StringVar(&o.bridge, "bridge", "", "write the fidelity table of the gateway to this `file` (implies -gateway)")
 	flag.IntVar(&o.parallel, "parallel", 2, "how many sets run at once")
 	flag.Parse()
+	o.gateway = o.gateway || o.bridge != ""
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -79,6 +88,9 @@ func run(ctx context.Context, o options) (bool, error) {
 	}
 	if out, err = filepath.Abs(out); err != nil {
 		return false, fmt.Errorf("find the output directory: %w", err)
+	}
+	if o.gateway {
+		return runGateway(ctx, tree, o, out)
 	}
 	suite := suite{tree: tree, out: out, url: o.url, client: o.command}
 	stop, err := suite.prepare(ctx, sets)

@@ -145,10 +145,10 @@ func allClean(results []setResult) bool {
 // printReport writes the table, then everything that needs a look.
 func printReport(w io.Writer, results []setResult, verbose bool) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight|tabwriter.Debug)
-	fmt.Fprintln(table, "scenario set\tscenarios\tpass\twarn\tfail\tskipped\ttime\t")
+	fmt.Fprintln(table, "scenario set\tscenarios\tpass\twarn\tfail\tskipped\tn/a\ttime\t")
 	for _, r := range results {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%.1fs\t\n", r.set.name, len(r.scenarios), r.count(success),
-			r.count(warning), r.count(failure)+len(r.problems), r.count(skipped), r.elapsed.Seconds())
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%.1fs\t\n", r.set.name, len(r.scenarios), r.count(success),
+			r.count(warning), r.count(failure)+len(r.problems), r.count(skipped), r.count(absent), r.elapsed.Seconds())
 	}
 	_ = table.Flush()
 	for _, r := range results {

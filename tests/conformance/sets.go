@@ -36,27 +36,41 @@ func serverSets() []set {
 	return []set{
 		{name: "server requirements " + v20251125, want: 33, args: []string{"--requirements", v20251125}},
 		{name: "server requirements " + v20260728, want: 50, args: []string{"--requirements", v20260728}},
-		serverAll(v20250326, 1),
-		serverAll(v20250618, 27),
-		serverAll(v20251125, 33),
-		serverAll(v20260728, 40),
-		{name: "server headers", want: 2, version: v20260728, scenarios: []string{
-			"http-header-validation", "http-custom-header-server-validation",
-		}},
+		named("server ", serverAll(v20250326, 1)),
+		named("server ", serverAll(v20250618, 27)),
+		named("server ", serverAll(v20251125, 33)),
+		named("server ", serverAll(v20260728, 40)),
+		named("server ", headerSet()),
 		{name: "server tasks", want: 10, scenarios: []string{
 			"tasks-lifecycle", "tasks-capability-negotiation", "tasks-wire-fields", "tasks-request-state-removal",
 			"tasks-mrtr-input", "tasks-request-headers", "tasks-dispatch-and-envelope", "tasks-status-notifications",
 			"tasks-required-task-error", "tasks-mrtr-composition",
 		}},
-		{name: "server skills", want: 3, scenarios: []string{
-			"sep-2640-skills-enumeration", "sep-2640-skills-manifest", "sep-2640-skills-directory",
-		}},
+		named("server ", skillSet()),
 	}
+}
+
+// named puts a prefix before a set's name.
+func named(prefix string, s set) set {
+	s.name = prefix + s.name
+	return s
+}
+
+func headerSet() set {
+	return set{name: "headers", want: 2, version: v20260728, scenarios: []string{
+		"http-header-validation", "http-custom-header-server-validation",
+	}}
+}
+
+func skillSet() set {
+	return set{name: "skills", want: 3, scenarios: []string{
+		"sep-2640-skills-enumeration", "sep-2640-skills-manifest", "sep-2640-skills-directory",
+	}}
 }
 
 // serverAll is every server scenario that applies at a revision.
 func serverAll(version string, want int) set {
-	return set{name: "server all @ " + version, want: want, args: []string{"--suite", "all", "--spec-version", version}}
+	return set{name: "all @ " + version, want: want, args: []string{"--suite", "all", "--spec-version", version}}
 }
 
 func clientSets() []set {

@@ -45,16 +45,16 @@ func (s *suite) prepare(ctx context.Context, sets []set) (stop func(), err error
 		needClient = needClient || set.client
 	}
 	if needClient && s.client == "" {
-		if s.client, err = build(ctx, s.out, "client"); err != nil {
+		if s.client, err = build(ctx, s.out, clientProgram); err != nil {
 			return nil, err
 		}
 	}
 	if needServer && s.url == "" {
-		bin, err := build(ctx, s.out, "fixture")
+		bin, err := build(ctx, s.out, fixtureProgram)
 		if err != nil {
 			return nil, err
 		}
-		fixture, err := startFixture(ctx, bin, filepath.Join(s.out, "fixture.log"))
+		fixture, err := startFixture(ctx, bin, "both", filepath.Join(s.out, "fixture.log"))
 		if err != nil {
 			return nil, err
 		}

@@ -10,67 +10,80 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"syscall"
 	"time"
 )
 
 const (
-	// startTimeout bounds the time from the start of the fixture to its first answer.
-	startTimeout = 15 * time.Second
-	// stopTimeout is how long the fixture may take to end after SIGTERM.
+	// startTimeout bounds the time from the start of a program to its first answer.
+	startTimeout = 60 * time.Second
+	// stopTimeout is how long a program may take to end after SIGTERM.
 	stopTimeout = 5 * time.Second
-	// probeInterval is the time between two looks at a starting fixture.
+	// probeInterval is the time between two looks at a starting program.
 	probeInterval = 20 * time.Millisecond
 )
 
-// programs is the import path under which the programs under test live.
-const programs = "github.com/holdfast-mcp/holdfast/tests/conformance/"
+// module is the import path under which the programs under test live.
+const module = "github.com/holdfast-mcp/holdfast/"
+
+// The programs under test.
+const (
+	fixtureProgram = "tests/conformance/fixture"
+	clientProgram  = "tests/conformance/client"
+	gatewayProgram = "cmd/holdfast"
+)
 
 // build compiles one of the programs under test into dir and returns its path.
-func build(ctx context.Context, dir, name string) (string, error) {
+func build(ctx context.Context, dir, program string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("create the output directory: %w", err)
 	}
-	bin := filepath.Join(dir, name)
-	output, err := exec.CommandContext(ctx, "go", "build", "-o", bin, programs+name).CombinedOutput()
+	bin := filepath.Join(dir, path.Base(program))
+	output, err := exec.CommandContext(ctx, "go", "build", "-o", bin, module+program).CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("build ./tests/conformance/%s: %w\n%s", name, err, tail(output))
+		return "", fmt.Errorf("build ./%s: %w\n%s", program, err, tail(output))
 	}
 	return bin, nil
 }
 
-// fixture is a running server under test.
-type fixture struct {
+// service is a running program that serves HTTP: the fixture or the gateway.
+type service struct {
 	url  string
 	cmd  *exec.Cmd
 	done chan error // receives the result of Wait once
 	log  string
 }
 
-// startFixture starts the fixture on a free port and waits until it answers. One goroutine waits for the process;
-// stop ends both.
-func startFixture(ctx context.Context, bin, log string) (*fixture, error) {
+// startFixture starts the fixture, which then speaks the given eras.
+func startFixture(ctx context.Context, bin, era, log string) (*service, error) {
+	return startService(ctx, log, bin, "-era", era)
+}
+
+// startService starts a program on a free port, which it is told by -listen, and waits until it answers. One goroutine
+// waits for the process; stop ends both.
+func startService(ctx context.Context, log, bin string, args ...string) (*service, error) {
 	addr, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
 	output, err := os.Create(log)
 	if err != nil {
-		return nil, fmt.Errorf("create the fixture's log: %w", err)
+		return nil, fmt.Errorf("create the log of %s: %w", filepath.Base(bin), err)
 	}
 	defer func() { _ = output.Close() }()
-	f := &fixture{url: "http://" + addr + "/mcp", done: make(chan error, 1), log: log}
-	f.cmd = exec.Command(bin, "-listen", addr, "-era", "both")
+	f := &service{url: "http://" + addr + "/mcp", done: make(chan error, 1), log: log}
+	f.cmd = exec.Command(bin, append(args, "-listen", addr)...)
 	f.cmd.Stdout, f.cmd.Stderr = output, output
 	if err := f.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start the fixture: %w", err)
+		return nil, fmt.Errorf("start %s: %w", filepath.Base(bin), err)
 	}
 	go func() { f.done <- f.cmd.Wait() }()
 	if err := f.awaitAnswer(ctx); err != nil {
 		f.stop()
 		text, _ := os.ReadFile(log)
-		return nil, fmt.Errorf("start the fixture: %w\n%s", err, tail(text))
+		return nil, fmt.Errorf("start %s: %w\n%s", filepath.Base(bin), err, tail(text))
 	}
 	return f, nil
 }
@@ -84,8 +97,8 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// awaitAnswer returns when the fixture answers HTTP, whatever it answers.
-func (f *fixture) awaitAnswer(ctx context.Context) error {
+// awaitAnswer returns when the program answers HTTP, whatever it answers.
+func (f *service) awaitAnswer(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -111,8 +124,8 @@ func (f *fixture) awaitAnswer(ctx context.Context) error {
 	}
 }
 
-// stop ends the fixture and waits for it.
-func (f *fixture) stop() {
+// stop ends the program and waits for it.
+func (f *service) stop() {
 	_ = f.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-f.done:
