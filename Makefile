@@ -25,8 +25,9 @@ race: ## run the Go tests under the race detector
 lint: ## run golangci-lint at the pinned version
 	$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
 
-conformance: ## run the official suite in every revision and print the table
+conformance: ## run the official suite in every revision, also through the gateway, and print the tables
 	$(GO) run ./tests/conformance
+	$(GO) run ./tests/conformance -gateway
 
 bench: ## CPU per call and bytes per session, beside other implementations
 	$(GO) run ./bench

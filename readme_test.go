@@ -11,11 +11,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/holdfast-mcp/holdfast/internal/config"
 )
 
 var (
 	fence   = regexp.MustCompile("(?s)```sh\n(.*?)```")
-	targets = regexp.MustCompile("`make ([a-z]+)`")
+	configs = regexp.MustCompile("(?s)```(yaml|json)\n(.*?)```")
+	targets = regexp.MustCompile("`make ([a-z-]+)`")
 )
 
 // TestReadmeStart runs the README's first commands as a newcomer would: what
@@ -56,6 +59,26 @@ func TestReadmeStart(t *testing.T) {
 	}
 	if ran < 2 {
 		t.Errorf("the README shows %d commands to try, want at least 2", ran)
+	}
+}
+
+// TestReadmeConfig reads the configurations that the README shows.
+func TestReadmeConfig(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := configs.FindAllStringSubmatch(string(readme), -1)
+	if len(blocks) < 2 {
+		t.Fatalf("the README shows %d configurations, want at least 2", len(blocks))
+	}
+	for _, block := range blocks {
+		env := func(string) (string, bool) { return "x", true }
+		if cfg, err := config.Parse("README."+block[1], []byte(block[2]), env); err != nil {
+			t.Error(err)
+		} else if len(cfg.Notices) > 0 {
+			t.Errorf("the README's configuration has no effect in parts: %q", cfg.Notices)
+		}
 	}
 }
 
