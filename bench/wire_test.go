@@ -87,7 +87,7 @@ func checkRequest(t *testing.T, req *http.Request, body []byte, e era, kind, met
 	}
 	if e == modern {
 		version := got.Params.Meta["io.modelcontextprotocol/protocolVersion"]
-		if req.Header.Get("MCP-Protocol-Version") != version || req.Header.Get("Mcp-Method") != method {
+		if req.Header.Get("Mcp-Protocol-Version") != version || req.Header.Get("Mcp-Method") != method {
 			t.Errorf("headers %v do not mirror the body %s", req.Header, body)
 		}
 	}

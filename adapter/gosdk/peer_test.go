@@ -167,7 +167,7 @@ func connectTheirs(t *testing.T, url string, version mcp.Version) peer {
 		},
 		ProgressNotificationHandler: func(context.Context, *sdk.ProgressNotificationClientRequest) { p.told.note("progress") },
 	})
-	c.AddRoots(&sdk.Root{URI: "file:///here"}) //nolint:staticcheck // servers use it until it is gone
+	c.AddRoots(&sdk.Root{URI: "file:///here"})
 	web := &http.Client{Transport: &http.Transport{}}
 	session, err := c.Connect(t.Context(), &sdk.StreamableClientTransport{Endpoint: url, HTTPClient: web},
 		&sdk.ClientSessionOptions{ProtocolVersion: string(version)})
@@ -189,7 +189,7 @@ func (p *theirs) call(ctx context.Context, tool string) (string, error) {
 	params := &sdk.CallToolParams{Name: tool, Arguments: map[string]any{}}
 	params.SetProgressToken("token")
 	if p.level != "" {
-		params.Meta[sdk.MetaKeyLogLevel] = p.level //nolint:staticcheck // servers use it until it is gone
+		params.Meta[sdk.MetaKeyLogLevel] = p.level
 	}
 	res, err := p.CallTool(ctx, params)
 	if err != nil {
@@ -241,5 +241,5 @@ func (p *theirs) logFrom(ctx context.Context, level string) error {
 		p.level = level
 		return nil
 	}
-	return p.SetLoggingLevel(ctx, &sdk.SetLoggingLevelParams{Level: sdk.LoggingLevel(level)}) //nolint:staticcheck // servers use it until it is gone
+	return p.SetLoggingLevel(ctx, &sdk.SetLoggingLevelParams{Level: sdk.LoggingLevel(level)})
 }

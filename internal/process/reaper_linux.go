@@ -5,6 +5,7 @@ package process
 
 import (
 	"cmp"
+	"errors"
 	"os"
 	"slices"
 	"strconv"
@@ -131,7 +132,7 @@ func (r *reaper) fork(m *message, fds []uintptr) (pid int, err error) {
 	undo := r.pin(m.milliCPU)
 	defer undo()
 	pid, err = syscall.ForkExec(m.path, m.argv, attr)
-	if err == unix.ENOSYS && attr.Sys.UseCgroupFD { // a kernel before 5.7, or a sandbox: it is moved as soon as it is there
+	if errors.Is(err, unix.ENOSYS) && attr.Sys.UseCgroupFD { // a kernel before 5.7, or a sandbox: it is moved as soon as it is there
 		attr.Sys.UseCgroupFD = false
 		if pid, err = syscall.ForkExec(m.path, m.argv, attr); err == nil {
 			_ = writeFile("/proc/self/fd/"+strconv.Itoa(m.files[startFiles])+"/cgroup.procs", strconv.Itoa(pid))
