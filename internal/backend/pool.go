@@ -17,6 +17,9 @@ import (
 type pool struct {
 	r     *Remote
 	slots *Slots // of this server alone
+	// starting bounds the starts at a time: a crowd of sessions that arrives at
+	// once must not make all of them slow.
+	starting chan struct{}
 
 	ctx    context.Context // ends with the pool
 	cancel context.CancelFunc
@@ -52,7 +55,7 @@ type spare struct {
 func newPool(r *Remote) *pool {
 	p := &pool{
 		r: r, slots: newSlots(r.cfg.Max, fmt.Sprintf("instances of server %q", r.cfg.Name)),
-		kick: make(chan struct{}, 1), entries: map[key]*entry{}, emptied: map[key]struct{}{},
+		starting: make(chan struct{}, maxStarts), kick: make(chan struct{}, 1), entries: map[key]*entry{}, emptied: map[key]struct{}{},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.slots.join(p)

@@ -409,3 +409,42 @@ func BenchmarkCallPath(b *testing.B) {
 		h.leave()
 	}
 }
+
+// TestStartsAreLimited: of a crowd that arrives at once, a few start at a time,
+// and those who leave while they wait cost nothing.
+func TestStartsAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newCounters()
+		var now, most atomic.Int64
+		slow := func(ctx context.Context) (*Launched, error) {
+			most.Store(max(most.Load(), now.Add(1)))
+			time.Sleep(time.Second)
+			defer now.Add(-1)
+			return d.dial(ctx)
+		}
+		r := New(Config{Name: "inner", Launch: slow, Sharing: PerSession, Processes: NewSlots(100), Log: slog.New(slog.DiscardHandler)}, func(subscription.Event) {})
+		var wg sync.WaitGroup
+		var served, left atomic.Int64
+		for i := range 40 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 5500*time.Millisecond)
+				defer cancel()
+				if _, err := r.Handle(ctx, sessionCall("echo", "s"+strconv.Itoa(i), "ada")); err != nil {
+					left.Add(1)
+					return
+				}
+				served.Add(1)
+			})
+		}
+		wg.Wait()
+		synctest.Wait()
+		if most.Load() != maxStarts || served.Load() != 5*maxStarts {
+			t.Errorf("%d at a time, %d served, %d left; want %d and %d", most.Load(), served.Load(), left.Load(), maxStarts, 5*maxStarts)
+		}
+		r.Close()
+		if _, live := d.counts(); live != 0 {
+			t.Errorf("%d instances live after Close", live)
+		}
+		d.srv.Close()
+	})
+}

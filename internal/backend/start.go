@@ -16,9 +16,21 @@ import (
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
+// maxStarts is how many instances of one server are started at a time.
+const maxStarts = 4
+
 // start brings up an instance: room, process, greeting.
 func (p *pool) start(ctx context.Context, k key, as mcp.Implementation, e *entry) (*link, error) {
 	up, waited, err := p.room(ctx)
+	if err == nil {
+		select {
+		case p.starting <- struct{}{}:
+			defer func() { <-p.starting }()
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+			p.giveUp(up)
+		}
+	}
 	p.mu.Lock()
 	e.queued = false
 	p.mu.Unlock()
@@ -32,6 +44,14 @@ func (p *pool) start(ctx context.Context, k key, as mcp.Implementation, e *entry
 	}
 	p.r.started(l)
 	return l, nil
+}
+
+// giveUp lets go of what room has taken.
+func (p *pool) giveUp(up *Launched) {
+	if up != nil {
+		up.stop()
+	}
+	p.free(nil)
 }
 
 // room takes a slot, or a spare that has one.
