@@ -25,6 +25,7 @@ const (
 type Config struct {
 	Name   string
 	Launch Launcher
+	Closed func() // called once, after the last instance has ended; nil for nothing
 
 	Sharing Sharing // default Shared
 	// Credential is a digest of what the server is given to act with. It is part

@@ -122,7 +122,8 @@ type HTTPConfig struct {
 }
 
 // URL launches sessions of the HTTP server at url, which share its connections.
-func URL(url string, cfg HTTPConfig) Launcher {
+// The returned function closes those that are idle.
+func URL(url string, cfg HTTPConfig) (Launcher, func()) {
 	if cfg.MaxConns <= 0 {
 		cfg.MaxConns = 128
 	}
@@ -136,7 +137,7 @@ func URL(url string, cfg HTTPConfig) Launcher {
 			target = client.SSE(url, cfg.Headers...)
 		}
 		return &Launched{Target: target, Options: options}, nil
-	}
+	}, rt.CloseIdleConnections
 }
 
 // lanes keeps the streams that sessions hold open apart from calls, whose

@@ -45,7 +45,7 @@ func echoServer(t *testing.T, era mcp.Era) *server.Server {
 
 func newHTTPRemote(t *testing.T, cfg Config, url string, http HTTPConfig) *Remote {
 	t.Helper()
-	cfg.Launch = URL(url, http)
+	cfg.Launch, cfg.Closed = URL(url, http)
 	return newPooled(t, cfg)
 }
 

@@ -75,6 +75,9 @@ func (r *Remote) Release(session string) {
 // Close stops every instance.
 func (r *Remote) Close() error {
 	r.pool.close()
+	if r.cfg.Closed != nil {
+		r.cfg.Closed()
+	}
 	return nil
 }
 

@@ -32,7 +32,7 @@ type launchers struct {
 // backend makes the backend of one configured server.
 func (f *launchers) backend(s *config.Server, events backend.Events) backend.Backend {
 	cfg := backend.Config{
-		Name: s.Name, Launch: f.launcher(s), Credential: credential(s),
+		Name: s.Name, Credential: credential(s),
 		Sharing: backend.Sharing(s.Pool.Sharing), Min: s.Pool.Min, Max: s.Pool.Max, Spare: s.Pool.Spare, Idle: s.Pool.Idle,
 		MaxCalls: s.Pool.MaxCalls, StartTimeout: s.Pool.Start, CallTimeout: f.timeout,
 		Capabilities: s.Capabilities, Log: f.log,
@@ -40,19 +40,21 @@ func (f *launchers) backend(s *config.Server, events backend.Events) backend.Bac
 	if s.Timeout > 0 {
 		cfg.CallTimeout = s.Timeout
 	}
+	cfg.Launch, cfg.Closed = f.launcher(s)
 	if s.Transport == config.Stdio {
 		cfg.Processes = f.processes
 	}
 	return backend.New(cfg, events)
 }
 
-func (f *launchers) launcher(s *config.Server) backend.Launcher {
+// launcher returns how the server's instances are started and what ends with the last.
+func (f *launchers) launcher(s *config.Server) (backend.Launcher, func()) {
 	switch s.Transport {
 	case config.Stdio:
 		return backend.Command(f.keeper, process.Spec{
 			Name: s.Name, Command: s.Command, Args: s.Args, Dir: s.Cwd, Env: environment(s),
 			Limits: process.Limits{Memory: s.Process.Memory, CPU: s.Process.CPU},
-		})
+		}), nil
 	case config.WebSocket:
 		headers := http.Header{}
 		for name, value := range s.Headers {
@@ -60,7 +62,7 @@ func (f *launchers) launcher(s *config.Server) backend.Launcher {
 		}
 		return backend.Dial(func(ctx context.Context) (transport.Conn, error) {
 			return websocket.Dial(ctx, s.URL, headers, websocket.DialConfig{})
-		})
+		}), nil
 	}
 	var headers []string
 	for _, name := range slices.Sorted(maps.Keys(s.Headers)) {
