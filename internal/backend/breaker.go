@@ -28,6 +28,7 @@ type breaker struct {
 	mu     sync.Mutex
 	fails  int // in a row
 	open   bool
+	trying bool // when open: somebody was let through and is not back yet
 	pause  time.Duration
 	next   time.Time // when open: nothing passes before
 	reason error
@@ -53,7 +54,7 @@ func (b *breaker) allow() error {
 	if now.Before(b.next) {
 		return fmt.Errorf("%w (next attempt in %s)", b.reason, b.next.Sub(now).Round(100*time.Millisecond))
 	}
-	b.next = now.Add(b.pause)
+	b.next, b.trying = now.Add(b.pause), true
 	return nil
 }
 
@@ -64,7 +65,7 @@ func (b *breaker) success() {
 	}
 	b.mu.Lock()
 	was := b.open
-	b.fails, b.open, b.pause, b.reason = 0, false, 0, nil
+	b.fails, b.open, b.trying, b.pause, b.reason = 0, false, false, 0, nil
 	b.sound.Store(true)
 	b.mu.Unlock()
 	if was {
@@ -72,9 +73,16 @@ func (b *breaker) success() {
 	}
 }
 
-// failure counts a failure; trip opens the breaker whatever the count.
+// failure counts a failure; trip opens the breaker whatever the count. While it
+// is open, only the failure of who was let through since counts: all others
+// tell of what opened it, once more.
 func (b *breaker) failure(err error, trip bool) {
 	b.mu.Lock()
+	if b.open && !b.trying {
+		b.mu.Unlock()
+		return
+	}
+	b.trying = false
 	b.sound.Store(false)
 	b.fails++
 	was := b.open

@@ -115,7 +115,7 @@ func (r *Remote) result(l *link, call *rpc.Call, body Raw) (rpc.Result, error) {
 	f := l.features()
 	body, err := mcp.UpResult(f, call.Method, body)
 	if err != nil {
-		return rpc.Result{}, err
+		return rpc.Result{}, &client.ProtocolError{What: "the result of " + call.Method + " is not an object"}
 	}
 	if call.Method == mcp.MethodListTools {
 		body = r.learnTools(l, body)

@@ -34,16 +34,17 @@ func (r *Remote) Handle(ctx context.Context, call *rpc.Call) (res rpc.Result, er
 			r.calls.leave()
 		}
 	}()
-	res, stale, err := r.attempt(ctx, call, false)
-	if stale { // nothing was executed: greet the server anew, once
+	res, again, err := r.attempt(ctx, call, false)
+	if again { // nothing was executed, or nothing that does anything: greet the server anew, once
 		res, _, err = r.attempt(ctx, call, true)
 	}
 	return res, err
 }
 
-// attempt makes the call on its instance. stale says that the server is no
-// longer what it was when it was greeted and did not execute the call.
-func (r *Remote) attempt(ctx context.Context, call *rpc.Call, last bool) (res rpc.Result, stale bool, err error) {
+// attempt makes the call on its instance. again says that the server is no
+// longer what it was when it was greeted and did not execute the call, or that
+// it went away over a question for a list.
+func (r *Remote) attempt(ctx context.Context, call *rpc.Call, last bool) (res rpc.Result, again bool, err error) {
 	l, err := r.connect(ctx, call)
 	if err != nil {
 		return rpc.Result{}, false, r.noInstance(ctx, err)
@@ -72,6 +73,10 @@ func (r *Remote) attempt(ctx context.Context, call *rpc.Call, last bool) (res rp
 		if !last {
 			return rpc.Result{}, true, nil
 		}
+	}
+	if isCatalog(call.Method) && !last && errors.Is(err, client.ErrConnClosed) && r.pool.lost(l) {
+		r.breaker.failure(err, false)
+		return rpc.Result{}, true, nil
 	}
 	return rpc.Result{}, false, r.callError(ctx, l, call, began, err)
 }
@@ -155,8 +160,9 @@ func (r *Remote) callError(ctx context.Context, l *link, call *rpc.Call, began t
 	switch {
 	case errors.Is(err, client.ErrConnClosed), errors.Is(err, client.ErrClosed):
 		err = l.launched.explain(err)
-		r.breaker.failure(err, false)
-		r.pool.lost(l)
+		if r.pool.lost(l) { // once for all calls that were in flight
+			r.breaker.failure(err, false)
+		}
 		return r.unreachable("lost", fmt.Errorf("%w; it may have begun the call", err))
 	case errors.Is(err, client.ErrNotOffered):
 		return jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "server %q does not have method %q", r.cfg.Name, call.Method)

@@ -26,6 +26,7 @@ type link struct {
 
 	running running
 	memo    memo
+	strays  flood
 
 	// guarded by the pool's mu:
 	calls  int       // that hold it
@@ -145,6 +146,7 @@ func (r *Remote) options(l *link) []client.Option {
 		client.OnAsk(func(ctx context.Context, method string, params Raw) (Raw, error) {
 			return r.strayAsk(ctx, l, method, params)
 		}),
+		client.OnNotification(func(string, Raw) { r.stray(l) }),
 		client.ProbeTimeout(r.cfg.StartTimeout),
 		client.Reinitialize(),
 	}

@@ -229,15 +229,17 @@ func (p *pool) free(evictedBy *Slots) {
 	p.wake()
 }
 
-// lost takes out an instance whose connection broke.
-func (p *pool) lost(l *link) {
+// lost takes out an instance whose connection broke, and reports whether nobody
+// had before.
+func (p *pool) lost(l *link) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if l.out {
-		return
+		return false
 	}
 	p.forgot(l.key)
 	p.remove(l)
+	return true
 }
 
 // young is the age before which the end of an instance counts as a failed start.
@@ -257,10 +259,9 @@ func (p *pool) mourn(l *link) {
 	}
 	err := l.launched.explain(fmt.Errorf("ended after %s", time.Since(l.born).Round(time.Millisecond)))
 	p.r.cfg.Log.Warn("server ended", "server", p.r.cfg.Name, "error", err)
-	if time.Since(l.born) < young {
+	if p.lost(l) && time.Since(l.born) < young {
 		p.r.breaker.failure(err, false)
 	}
-	p.lost(l)
 }
 
 // dismiss stops the instances of one owner once they are idle.

@@ -4,9 +4,14 @@
 package backend
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -81,6 +86,59 @@ func TestHTTPSessionsSplitByCapabilities(t *testing.T) {
 	if dials, _ := d.counts(); dials != 3 { // one for lists, one for each declared set
 		t.Errorf("%d sessions, want 3", dials)
 	}
+}
+
+// TestEverySessionIsWatched: a legacy HTTP server may announce a change in the
+// session only in which it happened, and callers share several.
+func TestEverySessionIsWatched(t *testing.T) {
+	var mu sync.Mutex
+	watching := map[string]int{}
+	echo := echoServer(t, mcp.Legacy)
+	srv := newChanging(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		if m, err := jsonrpc.Decode(body, jsonrpc.Limits{}); err == nil && (m.Method == mcp.MethodSubscribe || m.Method == mcp.MethodUnsubscribe) {
+			mu.Lock()
+			if m.Method == mcp.MethodSubscribe {
+				watching[req.Header.Get(mcp.HeaderSessionID)]++
+			} else {
+				watching[req.Header.Get(mcp.HeaderSessionID)]--
+			}
+			mu.Unlock()
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(jsonrpc.AppendResult(nil, m.ID, Raw(`{}`)))
+			return
+		}
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		echo.ServeHTTP(w, req)
+	}))
+	r := newHTTPRemote(t, Config{}, srv.URL+"/mcp", HTTPConfig{})
+	call := func(c mcp.ClientCapabilities) {
+		t.Helper()
+		one := sessionCall("echo", "s1", "ada")
+		one.Peer = &rpc.Peer{Features: mcp.Latest.Features(), Capabilities: c}
+		if _, err := r.Handle(t.Context(), one); err != nil {
+			t.Fatal(err)
+		}
+	}
+	counts := func(want ...int) {
+		t.Helper()
+		mu.Lock()
+		defer mu.Unlock()
+		if got := slices.Sorted(maps.Values(watching)); !slices.Equal(got, want) {
+			t.Errorf("sessions that watch: %v, want %v", got, want)
+		}
+	}
+	call(mcp.ClientCapabilities{})
+	if err := r.Watch(t.Context(), "test://a", true); err != nil {
+		t.Fatal(err)
+	}
+	counts(1, 1) // the one for lists, and the caller's
+	call(mcp.ClientCapabilities{Roots: &mcp.RootsCapability{}})
+	counts(1, 1, 1)
+	if err := r.Watch(t.Context(), "test://a", false); err != nil {
+		t.Fatal(err)
+	}
+	counts(0, 0, 0)
 }
 
 func TestReleaseStopsTheSessionsInstance(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/holdfast-mcp/holdfast/client"
+	"github.com/holdfast-mcp/holdfast/internal/process"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -78,7 +79,7 @@ func (p *pool) startIn(ctx context.Context, g greeting, up *Launched, fresh bool
 	defer cancel()
 	var err error
 	if fresh {
-		if up, err = p.r.cfg.Launch(ctx); err != nil {
+		if up, err = p.launch(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -102,6 +103,16 @@ func (p *pool) startIn(ctx context.Context, g greeting, up *Launched, fresh bool
 		up.stop()
 	}
 	return nil, err
+}
+
+// launch launches, once more when the parent of all processes died: that is not
+// the server's fault.
+func (p *pool) launch(ctx context.Context) (*Launched, error) {
+	up, err := p.r.cfg.Launch(ctx)
+	if errors.Is(err, process.ErrKeeperDied) {
+		up, err = p.r.cfg.Launch(ctx)
+	}
+	return up, err
 }
 
 // knownEra is what a process of this server spoke last; HTTP servers are asked,

@@ -41,7 +41,7 @@ func (w *watched) all() []string {
 }
 
 // Watch subscribes to a resource or unsubscribes from it: at the common
-// instance, or, when callers have their own, at each of these.
+// instance, or, when callers may have other ones, at each.
 func (r *Remote) Watch(ctx context.Context, uri string, active bool) error {
 	r.watched.set(uri, active)
 	if r.cfg.Sharing == Shared || r.stateless() {
@@ -50,7 +50,9 @@ func (r *Remote) Watch(ctx context.Context, uri string, active bool) error {
 			return err
 		}
 		defer r.pool.release(l, nil)
-		return l.watch(ctx, uri, active)
+		if !r.divided() {
+			return l.watch(ctx, uri, active)
+		}
 	}
 	var first error
 	for _, l := range r.pool.hold() {
@@ -62,6 +64,12 @@ func (r *Remote) Watch(ctx context.Context, uri string, active bool) error {
 	return first
 }
 
+// divided reports whether calls go to several instances: sessions of a legacy
+// HTTP server are, by what their callers declared, even if they are shared.
+func (r *Remote) divided() bool {
+	return !r.stateless() && (r.cfg.Sharing != Shared || r.cfg.Processes == nil)
+}
+
 func (l *link) watch(ctx context.Context, uri string, active bool) error {
 	if active {
 		return l.client.Subscribe(ctx, uri)
@@ -71,7 +79,7 @@ func (l *link) watch(ctx context.Context, uri string, active bool) error {
 
 // rewatch subscribes a new instance to what is listened to.
 func (r *Remote) rewatch(l *link) {
-	if r.cfg.Sharing == Shared && l.key != r.commonKey() {
+	if !r.divided() && l.key != r.commonKey() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

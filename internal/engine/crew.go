@@ -6,16 +6,19 @@ package engine
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
-// maxIdle bounds the goroutines that wait for the next call.
-const maxIdle = 64
+const (
+	maxIdle = 64               // goroutines that wait for the next call
+	restful = 10 * time.Second // for so long
+)
 
 // Crew runs calls on goroutines that stay for the next one. A fresh goroutine
 // grows its stack several times on the way to a backend, which is a tenth of what
 // a proxied call costs. The zero Crew is ready; it is safe for concurrent use.
 //
-// It owns the goroutines that wait, which end with Close; one that runs a call
+// It owns the goroutines that wait, which end after some idle seconds or with Close; one that runs a call
 // ends with it after Close.
 type Crew struct {
 	init  sync.Once
@@ -40,15 +43,21 @@ func (c *Crew) Go(f func()) {
 }
 
 func (c *Crew) work(f func()) {
+	wait := time.NewTimer(restful)
+	defer wait.Stop()
 	for {
 		f()
 		if c.idle.Add(1) > maxIdle {
 			c.idle.Add(-1)
 			return
 		}
+		wait.Reset(restful)
 		select {
 		case f = <-c.jobs:
 			c.idle.Add(-1)
+		case <-wait.C:
+			c.idle.Add(-1)
+			return
 		case <-c.stop:
 			return
 		}

@@ -74,7 +74,12 @@ func TestHangingServerDelaysTheFirstListOnlySoLong(t *testing.T) {
 		for range 10 {
 			names(t, r.Gateway)
 			_, _ = ask(t, r.Gateway, mcp.MethodDiscover, "")
-			_, err := ask(t, r.Gateway, mcp.MethodCallTool, "slow__late")
+			_, err := ask(t, r.Gateway, mcp.MethodCallTool, "slow__late") // may exist: not unknown for good
+			wantCode(t, err, jsonrpc.CodeInternal)
+			if wire, _ := jsonrpc.AsError(err); wire == nil || !strings.Contains(string(wire.Data), `"slow"`) {
+				t.Errorf("%v does not name the server", err)
+			}
+			_, err = ask(t, r.Gateway, mcp.MethodCallTool, "a__late")
 			wantCode(t, err, jsonrpc.CodeInvalidParams)
 		}
 		if time.Since(start) > time.Second { // discovery's first view

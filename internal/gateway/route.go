@@ -5,6 +5,7 @@ package gateway
 
 import (
 	"context"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -30,9 +31,31 @@ func (g *Gateway) tool(ctx context.Context, call *rpc.Call) (rpc.Result, error) 
 func (g *Gateway) named(ctx context.Context, call *rpc.Call, p part) (rpc.Result, error) {
 	r, ok := g.lookUp(ctx, p, call.Target)
 	if !ok {
+		if err := g.silent(p, call.Target); err != nil {
+			return rpc.Result{}, err
+		}
 		return rpc.Result{}, unknown(p, call.Target)
 	}
 	return r.handle(ctx, call)
+}
+
+// silent returns the error of a name that may well be that of a server which
+// has listed nothing yet, nil when there is none: such a name is not unknown for good.
+func (g *Gateway) silent(p part, name string) error {
+	e := g.edition.Load()
+	for _, s := range g.sources {
+		st := e.revision.states[s.index][p]
+		if st.shelf != nil || !strings.HasPrefix(name, sanitize(s.name)+separator) {
+			continue
+		}
+		why := st.down
+		if why == "" {
+			why = "it has not answered yet"
+		}
+		return jsonrpc.Errorf(jsonrpc.CodeInternal, "server %q has not listed its %ss: %s; try again later", s.name, lists[p].noun, why).
+			WithData(map[string]any{"gateway": map[string]string{"server": s.name, "reason": "unavailable"}})
+	}
+	return nil
 }
 
 func unknown(p part, key string) error {

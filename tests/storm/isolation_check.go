@@ -1,0 +1,242 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// stdioSick are the sicknesses of the storm's server.
+var stdioSick = []string{"hang", "crash", "stillborn", "badjson", "wrongid", "badshape", "flood", "endless"}
+
+const (
+	// lateLimit is after a deadline, on a machine that floods keep busy.
+	lateLimit = 3 * time.Second
+	// What may be left of the sick ones' visit: some messages of the largest size,
+	// until the runtime gives them back, and connections to sick servers.
+	recoverLimit = 10 * time.Second
+	recoverRSS   = 4 * 64 << 10 // KiB
+	recoverFDs   = 64
+)
+
+// checkIsolation shows what can be shown without a clock: with every sickness at
+// once, each sick call fails by its own error in time, each healthy one
+// succeeds, lists are never blank and mark the sick, and Holdfast keeps nothing.
+func checkIsolation(ctx context.Context, p programs, out io.Writer) error {
+	c, err := newClinic(p)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	w, err := c.open(ctx, "all", stdioSick, slices.Concat(kinds(callSick), kinds(greetSick)))
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	l := newLedger(out)
+	v := &visit{ward: w, l: l}
+	v.well(ctx, time.Second)
+	start, err := usageOf(w.h.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	v.rounds(ctx, 3)
+	v.marked(ctx)
+	v.recovered(ctx, start)
+	if w.h.crashed() {
+		l.breach("Holdfast ended by itself:\n%s", w.h.tail(40))
+	}
+	l.table(out)
+	if err := l.verdict(); err != nil {
+		return fmt.Errorf("%w\nlast of the log:\n%s", err, w.h.tail(30))
+	}
+	return nil
+}
+
+// visit makes calls in a ward. Its goroutines end before rounds returns.
+type visit struct {
+	*ward
+	l *ledger
+}
+
+// well calls healthy servers and lists tools for a while.
+func (v *visit) well(ctx context.Context, length time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, length)
+	defer cancel()
+	v.whileWell(ctx).Wait()
+}
+
+// whileWell calls healthy servers and lists tools until ctx ends.
+func (v *visit) whileWell(ctx context.Context) *sync.WaitGroup {
+	var well sync.WaitGroup
+	for _, server := range v.healthy {
+		for _, modern := range []bool{false, true} {
+			well.Go(func() { v.stayWell(ctx, server, modern) })
+		}
+	}
+	well.Go(func() { v.keepListing(ctx) })
+	return &well
+}
+
+// rounds calls every sick server in both eras, on its own endpoint and on the
+// common one, all at once, while healthy ones are called.
+func (v *visit) rounds(ctx context.Context, n int) {
+	healthy, stop := context.WithCancel(ctx)
+	well := v.whileWell(healthy)
+	var sick sync.WaitGroup
+	for range n {
+		for _, server := range slices.Concat(v.listed, v.unknown) {
+			for _, modern := range []bool{false, true} {
+				sick.Go(func() { v.fallIll(ctx, server, "echo", v.caller(server, modern)) })
+				if slices.Contains(v.listed, server) {
+					sick.Go(func() { v.fallIll(ctx, server, server+"__echo", v.caller("", modern)) })
+				}
+			}
+		}
+		sick.Wait()
+	}
+	stop()
+	well.Wait()
+}
+
+// recovered waits until Holdfast holds about what it did before anybody fell
+// ill; large messages are given back to the system by and by.
+func (v *visit) recovered(ctx context.Context, start usage) {
+	var end usage
+	for deadline := time.Now().Add(recoverLimit); ; v.well(ctx, time.Second) {
+		end, _ = usageOf(v.h.cmd.Process.Pid)
+		if end.RSS <= start.RSS+recoverRSS && end.FDs <= start.FDs+recoverFDs {
+			v.l.say("before the sick ones %+v, after them %+v", start, end)
+			return
+		}
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			v.l.breach("Holdfast grew: %+v before the sick ones, %+v after them", start, end)
+			return
+		}
+	}
+}
+
+// stayWell calls a healthy server until ctx ends.
+func (v *visit) stayWell(ctx context.Context, server string, modern bool) {
+	c := v.caller("", modern)
+	if err := c.open(ctx); err != nil {
+		v.l.breach("open a session: %v", err)
+		return
+	}
+	for n := 0; ctx.Err() == nil; n++ {
+		text := fmt.Sprintf("%s.%t.%d", server, modern, n)
+		a, err := c.tool(ctx, server+"__echo", fmt.Sprintf(`{"Text":%q}`, text))
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			v.l.breach("%s: %v", server, err)
+		case a.Error != nil:
+			v.l.breach("%s: %d %s", server, a.Error.Code, a.Error.Message)
+		case a.Text != text:
+			v.l.breach("%s says %q, not %q", server, a.Text, text)
+		default:
+			v.l.count("healthy calls")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// keepListing looks at the common list: the healthy ones are always on it.
+func (v *visit) keepListing(ctx context.Context) {
+	c := v.caller("", true)
+	for ctx.Err() == nil {
+		tools, a, err := c.tools(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil || a.Error != nil:
+			v.l.breach("list tools: %v %v", err, a.Error)
+		default:
+			v.l.count("lists")
+			for _, server := range v.healthy {
+				if !slices.ContainsFunc(tools, func(t listedTool) bool { return t.Name == server+"__echo" }) {
+					v.l.breach("a list of %d tools lacks %s", len(tools), server)
+				}
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// fallIll calls a sick server, which costs an error that names it, in time.
+func (v *visit) fallIll(ctx context.Context, server, tool string, c *caller) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	who := fmt.Sprintf("%s (modern %t, %s)", server, c.modern, tool)
+	if err := c.open(ctx); err != nil {
+		if f, ok := errors.AsType[*failure](err); !ok || !f.names(server) { // the own endpoint of a server that never greets may refuse
+			v.l.breach("%s: open a session: %v", who, err)
+		}
+		v.l.count("sick sessions refused")
+		return
+	}
+	defer func() { _ = c.close(context.WithoutCancel(ctx)) }()
+	began := time.Now()
+	a, err := c.tool(ctx, tool, `{"Text":"are you well?"}`)
+	took := time.Since(began)
+	v.l.most("ms of a sick call at most", int(took.Milliseconds()))
+	switch {
+	case err != nil:
+		v.l.breach("%s: no answer: %v", who, err)
+	case a.Error == nil:
+		v.l.breach("%s: a result: %.200s", who, a.Result)
+	case !a.Error.names(server):
+		v.l.breach("%s: the error does not name server and reason: %d %q %+v", who, a.Error.Code, a.Error.Message, a.Error.Data)
+	case took > sickLimit+lateLimit && slices.Contains(v.listed, server):
+		v.l.breach("%s: the error took %s: %s", who, took.Round(time.Millisecond), a.Error.Message)
+	default:
+		v.l.count("sick calls: " + server + " " + a.Error.Data.Gateway.Reason)
+	}
+}
+
+// marked looks for the marks of sick servers on the common list.
+func (v *visit) marked(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for _, server := range v.listed {
+		v.fallIll(ctx, server, "echo", v.caller(server, true)) // so that it is known to be sick now
+	}
+	tools, a, err := v.caller("", true).tools(ctx)
+	if err != nil || a.Error != nil {
+		v.l.breach("list tools: %v %v", err, a.Error)
+		return
+	}
+	for _, server := range v.listed {
+		i := slices.IndexFunc(tools, func(t listedTool) bool { return t.Name == server+"__echo" })
+		if i < 0 {
+			v.l.breach("the tool of %s is no longer listed", server)
+			continue
+		}
+		var meta map[string]jsontext.Value
+		if json.Unmarshal(tools[i].Meta, &meta) != nil || meta[markUnavailable] == nil {
+			v.l.breach("the tool of %s is not marked: _meta %s", server, tools[i].Meta)
+		} else {
+			v.l.count("tools marked")
+		}
+	}
+	for _, server := range v.healthy {
+		i := slices.IndexFunc(tools, func(t listedTool) bool { return t.Name == server+"__echo" })
+		if i >= 0 && strings.Contains(string(tools[i].Meta), markUnavailable) {
+			v.l.breach("the tool of %s is marked: _meta %s", server, tools[i].Meta)
+		}
+	}
+}
