@@ -29,7 +29,9 @@ type breaker struct {
 	fails  int // in a row
 	open   bool
 	trying bool // when open: somebody was let through and is not back yet
+	start  bool // opened by a failed start, not by calls
 	pause  time.Duration
+	failed time.Time // the last failure
 	next   time.Time // when open: nothing passes before
 	reason error
 }
@@ -58,17 +60,26 @@ func (b *breaker) allow() error {
 	return nil
 }
 
-// success closes the breaker.
-func (b *breaker) success() {
+// success closes the breaker. That of a mere list is a weak one: a server that
+// answers it and dies over each call is not well. It closes what a failed start
+// opened, and what calls did only when none has failed for a while.
+func (b *breaker) success(weak bool) {
 	if b.sound.Load() {
 		return
 	}
 	b.mu.Lock()
 	was := b.open
-	b.fails, b.open, b.trying, b.pause, b.reason = 0, false, false, 0, nil
-	b.sound.Store(true)
+	b.trying = false
+	switch {
+	case !weak, was && b.start:
+		b.fails, b.open, b.pause, b.reason = 0, false, 0, nil
+		b.sound.Store(true)
+	case was && time.Since(b.failed) > maxPause:
+		b.fails, b.open = tolerated, false // the next failure opens it again, for longer
+	}
+	closed := was && !b.open
 	b.mu.Unlock()
-	if was {
+	if closed {
 		b.changed()
 	}
 }
@@ -85,9 +96,10 @@ func (b *breaker) failure(err error, trip bool) {
 	b.trying = false
 	b.sound.Store(false)
 	b.fails++
+	b.failed = time.Now()
 	was := b.open
 	if b.open || trip || b.fails > tolerated {
-		b.open = true
+		b.open, b.start = true, trip
 		b.pause = min(max(2*b.pause, firstPause), maxPause)
 		b.next = time.Now().Add(b.pause)
 		b.reason = err

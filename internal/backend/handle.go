@@ -110,7 +110,7 @@ func (l *link) isStale(ctx context.Context, err error) bool {
 
 // received takes in a result.
 func (r *Remote) received(call *rpc.Call, res rpc.Result) {
-	r.breaker.success()
+	r.breaker.success(isCatalog(call.Method))
 	r.lists.put(call, res)
 }
 
@@ -150,7 +150,7 @@ const silence = 10 * time.Second
 // that means for the calls to come.
 func (r *Remote) callError(ctx context.Context, l *link, call *rpc.Call, began time.Time, err error) error {
 	if wire, ok := jsonrpc.AsError(err); ok && wire.FromPeer() {
-		r.breaker.success()
+		r.breaker.success(isCatalog(call.Method))
 		up := mcp.UpError(l.features(), call.Method, wire)
 		if wire.Code == mcp.CodeResourceNotFound {
 			up = mcp.WithURI(up, call.Target)

@@ -447,7 +447,7 @@ func TestBreaker(t *testing.T) {
 		if b.allow() != nil {
 			t.Error("the pause grew too much")
 		}
-		b.success()
+		b.success(false)
 		if b.allow() != nil || !b.status().Up || changes != 2 {
 			t.Errorf("not closed by a success (changes %d)", changes)
 		}
@@ -463,7 +463,7 @@ func BenchmarkCallPath(b *testing.B) {
 		if r.allow() != nil || h.enter(ctx) != nil {
 			b.Fatal()
 		}
-		r.success()
+		r.success(false)
 		h.leave()
 	}
 }

@@ -117,3 +117,37 @@ func TestFloodEndsTheInstance(t *testing.T) {
 	}
 	t.Error("the flood goes on")
 }
+
+// TestListsDoNotHealACrashLoop: a server that answers lists and dies over calls
+// is kept away from, until a call works or none has failed for a while.
+func TestListsDoNotHealACrashLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(func() {})
+		bad := errors.New("died")
+		for range tolerated + 1 {
+			b.failure(bad, false)
+			b.success(true)
+		}
+		if b.status().Up {
+			t.Error("lists have healed it")
+		}
+		time.Sleep(maxPause + time.Second)
+		if b.success(true); !b.status().Up {
+			t.Error("still open after a quiet time")
+		}
+		if b.failure(bad, false); b.status().Up {
+			t.Error("one more death did not open it")
+		}
+		time.Sleep(2 * firstPause)
+		if b.allow() != nil {
+			t.Error("nobody is let through")
+		}
+		if b.success(false); !b.status().Up {
+			t.Error("a call's success did not close it")
+		}
+		b.failure(bad, true)
+		if b.success(true); !b.status().Up {
+			t.Error("after a failed start, a list's success did not close it")
+		}
+	})
+}
