@@ -6,6 +6,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -30,6 +31,7 @@ type CallOptions struct {
 	// token of the caller's params. Without it progress is dropped and log messages
 	// go to the client's handler.
 	OnNotify func(method string, params Raw)
+	takes    []string // the methods that OnNotify is for; nil for all
 	// Progress asks for progress even when params carry no progressToken.
 	Progress bool
 	// OnAsk answers the server's questions during this call, instead of the client's
@@ -102,6 +104,9 @@ func onCallNotification(method string, set func(*CallOptions), handle func(Raw))
 	return callOption(func(o *CallOptions) {
 		set(o)
 		next := o.OnNotify
+		if next == nil || o.takes != nil {
+			o.takes = append(slices.Clip(o.takes), method) // the rest stays the client's
+		}
 		o.OnNotify = func(m string, params Raw) {
 			switch {
 			case m == method:

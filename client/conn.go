@@ -10,6 +10,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -125,9 +126,17 @@ func (m *mux) roundTrip(ctx context.Context, f *flight, params Raw) (Raw, error)
 	result, err := f.wait(ctx)
 	if err != nil && ctx.Err() != nil && f.req.method != mcp.MethodInitialize {
 		m.sendCancelled(f.id, context.Cause(ctx))
+		if f.req.listen { // who asked waits for the server to be through with it: see listener.alter
+			last, cancel := context.WithTimeout(m.group.ctx, lastWord)
+			_, _ = f.wait(last)
+			cancel()
+		}
 	}
 	return result, err
 }
+
+// lastWord is how long a cancelled listen request may take to be answered.
+const lastWord = time.Second
 
 func (m *mux) dispatch(ctx context.Context, f *flight, message []byte) error {
 	if m.poster == nil {
@@ -230,10 +239,12 @@ func (m *mux) response(msg *jsonrpc.Message) {
 
 // owner returns the request that a notification belongs to, nil when that is
 // not known. A log message names none, nor does the word that a page is done: it
-// is the only call's in flight, if there is just one.
+// is the only call's in flight that it can be for, if there is just one.
 func (m *mux) owner(msg *jsonrpc.Message) *flight {
 	switch msg.Method {
-	case mcp.NotificationMessage, mcp.NotificationElicitationComplete:
+	case mcp.NotificationMessage:
+		return m.flights.only(func(f *flight) bool { return !f.req.listen && !f.quiet })
+	case mcp.NotificationElicitationComplete:
 		return m.flights.only(func(f *flight) bool { return !f.req.listen })
 	case mcp.NotificationCancelled:
 		m.listenCancelled(msg.Params)

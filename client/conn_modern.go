@@ -23,6 +23,7 @@ type modernConn struct {
 func newModernConn(m *mux, v mcp.Version) *modernConn {
 	c := &modernConn{mux: m, version: v, greeted: &hello{version: v}}
 	c.heard = newListener(m.core, c.call)
+	c.heard.disjoint = true
 	return c
 }
 

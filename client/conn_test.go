@@ -6,6 +6,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -198,6 +199,29 @@ func TestConnGarbage(t *testing.T) {
 	})
 }
 
+// TestConnQuietCallsDoNotLog: a modern server logs for those calls only that ask for it.
+func TestConnQuietCallsDoNotLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := connect(t, Conn(modernPipe(func(m jsonrpc.Message, send func([]byte)) {
+			if m.Method == mcp.MethodCallTool {
+				send(notification(mcp.NotificationMessage, `{"level":"info","data":"x"}`))
+				send(result(m, textResult))
+			}
+		})))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _, _ = c.ListPrompts(ctx, nil) }() // never answered
+		synctest.Wait()
+		heard := 0
+		if _, err := c.CallTool(t.Context(), "t", nil, OnCallLog("info", func(LogMessage) { heard++ })); err != nil {
+			t.Fatal(err)
+		}
+		if heard != 1 {
+			t.Errorf("%d messages", heard)
+		}
+	})
+}
+
 func TestConnListen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var listens []jsonrpc.Message
@@ -229,6 +253,57 @@ func TestConnListen(t *testing.T) {
 		synctest.Wait()
 		if len(listens) != 2 || heard != 2 { // once for the gap
 			t.Errorf("%d requests, heard %d times", len(listens), heard)
+		}
+	})
+}
+
+// TestConnListenRequestsAreDisjoint: on one connection, the official Go SDK's
+// servers forget what all listen requests asked for when one of them ends.
+func TestConnListenRequestsAreDisjoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []string
+		open := map[string]jsonrpc.Message{}
+		updates := 0
+		c := connect(t, Conn(modernPipe(func(m jsonrpc.Message, send func([]byte)) {
+			meta := `{"_meta":{"io.modelcontextprotocol/subscriptionId":` + m.ID.String() + `}`
+			switch m.Method {
+			case mcp.MethodListen:
+				open[m.ID.String()] = m
+				filter, _ := jsonrpc.Get(m.Params, "notifications")
+				got = append(got, string(filter))
+				send(notification(mcp.NotificationAcknowledged, meta+`,"notifications":`+string(filter)+`}`))
+			case mcp.NotificationCancelled:
+				id, _ := jsonrpc.Get(m.Params, "requestId")
+				got = append(got, fmt.Sprintf("end of one of %d", len(open)))
+				send(result(open[string(id)], `{"resultType":"complete"}`))
+				delete(open, string(id))
+			}
+		})), OnResourceUpdated(func(string) { updates++ }))
+		if err := c.Listen(t.Context(), Filter{Tools: true}); err != nil {
+			t.Fatal(err)
+		}
+		for _, change := range []func(context.Context, string) error{c.Subscribe, c.Unsubscribe} {
+			for _, uri := range []string{"test://a", "test://b"} {
+				if err := change(t.Context(), uri); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		synctest.Wait()
+		want := []string{
+			`{"toolsListChanged":true}`,
+			`{"resourceSubscriptions":["test://a"]}`,
+			`{"resourceSubscriptions":["test://b"]}`,
+			"end of one of 3", "end of one of 2", "end of one of 1",
+			`{"toolsListChanged":true,"resourceSubscriptions":["test://b"]}`,
+			"end of one of 1",
+			`{"toolsListChanged":true}`,
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("requests (-want +got):\n%s", diff)
+		}
+		if updates != 1 { // what may have been missed of test://b
+			t.Errorf("%d updates", updates)
 		}
 	})
 }
@@ -273,6 +348,13 @@ func TestConnCallLog(t *testing.T) {
 		synctest.Wait()
 		if own != 1 || others != 1 {
 			t.Errorf("%d messages for the call, %d others", own, others)
+		}
+		if _, err := c.CallTool(t.Context(), "t", nil, OnProgress(func(Progress) {})); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if own != 1 || others != 3 { // who follows progress does not take the messages
+			t.Errorf("with progress followed, %d messages for the call, %d others", own, others)
 		}
 	})
 }

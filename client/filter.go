@@ -35,6 +35,22 @@ func (f Filter) equal(g Filter) bool {
 		slices.Equal(f.URIs, g.URIs) && slices.Equal(f.TaskIDs, g.TaskIDs)
 }
 
+// beyond returns what f asks for and g does not, and whether f asks for all that
+// g does.
+func (f Filter) beyond(g Filter) (Filter, bool) {
+	grows := (f.Tools || !g.Tools) && (f.Prompts || !g.Prompts) && (f.Resources || !g.Resources)
+	f.Tools, f.Prompts, f.Resources = f.Tools && !g.Tools, f.Prompts && !g.Prompts, f.Resources && !g.Resources
+	f.URIs, grows = without(f.URIs, g.URIs, grows)
+	f.TaskIDs, grows = without(f.TaskIDs, g.TaskIDs, grows)
+	return f, grows
+}
+
+// without returns what all has and some has not; grows stays if all has all of some.
+func without(all, some []string, grows bool) ([]string, bool) {
+	rest := slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(some, s) })
+	return rest, grows && !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(all, s) })
+}
+
 // listenParams are the params of subscriptions/listen.
 //
 // spec 2026-07-28 basic/utilities/subscriptions.

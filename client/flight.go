@@ -5,6 +5,7 @@ package client
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -40,6 +41,7 @@ type flight struct {
 	req    *request
 	meta   Raw  // the caller's _meta, nil when it gave none
 	token  Raw  // the caller's progress token, nil when it gave none
+	quiet  bool // modern, and asks for no log messages: the server must send none for it
 	inline bool // the caller's goroutine reads the flight's stream, and delivers between messages
 
 	mu      sync.Mutex
@@ -148,7 +150,8 @@ func (f *flight) wireParams() Raw {
 // hears reports whether a notification on the flight's own stream is for it
 // rather than for the client at large.
 func (f *flight) hears(method string) bool {
-	if f.req.opts.OnNotify == nil {
+	takes := f.req.opts.takes
+	if f.req.opts.OnNotify == nil || takes != nil && !slices.Contains(takes, method) {
 		return false
 	}
 	return f.req.listen || method == mcp.NotificationProgress || method == mcp.NotificationMessage ||

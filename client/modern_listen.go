@@ -47,9 +47,12 @@ type listener struct {
 	core *core
 	call func(ctx context.Context, r *request) (Raw, error)
 
+	// disjoint is set where all requests come to one session of the server: see alter.
+	disjoint bool
+
 	turn   chan struct{} // holds one token: who has it may use the fields below
 	filter Filter
-	stop   context.CancelFunc // ends the present request; nil when there is none
+	stops  []func() // end the present requests; one at most, unless disjoint
 }
 
 func newListener(k *core, call func(context.Context, *request) (Raw, error)) *listener {
@@ -67,29 +70,73 @@ func (l *listener) set(ctx context.Context, f Filter) error {
 	if f.equal(l.filter) {
 		return nil
 	}
-	stop := context.CancelFunc(nil)
+	if l.disjoint {
+		return l.alter(ctx, f)
+	}
+	var stops []func()
 	if f.wanted() {
-		var err error
-		if stop, err = l.open(ctx, f); err != nil {
+		stop, err := l.open(ctx, f)
+		if err != nil {
 			return err
 		}
+		stops = append(stops, stop)
 	}
-	if l.stop != nil {
-		l.stop()
-	}
-	l.filter, l.stop = f.clone(), stop
+	l.end()
+	l.filter, l.stops = f.clone(), stops
 	return nil
 }
 
-// open starts a request and waits for its acknowledgement.
-func (l *listener) open(ctx context.Context, f Filter) (context.CancelFunc, error) {
+// end ends the present requests.
+func (l *listener) end() {
+	for _, stop := range l.stops {
+		stop()
+	}
+	l.filter, l.stops = Filter{}, nil
+}
+
+// alter is set for requests that share a session of the server, as on stdio.
+// There, the official Go SDK (1.8) takes the end of a request for the end of
+// all that any other one asked for too. So requests never overlap: what is new is
+// asked for beside the rest, and to ask for less all are ended first. What may have
+// been missed meanwhile counts as changed.
+func (l *listener) alter(ctx context.Context, f Filter) error {
+	if more, grows := f.beyond(l.filter); grows {
+		if !more.wanted() {
+			return nil // the same in another order
+		}
+		stop, err := l.open(ctx, more)
+		if err != nil {
+			return err
+		}
+		l.filter, l.stops = f.clone(), append(l.stops, stop)
+		return nil
+	}
+	l.end()
+	if !f.wanted() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(l.core.group.ctx, farewell) // the caller's end must not be the others'
+	defer cancel()
+	stop, err := l.open(ctx, f)
+	if err != nil {
+		return err
+	}
+	l.filter, l.stops = f.clone(), []func(){stop}
+	f.gap(l.core.inbox)
+	return nil
+}
+
+// open starts a request and waits for its acknowledgement. It returns what ends
+// the request, and waits for that where requests are disjoint.
+func (l *listener) open(ctx context.Context, f Filter) (func(), error) {
 	params, err := f.listenParams()
 	if err != nil {
 		return nil, err
 	}
 	run, stop := context.WithCancel(l.core.group.ctx)
 	first := make(chan error, 1)
-	if !l.core.group.start(func(context.Context) { l.keep(run, f, params, first) }) {
+	done := make(chan struct{})
+	if !l.core.group.start(func(context.Context) { defer close(done); l.keep(run, f, params, first) }) {
 		stop()
 		return nil, ErrClosed
 	}
@@ -102,7 +149,12 @@ func (l *listener) open(ctx context.Context, f Filter) (context.CancelFunc, erro
 		stop()
 		return nil, err
 	}
-	return stop, nil
+	return func() {
+		stop()
+		if l.disjoint {
+			<-done
+		}
+	}, nil
 }
 
 // keep repeats the request until ctx ends. The outcome of its first

@@ -29,7 +29,7 @@ func (k *core) modernParams(f *flight, v mcp.Version) Raw {
 	if level == "" {
 		level, _ = k.level.Load().(mcp.LogLevel)
 	}
-	if level != "" && !f.req.listen {
+	if f.quiet = level == "" || f.req.listen; !f.quiet {
 		edits = append(edits, jsonrpc.Edit{Name: mcp.MetaLogLevel, Value: jsonrpc.AppendString(nil, string(level))})
 	}
 	const names = 256 // more than the names of all edits take

@@ -41,7 +41,8 @@ type Event struct {
 
 // Watcher learns when a topic gains its first and loses its last subscriber, so
 // that a source need only be watched while somebody listens. It is called
-// without locks held, possibly concurrently for different topics.
+// without the hub's lock held, in order for one topic, possibly concurrently for
+// different ones. Who subscribes waits for it.
 type Watcher func(topic Topic, active bool)
 
 // Hub is safe for concurrent use. The zero Hub is ready.
@@ -49,13 +50,29 @@ type Hub struct {
 	mu      sync.RWMutex
 	topics  map[Topic]map[*Subscriber]struct{}
 	watcher Watcher
+	out     func(Event) // to other nodes; nil for nobody
+	watches map[Topic]*watch
 }
 
 // Watch sets the hub's watcher. It is called before the hub is in use.
 func (h *Hub) Watch(w Watcher) { h.watcher = w }
 
-// Publish hands e to everyone who listens to its topic.
+// Share makes every event that is published here go to out too, which must not
+// block: it tells the hubs of other nodes, which Deliver it. It is called before
+// the hub is in use.
+func (h *Hub) Share(out func(Event)) { h.out = out }
+
+// Publish hands e to everyone who listens to its topic, on every node that
+// shares this hub's events.
 func (h *Hub) Publish(e Event) {
+	h.Deliver(e)
+	if h.out != nil {
+		h.out(e)
+	}
+}
+
+// Deliver hands e to everyone who listens to its topic on this node.
+func (h *Hub) Deliver(e Event) {
 	h.mu.RLock()
 	subscribers := make([]*Subscriber, 0, len(h.topics[e.Topic]))
 	for s := range h.topics[e.Topic] {
@@ -81,16 +98,12 @@ func (h *Hub) add(t Topic, s *Subscriber) {
 	if h.topics == nil {
 		h.topics = map[Topic]map[*Subscriber]struct{}{}
 	}
-	set, first := h.topics[t], false
-	if set == nil {
-		set, first = map[*Subscriber]struct{}{}, true
-		h.topics[t] = set
+	if h.topics[t] == nil {
+		h.topics[t] = map[*Subscriber]struct{}{}
 	}
-	set[s] = struct{}{}
+	h.topics[t][s] = struct{}{}
 	h.mu.Unlock()
-	if first && h.watcher != nil {
-		h.watcher(t, true)
-	}
+	h.tell(t)
 }
 
 func (h *Hub) remove(t Topic, s *Subscriber) {
@@ -101,8 +114,51 @@ func (h *Hub) remove(t Topic, s *Subscriber) {
 		delete(h.topics, t)
 	}
 	h.mu.Unlock()
-	if last && h.watcher != nil {
-		h.watcher(t, false)
+	if last {
+		h.tell(t)
+	}
+}
+
+// watch is what the watcher has been told of one topic.
+type watch struct {
+	mu     sync.Mutex // held while telling, so that it is told in order
+	active bool
+
+	users int // who hold it; guarded by the hub's mu
+}
+
+// tell tells the watcher whether somebody listens to t, if that is news to it.
+// When it returns, the watcher knows at least what was so at the beginning.
+func (h *Hub) tell(t Topic) {
+	if h.watcher == nil {
+		return
+	}
+	h.mu.Lock()
+	w := h.watches[t]
+	if w == nil {
+		if h.watches == nil {
+			h.watches = map[Topic]*watch{}
+		}
+		w = &watch{}
+		h.watches[t] = w
+	}
+	w.users++
+	h.mu.Unlock()
+
+	w.mu.Lock()
+	h.mu.RLock()
+	active := len(h.topics[t]) > 0
+	h.mu.RUnlock()
+	if active != w.active {
+		w.active = active
+		h.watcher(t, active)
+	}
+	w.mu.Unlock()
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if w.users--; w.users == 0 && !active {
+		delete(h.watches, t)
 	}
 }
 

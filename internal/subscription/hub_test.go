@@ -95,3 +95,28 @@ func TestConcurrentUse(t *testing.T) {
 		t.Errorf("%d topics are left", len(h.topics))
 	}
 }
+
+// TestWatcherIsToldInOrder: the last listener leaves while another one comes.
+func TestWatcherIsToldInOrder(t *testing.T) {
+	var told []bool // written by the watcher only, one call at a time
+	leaving, hold := make(chan struct{}), make(chan struct{})
+	var h Hub
+	h.Watch(func(_ Topic, active bool) {
+		if !active {
+			close(leaving)
+			<-hold
+		}
+		told = append(told, active)
+	})
+	topic := Topic{Kind: Resource, Key: "a:1"}
+	first := h.Subscribe(topic)
+	var wg sync.WaitGroup
+	wg.Go(first.Close)
+	<-leaving
+	wg.Go(func() { h.Subscribe(topic) })
+	close(hold)
+	wg.Wait()
+	if !told[len(told)-1] {
+		t.Errorf("somebody listens, and the watcher was told %v", told)
+	}
+}

@@ -40,6 +40,7 @@ const (
 	legacyTS sdk = "legacy.mjs"
 	modernTS sdk = "modern.mjs"
 	goSDK    sdk = "gosdk"
+	own      sdk = "own" // Holdfast's
 )
 
 // dialect is a way for a client to speak: which program, told which era, speaking which revision in the end.
@@ -76,18 +77,21 @@ type reply struct {
 	OK     bool           `json:"ok"`
 	Result jsontext.Value `json:"result"`
 	Error  struct {
-		Code    any    `json:"code"`
-		Message string `json:"message"`
+		Code    any            `json:"code"`
+		Message string         `json:"message"`
+		Data    jsontext.Value `json:"data"`
 	} `json:"error"`
 	Events []event `json:"events"`
 }
 
 // event is something that the server sent by itself.
 type event struct {
-	Kind     string  `json:"kind"`
-	Message  string  `json:"message"`
-	URI      string  `json:"uri"`
-	Progress float64 `json:"progress"`
+	Kind     string         `json:"kind"`
+	Message  string         `json:"message"`
+	URI      string         `json:"uri"`
+	Level    string         `json:"level"`
+	Data     jsontext.Value `json:"data"`
+	Progress float64        `json:"progress"`
 }
 
 // kinds returns the kinds of the events in order.
@@ -127,6 +131,16 @@ func (r reply) text(t *testing.T) string {
 	return strings.Join(lines, "\n")
 }
 
+// failed reports whether the result of a call step is the tool's error.
+func (r reply) failed(t *testing.T) bool {
+	t.Helper()
+	var result struct {
+		IsError bool `json:"isError"`
+	}
+	decode(t, r.Result, &result)
+	return result.IsError
+}
+
 func decode(t *testing.T, data jsontext.Value, into any) {
 	t.Helper()
 	if err := json.Unmarshal(data, into); err != nil {
@@ -141,6 +155,7 @@ type peer struct {
 	pid   int
 	in    io.WriteCloser
 	lines chan []byte
+	seen  []event // of all steps so far
 }
 
 // startPeer starts a client program.
@@ -182,8 +197,8 @@ func startPeer(t *testing.T, kind sdk) *peer {
 // packages, because Node looks for packages from the script's place.
 func command(t *testing.T, kind sdk) *exec.Cmd {
 	t.Helper()
-	if kind == goSDK {
-		return exec.Command(binary(t, "tests/e2e/gosdk"))
+	if kind == goSDK || kind == own {
+		return exec.Command(binary(t, "tests/e2e/"+string(kind)))
 	}
 	tree := packages(t)
 	dir := t.TempDir()
@@ -213,6 +228,7 @@ func (p *peer) try(s step) reply {
 		}
 		var r reply
 		decode(p.t, answer, &r)
+		p.seen = append(p.seen, r.Events...)
 		return r
 	case <-time.After(replyTimeout):
 		p.t.Fatalf("step %s: no answer within %v", line, replyTimeout)

@@ -66,9 +66,16 @@ func freeAddress(t *testing.T) string {
 // the end of the test; its output is shown when the test failed.
 func serve(t *testing.T, addr, bin string, args ...string) *service {
 	t.Helper()
-	s := &service{addr: addr, cmd: exec.Command(bin, args...), done: make(chan struct{}), log: new(lockedBuffer)}
+	return serveCommand(t, addr, exec.Command(bin, args...))
+}
+
+// serveCommand is serve for a command that gets its address in some other way.
+func serveCommand(t *testing.T, addr string, cmd *exec.Cmd) *service {
+	t.Helper()
+	bin := cmd.Path
+	s := &service{addr: addr, cmd: cmd, done: make(chan struct{}), log: new(lockedBuffer)}
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	s.cmd.Env = append(os.Environ(), "NO_COLOR=1")
+	s.cmd.Env = append(s.cmd.Environ(), "NO_COLOR=1")
 	// Children may outlive the process and hold its output: that must not hold up the test.
 	s.cmd.WaitDelay = time.Second
 	if err := s.cmd.Start(); err != nil {

@@ -30,20 +30,22 @@ const (
 
 // step is one line of input. Each operation reads the members it needs.
 type step struct {
-	Op        string   `json:"op"`
-	Transport string   `json:"transport"`
-	URL       string   `json:"url"`
-	Command   string   `json:"command"`
-	Args      jsonArgs `json:"args"`
-	Era       string   `json:"era"`
-	Answers   answers  `json:"answers"`
-	Name      string   `json:"name"`
-	URI       string   `json:"uri"`
-	Kind      string   `json:"kind"`
-	Level     string   `json:"level"`
-	Progress  bool     `json:"progress"`
-	TimeoutMS int      `json:"timeoutMs"`
-	CancelMS  *int     `json:"cancelAfterMs"`
+	Op        string                     `json:"op"`
+	Transport string                     `json:"transport"`
+	URL       string                     `json:"url"`
+	Command   string                     `json:"command"`
+	Args      jsonArgs                   `json:"args"`
+	Era       string                     `json:"era"`
+	Answers   answers                    `json:"answers"`
+	Name      string                     `json:"name"`
+	URI       string                     `json:"uri"`
+	Kind      string                     `json:"kind"`
+	Level     string                     `json:"level"`
+	Ref       *mcp.CompleteReference     `json:"ref"`
+	Argument  mcp.CompleteParamsArgument `json:"argument"`
+	Progress  bool                       `json:"progress"`
+	TimeoutMS int                        `json:"timeoutMs"`
+	CancelMS  *int                       `json:"cancelAfterMs"`
 }
 
 // jsonArgs is the arguments of a call (an object) or of a command (a list).
@@ -65,8 +67,9 @@ type answer struct {
 }
 
 type failure struct {
-	Code    any    `json:"code,omitempty"`
-	Message string `json:"message"`
+	Code    any             `json:"code,omitempty"`
+	Message string          `json:"message"`
+	Data    json.RawMessage `json:"data,omitempty"`
 }
 
 // events collects what the server sends by itself.
@@ -128,6 +131,23 @@ func (e *events) await(ctx context.Context, kind string) (map[string]any, error)
 type peer struct {
 	events  *events
 	session *mcp.ClientSession
+	level   mcp.LoggingLevel // of the log messages to ask a modern server for with every call
+
+	mu    sync.Mutex
+	given answers
+}
+
+// say changes the answers.
+func (p *peer) say(given answers) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.given = given
+}
+
+func (p *peer) said() answers {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.given
 }
 
 func main() {
@@ -157,7 +177,7 @@ func describe(err error) *failure {
 	f := &failure{Message: err.Error()}
 	var wire *jsonrpc.Error
 	if errors.As(err, &wire) {
-		f.Code = wire.Code
+		f.Code, f.Data = wire.Code, wire.Data
 	}
 	return f
 }
@@ -183,12 +203,23 @@ func (p *peer) do(ctx context.Context, s step) (any, error) {
 		return p.call(ctx, s)
 	case "read":
 		return p.session.ReadResource(ctx, &mcp.ReadResourceParams{URI: s.URI})
+	case "answers":
+		p.say(s.Answers)
+		return struct{}{}, nil
+	case "prompt":
+		args := map[string]string{}
+		if err := json.Unmarshal(s.Args, &args); err != nil {
+			return nil, err
+		}
+		return p.session.GetPrompt(ctx, &mcp.GetPromptParams{Name: s.Name, Arguments: args})
+	case "complete":
+		return p.session.Complete(ctx, &mcp.CompleteParams{Ref: s.Ref, Argument: s.Argument})
 	case "subscribe":
 		return struct{}{}, p.session.Subscribe(ctx, &mcp.SubscribeParams{URI: s.URI})
 	case "unsubscribe":
 		return struct{}{}, p.session.Unsubscribe(ctx, &mcp.UnsubscribeParams{URI: s.URI})
 	case "logLevel":
-		return struct{}{}, p.session.SetLoggingLevel(ctx, &mcp.SetLoggingLevelParams{Level: mcp.LoggingLevel(s.Level)})
+		return struct{}{}, p.logLevel(ctx, mcp.LoggingLevel(s.Level))
 	case "await":
 		return p.events.await(ctx, s.Kind)
 	case "close":
@@ -199,7 +230,8 @@ func (p *peer) do(ctx context.Context, s step) (any, error) {
 
 // connect opens the session: in the modern era, in the legacy era, or (era "auto") as the SDK finds out.
 func (p *peer) connect(ctx context.Context, s step) (any, error) {
-	client := mcp.NewClient(&mcp.Implementation{Name: "holdfast-e2e-gosdk", Version: "1.0.0"}, p.options(s.Answers))
+	p.say(s.Answers)
+	client := mcp.NewClient(&mcp.Implementation{Name: "holdfast-e2e-gosdk", Version: "1.0.0"}, p.options())
 	for _, uri := range s.Answers.Roots {
 		client.AddRoots(&mcp.Root{URI: uri})
 	}
@@ -247,22 +279,24 @@ func newTransport(s step) (mcp.Transport, error) {
 }
 
 // options answers the server's questions and notes its notifications.
-func (p *peer) options(given answers) *mcp.ClientOptions {
+func (p *peer) options() *mcp.ClientOptions {
 	return &mcp.ClientOptions{
 		ElicitationHandler: func(_ context.Context, req *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
 			p.events.add("elicit", map[string]any{"message": req.Params.Message, "schema": req.Params.RequestedSchema})
-			if given.Elicit != nil {
-				return given.Elicit, nil
+			if say := p.said().Elicit; say != nil {
+				return say, nil
 			}
 			return &mcp.ElicitResult{Action: "decline"}, nil
 		},
 		CreateMessageHandler: func(_ context.Context, req *mcp.CreateMessageRequest) (*mcp.CreateMessageResult, error) {
 			p.events.add("sample", map[string]any{"messages": req.Params.Messages})
 			return &mcp.CreateMessageResult{
-				Role: "assistant", Model: "test-model", StopReason: "endTurn", Content: &mcp.TextContent{Text: given.Sample},
+				Role: "assistant", Model: "test-model", StopReason: "endTurn", Content: &mcp.TextContent{Text: p.said().Sample},
 			}, nil
 		},
-		ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { p.events.add("tools_changed", nil) },
+		ToolListChangedHandler:     func(context.Context, *mcp.ToolListChangedRequest) { p.events.add("tools_changed", nil) },
+		PromptListChangedHandler:   func(context.Context, *mcp.PromptListChangedRequest) { p.events.add("prompts_changed", nil) },
+		ResourceListChangedHandler: func(context.Context, *mcp.ResourceListChangedRequest) { p.events.add("resources_changed", nil) },
 		ResourceUpdatedHandler: func(_ context.Context, req *mcp.ResourceUpdatedNotificationRequest) {
 			p.events.add("updated", map[string]any{"uri": req.Params.URI})
 		},
@@ -275,6 +309,15 @@ func (p *peer) options(given answers) *mcp.ClientOptions {
 			})
 		},
 	}
+}
+
+// logLevel tells a legacy server; a modern one is told with every call.
+func (p *peer) logLevel(ctx context.Context, level mcp.LoggingLevel) error {
+	if p.session.InitializeResult().ProtocolVersion >= modernVersion {
+		p.level = level
+		return nil
+	}
+	return p.session.SetLoggingLevel(ctx, &mcp.SetLoggingLevelParams{Level: level})
 }
 
 // list returns the names of all entries of a list, page after page.
@@ -313,6 +356,12 @@ func (p *peer) call(ctx context.Context, s step) (any, error) {
 	}
 	if s.Progress {
 		params.SetProgressToken("e2e-" + s.Name)
+	}
+	if p.level != "" {
+		if params.Meta == nil {
+			params.Meta = mcp.Meta{}
+		}
+		params.Meta[mcp.MetaKeyLogLevel] = string(p.level)
 	}
 	if s.CancelMS != nil {
 		var cancel context.CancelFunc

@@ -21,6 +21,7 @@ import {
 import { Events, answers, callOptions, run } from './peer.mjs';
 
 const events = new Events();
+let answer; // what the client says when it is asked
 let client;
 let transport;
 
@@ -36,7 +37,7 @@ function newTransport(step) {
 }
 
 async function connect(step) {
-  const answer = answers(step.answers, events);
+  answer = answers(step.answers, events);
   const capabilities = { elicitation: {}, sampling: {}, roots: { listChanged: true } };
   client = new Client({ name: 'holdfast-e2e-legacy', version: '1.0.0' }, { capabilities });
   client.setRequestHandler(ElicitRequestSchema, (request) => answer.elicit(request.params));
@@ -62,6 +63,7 @@ async function connect(step) {
 await run(
   {
     connect,
+    answers: (step) => answer.give(step.answers),
     tools: async () => ({ names: (await client.listTools()).tools.map((tool) => tool.name) }),
     call: (step) =>
       client.callTool({ name: step.name, arguments: step.args }, CallToolResultSchema, callOptions(step, events)),
@@ -69,6 +71,7 @@ await run(
     read: (step) => client.readResource({ uri: step.uri }),
     prompts: async () => ({ names: (await client.listPrompts()).prompts.map((prompt) => prompt.name) }),
     prompt: (step) => client.getPrompt({ name: step.name, arguments: step.args }),
+    complete: (step) => client.complete({ ref: step.ref, argument: step.argument }),
     subscribe: (step) => client.subscribeResource({ uri: step.uri }),
     unsubscribe: (step) => client.unsubscribeResource({ uri: step.uri }),
     logLevel: (step) => client.setLoggingLevel(step.level),

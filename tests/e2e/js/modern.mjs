@@ -11,7 +11,9 @@ import { Events, answers, callOptions, run } from './peer.mjs';
 const modernVersion = '2026-07-28';
 
 const events = new Events();
+let answer; // what the client says when it is asked
 const subscriptions = new Map(); // URI → open subscription
+let level; // of the log messages to ask for with every call
 let client;
 let transport;
 
@@ -30,7 +32,7 @@ function newTransport(step) {
 }
 
 async function connect(step) {
-  const answer = answers(step.answers, events);
+  answer = answers(step.answers, events);
   const mode = { modern: { pin: modernVersion }, legacy: 'legacy' }[step.era] ?? 'auto';
   client = new Client(
     { name: 'holdfast-e2e-modern', version: '1.0.0' },
@@ -72,6 +74,17 @@ async function unsubscribe(step) {
   subscriptions.delete(step.uri);
 }
 
+async function logLevel(step) {
+  if (!modern()) return client.setLoggingLevel(step.level);
+  level = step.level;
+}
+
+function call(step) {
+  const params = { name: step.name, arguments: step.args };
+  if (level) params._meta = { 'io.modelcontextprotocol/logLevel': level };
+  return client.callTool(params, callOptions(step, events));
+}
+
 async function listen(step) {
   const subscription = await client.listen(step.filter);
   subscription.closed.then((how) => events.add('subscription_closed', { how }));
@@ -81,16 +94,18 @@ async function listen(step) {
 await run(
   {
     connect,
+    answers: (step) => answer.give(step.answers),
     tools: async () => ({ names: (await client.listTools()).tools.map((tool) => tool.name) }),
-    call: (step) => client.callTool({ name: step.name, arguments: step.args }, callOptions(step, events)),
+    call,
     resources: async () => ({ names: (await client.listResources()).resources.map((resource) => resource.uri) }),
     read: (step) => client.readResource({ uri: step.uri }),
     prompts: async () => ({ names: (await client.listPrompts()).prompts.map((prompt) => prompt.name) }),
     prompt: (step) => client.getPrompt({ name: step.name, arguments: step.args }),
+    complete: (step) => client.complete({ ref: step.ref, argument: step.argument }),
     subscribe,
     unsubscribe,
     listen,
-    logLevel: (step) => client.setLoggingLevel(step.level),
+    logLevel,
     terminate: () => transport.terminateSession(),
     close: () => client.close(),
   },

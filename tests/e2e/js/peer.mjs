@@ -7,7 +7,8 @@
 //   {"ok": true, "result": …, "events": […]}   or   {"ok": false, "error": {"code": …, "message": …}, "events": […]}
 //
 // events are what the server sent by itself since the last line: elicitation, sampling, roots, progress, log, updated
-// and list changes. The end of standard input ends the script without closing the session.
+// and list changes. After a logLevel step a client of the modern era asks for log messages with every call. The end of
+// standard input ends the script without closing the session.
 
 import { createInterface } from 'node:readline';
 
@@ -59,9 +60,13 @@ export function callOptions(step, events) {
   return options;
 }
 
-/** answers returns what the client says when the server asks, by the connect step's member "answers". */
+/** answers returns what the client says when the server asks, by the member "answers" of the connect step or, from then
+ *  on, of an answers step. */
 export function answers(given = {}, events) {
   return {
+    give(other = {}) {
+      given = other;
+    },
     elicit(params) {
       events.add('elicit', { message: params.message, schema: params.requestedSchema });
       return given.elicit ?? { action: 'decline' };
