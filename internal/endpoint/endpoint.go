@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/engine/legacy"
 	"github.com/holdfast-mcp/holdfast/internal/engine/modern"
+	"github.com/holdfast-mcp/holdfast/internal/peer"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/session"
@@ -39,9 +40,21 @@ type Config struct {
 	// SessionEnded is told of legacy sessions that are over for good; it must not
 	// block. Nil means nobody.
 	SessionEnded func(session string)
-	Eras         []mcp.Era      // nil means both
-	Limits       jsonrpc.Limits // zero means jsonrpc.DefaultLimits
-	Log          *slog.Logger   // nil means slog.Default
+	// Sessions keeps what sessions change, Tasks the calls that go on after their
+	// answer; endpoints may share them. Nil means memory of this endpoint alone.
+	Sessions session.Store
+	// Peers are the other nodes that serve this endpoint; Sessions must then be a
+	// session.Feed. Nil means that there are none.
+	Peers legacy.Peers
+	Tasks *task.Set
+	// Nodes are the other nodes for modern clients, whose parked calls stay at one of
+	// them, and NodesKind the kind of the streams between them: each endpoint of a
+	// node needs its own, the same at all nodes. Nil means no other nodes.
+	Nodes     peer.Peers
+	NodesKind string
+	Eras      []mcp.Era      // nil means both
+	Limits    jsonrpc.Limits // zero means jsonrpc.DefaultLimits
+	Log       *slog.Logger   // nil means slog.Default
 }
 
 // Endpoint serves one handler in every era. It is safe for concurrent use.
@@ -50,6 +63,7 @@ type Endpoint struct {
 	legacy *legacy.Protocol
 	modern *modern.Protocol
 	tasks  *task.Set
+	own    *task.Set // closed with the endpoint; nil when tasks are shared
 }
 
 var _ transport.Server = (*Endpoint)(nil)
@@ -72,12 +86,15 @@ func New(cfg Config) *Endpoint {
 		cfg.Eras = []mcp.Era{mcp.Legacy, mcp.Modern}
 	}
 	e := &Endpoint{}
-	e.tasks = task.NewSet(task.Config{Log: cfg.Log})
+	if e.tasks = cfg.Tasks; e.tasks == nil {
+		e.tasks = task.NewSet(task.Config{Log: cfg.Log})
+		e.own = e.tasks
+	}
 	var protocols []engine.Protocol
 	if slices.Contains(cfg.Eras, mcp.Legacy) {
 		e.legacy = legacy.New(legacy.Config{
 			Handler: cfg.Handler, Info: cfg.Info, Ring: cfg.Ring, Hub: cfg.Hub, Tasks: e.tasks,
-			Sessions: session.NewRegistry(session.Config{}), Ended: cfg.SessionEnded, Log: cfg.Log,
+			Sessions: session.NewRegistry(session.Config{Store: cfg.Sessions}), Peers: cfg.Peers, Ended: cfg.SessionEnded, Log: cfg.Log,
 		})
 		protocols = append(protocols, e.legacy)
 	}
@@ -89,6 +106,7 @@ func New(cfg Config) *Endpoint {
 		e.modern = modern.New(modern.Config{
 			Handler: cfg.Handler, Info: cfg.Info, Ring: cfg.Ring, Hub: cfg.Hub, Tasks: e.tasks,
 			Extensions: cfg.Extensions, Legacy: older, ToolHeaders: cfg.ToolHeaders, Log: cfg.Log,
+			Peers: cfg.Nodes, PeerKind: cfg.NodesKind,
 		})
 		protocols = append(protocols, e.modern)
 	}
@@ -117,5 +135,7 @@ func (e *Endpoint) Close() {
 	if e.modern != nil {
 		e.modern.Close() // parked calls too
 	}
-	e.tasks.Close()
+	if e.own != nil {
+		e.own.Close()
+	}
 }

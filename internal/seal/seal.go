@@ -175,3 +175,31 @@ func additional(p Purpose, binding string) []byte {
 	aad = append(aad, 0)
 	return append(aad, binding...)
 }
+
+// Use makes the ring seal with newest, and open with it and others, in place of
+// what it had. A key has 32 bytes.
+func (r *Ring) Use(newest []byte, others ...[]byte) error {
+	next, err := ringOf(newest)
+	if err != nil {
+		return err
+	}
+	for _, key := range others {
+		older, err := ringOf(key)
+		if err != nil {
+			return err
+		}
+		next.keys[older.newest] = older.keys[older.newest]
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.newest, r.keys = next.newest, next.keys
+	return nil
+}
+
+// ReadKey returns the key in the file at path, created as [OpenRing] does.
+func ReadKey(path string) ([]byte, error) {
+	if _, err := OpenRing(path); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}

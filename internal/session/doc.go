@@ -9,7 +9,9 @@
 // Three things, kept apart on purpose: a [Ticket] is opened by any node with the
 // key ring; a [Record] is in a [Store] that may be replicated; a [Live] is in
 // the [Registry] of one node and holds the event [Log] and whatever its engine
-// attaches. The package knows no protocol version, and no goroutine of it lives
+// attaches. Where several nodes serve the same sessions, their store is a [Feed],
+// and what a client may fetch from another node than the one that made it is in an
+// [Archive]. The package knows no protocol version, and no goroutine of it lives
 // on: the registry's only timer runs a bounded sweep and is stopped by
 // [Registry.Drain].
 package session

@@ -19,6 +19,7 @@ var ErrUnknownStream = errors.New("the events of this stream are no longer kept"
 // Event is one logged event. Data is nil for an event that only carries its id.
 type Event struct {
 	ID   string
+	Seq  uint64 // its number in the stream, from 1
 	Data []byte // not to be modified
 }
 
@@ -58,9 +59,16 @@ type Stream struct {
 // eventOverhead is what a kept event costs beside its data.
 const eventOverhead = 64
 
+// StreamIDBytes is the length of a stream's id without its label.
+const StreamIDBytes = 1 + 12
+
 // Open begins a stream. The kind is a letter that its id begins with.
-func (l *Log) Open(kind byte) *Stream {
-	s := &Stream{log: l, id: string(kind) + rand.Text()[:12]}
+func (l *Log) Open(kind byte) *Stream { return l.OpenLabeled(kind, "") }
+
+// OpenLabeled is Open of a stream whose id ends with a label, which must not
+// contain '-'.
+func (l *Log) OpenLabeled(kind byte, label string) *Stream {
+	s := &Stream{log: l, id: string(kind) + rand.Text()[:StreamIDBytes-1] + label}
 	l.mu.Lock()
 	if l.streams == nil {
 		l.streams = map[string]*Stream{}
@@ -80,7 +88,7 @@ func (s *Stream) Append(data []byte) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.last++
-	id := s.id + "-" + strconv.FormatUint(s.last, 10)
+	id := EventID(s.id, s.last)
 	l.expire(now)
 	size := len(data) + eventOverhead
 	if !l.makeRoom(size) {
@@ -167,6 +175,9 @@ func (s *Stream) Finish() {
 	}
 }
 
+// EventID returns the id of a stream's event of number seq.
+func EventID(stream string, seq uint64) string { return stream + "-" + strconv.FormatUint(seq, 10) }
+
 // SplitEventID splits an event id into its stream's id and its number in it.
 func SplitEventID(eventID string) (stream string, seq uint64, ok bool) {
 	stream, number, found := strings.Cut(eventID, "-")
@@ -195,7 +206,7 @@ func (s *Stream) After(seq uint64) (events []Event, lost uint64, done bool) {
 	defer l.mu.Unlock()
 	for _, e := range l.events[l.head:] {
 		if e.stream == s && e.seq > seq {
-			events = append(events, Event{s.id + "-" + strconv.FormatUint(e.seq, 10), e.data})
+			events = append(events, Event{EventID(s.id, e.seq), e.seq, e.data})
 		}
 	}
 	if s.dropped > seq {

@@ -7,6 +7,7 @@ import (
 	"container/list"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,6 +15,7 @@ import (
 // when it is full the one unused for longest goes, be it a tombstone.
 type Memory struct {
 	perShard int
+	revision atomic.Uint64 // the latest; one that was forgotten never comes again
 	shards   [shardCount]memoryShard
 }
 
@@ -81,7 +83,7 @@ func (m *Memory) Put(_ context.Context, id ID, r Record) (uint64, error) {
 	case stored == nil && r.Revision != 0, stored != nil && stored.Revision != r.Revision:
 		return 0, ErrConflict
 	}
-	r.Revision++
+	r.Revision = m.revision.Add(1)
 	if stored != nil {
 		s.records[id].Value.(*memoryEntry).record = &r
 		return r.Revision, nil

@@ -16,7 +16,7 @@ import (
 // Record is what a session has changed. It exists only once there is such a
 // thing. A Record in a store is immutable.
 type Record struct {
-	Revision      uint64       `json:"-"` // of the store; 0 when the record is not stored yet
+	Revision      uint64       `json:"-"` // of the store, always growing; 0 when the record is not stored yet
 	Expires       time.Time    `json:"expires"`
 	Ended         bool         `json:"ended,omitzero"` // the tombstone of DELETE
 	LogLevel      mcp.LogLevel `json:"logLevel,omitzero"`
@@ -41,6 +41,16 @@ type Store interface {
 	Put(ctx context.Context, id ID, r Record) (uint64, error)
 }
 
+// Feed is a [Store] that several nodes share and that tells each of them what
+// has changed, whoever changed it.
+type Feed interface {
+	Store
+	// Watch calls changed after a change of a session's record can be read by Get,
+	// until stop is called. Changes that follow each other closely may be told as
+	// one. changed must not block; no call of it begins after stop has returned.
+	Watch(changed func(id ID)) (stop func())
+}
+
 // maxAttempts bounds how often Update tries against concurrent writers.
 const maxAttempts = 16
 
@@ -48,27 +58,36 @@ const maxAttempts = 16
 // there is none. The change may run several times, on a copy; its error ends the
 // update. A change of an ended session is refused with [ErrNotFound].
 func Update(ctx context.Context, store Store, id ID, expires time.Time, change func(*Record) error) error {
+	_, err := Change(ctx, store, id, expires, change)
+	return err
+}
+
+// Change is [Update] and returns what it stored.
+func Change(ctx context.Context, store Store, id ID, expires time.Time, change func(*Record) error) (*Record, error) {
 	for range maxAttempts {
 		stored, err := store.Get(ctx, id)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			stored = &Record{Expires: expires}
 		case err != nil:
-			return fmt.Errorf("read session record: %w", err)
+			return nil, fmt.Errorf("read session record: %w", err)
 		case stored.Ended:
-			return ErrNotFound
+			return nil, ErrNotFound
 		}
 		next := *stored
 		next.Subscriptions = slices.Clone(stored.Subscriptions)
 		if err := change(&next); err != nil {
-			return err
+			return nil, err
 		}
-		_, err = store.Put(ctx, id, next)
-		if !errors.Is(err, ErrConflict) {
-			return err
+		next.Revision, err = store.Put(ctx, id, next)
+		switch {
+		case err == nil:
+			return &next, nil
+		case !errors.Is(err, ErrConflict):
+			return nil, err
 		}
 	}
-	return fmt.Errorf("update session record: %w", ErrConflict)
+	return nil, fmt.Errorf("update session record: %w", ErrConflict)
 }
 
 // Subscribe adds a URI and reports whether it was new.

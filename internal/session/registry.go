@@ -151,6 +151,14 @@ func (r *Registry) Find(id ID) *Live {
 	return l
 }
 
+// Has reports whether the session is in the registry, without using it.
+func (r *Registry) Has(id ID) bool {
+	s := r.shard(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.live[id] != nil
+}
+
 // use counts one more user of l and takes it off the idle list.
 func (s *registryShard) use(l *Live) {
 	if l.refs++; l.refs == 1 {

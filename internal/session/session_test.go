@@ -163,3 +163,26 @@ func BenchmarkAcquire(b *testing.B) {
 	}
 	_ = r.Drain(context.Background())
 }
+
+func TestArchiveID(t *testing.T) {
+	r := session.NewRegistry(session.Config{})
+	defer func() { _ = r.Drain(t.Context()) }()
+	l := acquire(t, r, session.NewID())
+	defer r.Release(l)
+	plain, labeled := l.Log.Open('c'), l.Log.OpenLabeled('c', ".Nw@HOME")
+	for _, s := range []*session.Stream{plain, labeled} {
+		key, ok := session.ArchiveID(l.ID, s.ID())
+		if !ok || len(key) > 64 || key != l.ID.String()+"_"+s.ID()[:session.StreamIDBytes] {
+			t.Errorf("ArchiveID(%q) = %q, %t", s.ID(), key, ok)
+		}
+		stream, seq, ok := session.SplitEventID(s.Append([]byte("x")))
+		if !ok || stream != s.ID() || seq != 1 {
+			t.Errorf("the event's id splits into %q and %d", stream, seq)
+		}
+	}
+	for _, stream := range []string{"", "c", "cAAAAAAAAAAA", "cAAAA.AAAAAAAA", "c*AAAAAAAAAAAA"} {
+		if key, ok := session.ArchiveID(l.ID, stream); ok {
+			t.Errorf("%q is archived as %q", stream, key)
+		}
+	}
+}

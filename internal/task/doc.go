@@ -14,6 +14,14 @@
 // A Set serves both eras, but a task belongs to the era it was created in and to
 // the principal that created it: to everybody else it does not exist.
 //
-// The Set owns its goroutines, one per running task and one that sweeps out
-// what has expired. [Set.Close] stops them and waits.
+// Several nodes may share one Store. A task then runs at its home, the node that
+// began it, and nothing of it is shown that the Store has not accepted. Any Set
+// answers for any task: from the Store when the task has ended, else by asking
+// its home over a stream (peers.go). When a home is lost, the others see to it
+// that its tasks fail; a home that was taken for lost stops its work when it
+// finds out (lost.go).
+//
+// The Set owns its goroutines, one per running task, one that sweeps out what
+// has expired or is lost, and, with other nodes, those that serve them.
+// [Set.Close] stops them and waits.
 package task

@@ -22,20 +22,24 @@ import (
 const maxQuestions = 1000
 
 // live is a task that runs here. It is the rpc.Client of its work.
+//
+// What others see of it is what the store has accepted, so that nothing anybody
+// was told of is lost with this node.
 type live struct {
-	set    *Set
-	spec   Spec
-	cancel context.CancelCauseFunc
+	id      string
+	expires time.Time
+	set     *Set
+	spec    Spec
+	cancel  context.CancelCauseFunc
 
-	mu      sync.Mutex
-	task    Task
-	waiting map[string]*question // by key; those of task.Questions
-	used    map[string]struct{}  // every key there ever was
-	changed chan struct{}        // closed at the next change
-
-	flushing bool
-	flushed  uint64 // revision the store and the hook have seen
-	ended    bool   // the work has returned
+	mu       sync.Mutex
+	task     Task
+	waiting  map[string]*question // by key; those of task.Questions
+	used     map[string]struct{}  // every key there ever was
+	shown    Task                 // what the store and the hooks have seen
+	changed  chan struct{}        // closed when shown changes
+	flushing chan struct{}        // closed when the flush that runs has ended; nil when none does
+	ended    bool                 // the work has returned
 }
 
 // question is one key waiting for its answer, as part of an ask.
@@ -68,7 +72,7 @@ func (l *live) run(ctx context.Context, d *rpc.Deferred) {
 	l.mu.Lock()
 	l.ended = true
 	l.mu.Unlock()
-	l.flush()
+	_ = l.persist(l.set.base) // fails with the Set only; other nodes then take over
 }
 
 // attempt calls the work and turns what can go wrong into a wire error.
@@ -104,17 +108,15 @@ func (l *live) internal(msg string, args ...any) *jsonrpc.Error {
 	return jsonrpc.Errorf(jsonrpc.CodeInternal, "internal error (reference %s)", ref)
 }
 
-// snapshot returns the task as it is now.
+// snapshot returns the task as the store knows it.
 func (l *live) snapshot() Task {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.copy()
+	return clone(l.shown)
 }
 
-// copy returns a snapshot. l.mu is held.
-func (l *live) copy() Task {
-	t := l.task
-	t.Questions = maps.Clone(l.task.Questions)
+func clone(t Task) Task {
+	t.Questions = maps.Clone(t.Questions)
 	return t
 }
 
@@ -122,73 +124,39 @@ func (l *live) copy() Task {
 func (l *live) watch() (Task, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.copy(), l.changed
-}
-
-// touch marks a change. l.mu is held; the caller flushes after unlocking.
-func (l *live) touch() {
-	l.task.Revision++
-	l.task.Updated = time.Now()
-	if len(l.waiting) > 0 {
-		l.task.Status = InputRequired
-	} else if !l.task.Status.Terminal() {
-		l.task.Status = Working
-	}
-	close(l.changed)
-	l.changed = make(chan struct{})
-}
-
-// flush brings the store and the hook up to date. One goroutine does it at a
-// time, for all: who comes meanwhile leaves its change to that one.
-func (l *live) flush() {
-	l.mu.Lock()
-	if l.flushing {
-		l.mu.Unlock()
-		return
-	}
-	l.flushing = true
-	for l.flushed < l.task.Revision {
-		t := l.copy()
-		l.flushed = t.Revision
-		l.mu.Unlock()
-		if err := l.set.cfg.Store.Put(context.Background(), t); err != nil {
-			l.set.cfg.Log.Error("task state not stored", "error", err)
-		}
-		if hook := l.set.hooks[t.Owner.Era]; hook != nil {
-			hook(t)
-		}
-		l.mu.Lock()
-	}
-	l.flushing = false
-	ended := l.ended
-	l.mu.Unlock()
-	if ended { // from here on the store's snapshot is the last
-		l.set.mu.Lock()
-		delete(l.set.live, l.task.ID)
-		l.set.mu.Unlock()
-	}
+	return clone(l.shown), l.changed
 }
 
 // finish moves the task into a final state, unless it is in one, and reports
-// whether it did.
-func (l *live) finish(s Status, res rpc.Result, wire *jsonrpc.Error, message string) (Task, bool) {
+// whether it did. The caller flushes.
+func (l *live) finish(s Status, res rpc.Result, wire *jsonrpc.Error, message string) bool {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.task.Status.Terminal() {
-		defer l.mu.Unlock()
-		return l.copy(), false
+		return false
 	}
 	l.task.Status, l.task.Result, l.task.Err, l.task.Message = s, res, wire, message
 	l.task.Questions, l.waiting = nil, nil
 	l.touch()
-	t := l.copy()
-	l.mu.Unlock()
-	l.flush()
-	return t, true
+	return true
+}
+
+// cancelled ends the task as cancelled, and its work, and reports whether it did.
+func (l *live) cancelled() (Task, bool, error) {
+	changed := l.finish(Cancelled, rpc.Result{}, nil, "cancelled by the client")
+	if changed {
+		l.cancel(ErrCancelled)
+	}
+	err := l.flush()
+	return l.snapshot(), changed, err
 }
 
 // Notify implements [rpc.Client].
 func (l *live) Notify(ctx context.Context, method string, params rpc.Raw) error {
-	if l.spec.Notify == nil || l.snapshot().Status.Terminal() {
+	l.mu.Lock()
+	over := l.task.Status.Terminal()
+	l.mu.Unlock()
+	if l.spec.Notify == nil || over {
 		return nil
 	}
 	return l.spec.Notify(ctx, method, params)
@@ -207,7 +175,10 @@ func (l *live) Ask(ctx context.Context, requests map[string]rpc.InputRequest) (m
 	if err != nil {
 		return nil, err
 	}
-	l.flush()
+	if err := l.persist(ctx); err != nil {
+		l.withdraw(keys)
+		return nil, err
+	}
 	select {
 	case <-a.done:
 	case <-ctx.Done():
@@ -272,11 +243,12 @@ func (l *live) withdraw(keys []string) {
 		l.touch()
 	}
 	l.mu.Unlock()
-	l.flush()
+	_ = l.flush() // it says so in the log; a sweep tries again
 }
 
-// answer hands answers, or one refusal, to the asks that wait for them.
-func (l *live) answer(responses map[string]rpc.Raw, refusal *jsonrpc.Error) Task {
+// answer hands answers, or one refusal, to the asks that wait for them. When it
+// fails they have been handed over all the same.
+func (l *live) answer(responses map[string]rpc.Raw, refusal *jsonrpc.Error) (Task, error) {
 	l.mu.Lock()
 	changed := false
 	for key, response := range responses {
@@ -292,10 +264,9 @@ func (l *live) answer(responses map[string]rpc.Raw, refusal *jsonrpc.Error) Task
 	if changed {
 		l.touch()
 	}
-	t := l.copy()
 	l.mu.Unlock()
-	l.flush()
-	return t
+	err := l.flush()
+	return l.snapshot(), err
 }
 
 // take records the answer to q. live.mu is held.
@@ -345,5 +316,5 @@ func (l *live) release(mine map[string]*question) {
 		l.touch()
 	}
 	l.mu.Unlock()
-	l.flush()
+	_ = l.flush() // it says so in the log; a sweep tries again
 }

@@ -8,10 +8,13 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/peer"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -27,6 +30,10 @@ type Config struct {
 	Poll         time.Duration // when the work names none; default 1 second
 	Sweep        time.Duration // between sweeps; default 10 seconds
 	Log          *slog.Logger  // default: discard
+	// Peers are the other nodes with which Store is shared. A Set then serves the
+	// streams of kind "task". Nil means that nobody else knows the Store, nor did
+	// before.
+	Peers peer.Peers
 }
 
 func (c Config) withDefaults() Config {
@@ -47,34 +54,66 @@ func (c Config) withDefaults() Config {
 
 // Set runs and keeps tasks. It is safe for concurrent use.
 //
+// With other nodes, all over one Store, a task runs at its home and can be
+// reached through any Set: what is asked of a task that runs elsewhere is asked
+// of its home. A task whose home is lost fails, once, by the first to notice.
+//
 // It owns one goroutine per running task and the sweeper; Close stops them all
 // and waits.
 type Set struct {
-	cfg   Config
-	hooks [mcp.Modern + 1]func(Task) // by era; set before use
+	cfg Config
 
-	stop context.CancelFunc // ends the sweeper and every task
-	base context.Context
-	wg   sync.WaitGroup
+	stop   context.CancelFunc // ends the sweeper and every task
+	base   context.Context
+	wg     sync.WaitGroup
+	unwire func() // stops serving other nodes
 
 	mu     sync.Mutex
 	closed bool
-	live   map[string]*live // running here
+	live   map[string]*live              // running here
+	hooks  [mcp.Modern + 1][]*func(Task) // by era; replaced, never changed
 }
 
 // NewSet returns a Set and starts its sweeper.
 func NewSet(cfg Config) *Set {
-	s := &Set{cfg: cfg.withDefaults(), live: map[string]*live{}}
+	s := &Set{cfg: cfg.withDefaults(), live: map[string]*live{}, unwire: func() {}}
 	s.base, s.stop = context.WithCancel(context.Background())
+	if s.cfg.Peers != nil {
+		s.unwire = s.cfg.Peers.Serve(kindTask, s.accept)
+	}
 	s.wg.Go(s.sweep)
 	return s
 }
 
-// Watch sets the function that is told of each change of a task of the given
-// era, by the latest snapshot; several quick changes may be told as one. It is
-// called without locks held and one at a time per task, and must not block. Set
-// it before the Set is in use.
-func (s *Set) Watch(era mcp.Era, hook func(Task)) { s.hooks[era] = hook }
+// Watch adds a function that is told of changes of tasks of the given era, by the
+// latest snapshot; several quick changes may be told as one. Tasks that run here
+// and whose Spec says whom to tell are not told to it. It is called without locks
+// held and one at a time per task, and must not block. stop ends it; a call that
+// is under way may still come.
+func (s *Set) Watch(era mcp.Era, hook func(Task)) (stop func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hooks[era] = append(slices.Clone(s.hooks[era]), &hook)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.hooks[era] = slices.DeleteFunc(slices.Clone(s.hooks[era]), func(h *func(Task)) bool { return h == &hook })
+	}
+}
+
+// tell tells the hook of t, or without one all of its era.
+func (s *Set) tell(t Task, hook func(Task)) {
+	if hook != nil {
+		hook(t)
+		return
+	}
+	s.mu.Lock()
+	hooks := s.hooks[t.Owner.Era]
+	s.mu.Unlock()
+	for _, hook := range hooks {
+		(*hook)(t)
+	}
+}
 
 // Spec describes the call that a task continues.
 type Spec struct {
@@ -88,6 +127,9 @@ type Spec struct {
 	// Notify receives the notifications of the work, such as progress. Nil drops
 	// them. It must not block for long.
 	Notify func(ctx context.Context, method string, params rpc.Raw) error
+	// Changed is told of changes, as and instead of those that Watch added. Nil
+	// leaves it to them.
+	Changed func(Task)
 }
 
 // Start creates a task and runs d on a goroutine of its own. When it returns,
@@ -102,6 +144,9 @@ func (s *Set) Start(ctx context.Context, owner Owner, spec Spec, d *rpc.Deferred
 		TTL:  min(cmp.Or(spec.TTL, d.TTL, s.cfg.TTL), s.cfg.MaxTTL),
 		Poll: cmp.Or(d.Poll, s.cfg.Poll),
 	}
+	if s.cfg.Peers != nil {
+		t.Home, t.Instance = s.cfg.Peers.Self()
+	}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -111,11 +156,16 @@ func (s *Set) Start(ctx context.Context, owner Owner, spec Spec, d *rpc.Deferred
 	s.mu.Unlock()
 	if err := s.cfg.Store.Create(ctx, t, s.cfg.PerPrincipal, s.cfg.Total); err != nil {
 		s.wg.Done()
-		return Task{}, err
+		if errors.Is(err, ErrFull) {
+			return Task{}, err
+		}
+		return Task{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	l := &live{set: s, spec: spec, cancel: cancel, task: t, changed: make(chan struct{}), used: map[string]struct{}{}}
-	l.flushed = t.Revision
+	l := &live{
+		id: t.ID, expires: t.Expires(), set: s, spec: spec, cancel: cancel, task: t, shown: t,
+		changed: make(chan struct{}), used: map[string]struct{}{},
+	}
 	s.mu.Lock()
 	s.live[t.ID] = l
 	s.mu.Unlock()
@@ -136,6 +186,7 @@ func (s *Set) find(ctx context.Context, owner Owner, id string) (*live, Task, er
 	var t Task
 	var err error
 	if l != nil {
+		l.check(ctx)
 		t = l.snapshot()
 	} else if t, err = s.cfg.Store.Get(ctx, id); err != nil {
 		return nil, Task{}, err
@@ -146,9 +197,19 @@ func (s *Set) find(ctx context.Context, owner Owner, id string) (*live, Task, er
 	return l, t, nil
 }
 
-// Get returns a task, or [ErrUnknown].
+// Get returns a task, or [ErrUnknown]. Of a task that runs at another node it
+// asks that one, and returns what is stored if there is no answer in time.
 func (s *Set) Get(ctx context.Context, owner Owner, id string) (Task, error) {
 	_, t, err := s.find(ctx, owner, id)
+	if err != nil || !s.elsewhere(&t) {
+		return t, err
+	}
+	limited, cancel := context.WithTimeout(ctx, askHome)
+	defer cancel()
+	if now, _, _, err := s.ask(limited, t, request{Op: opGet, Owner: owner, ID: id}, false); err == nil || errors.Is(err, ErrUnknown) {
+		return now, err
+	}
+	_, t, err = s.find(ctx, owner, id)
 	return t, err
 }
 
@@ -188,35 +249,43 @@ func (s *Set) List(ctx context.Context, owner Owner, cursor string, limit int) (
 // It returns the task afterwards and whether this call cancelled it.
 func (s *Set) Cancel(ctx context.Context, owner Owner, id string) (Task, bool, error) {
 	l, t, err := s.find(ctx, owner, id)
-	if err != nil || l == nil {
+	switch {
+	case err != nil:
 		return t, false, err
+	case l != nil:
+		return l.cancelled()
+	case s.elsewhere(&t):
+		t, r, _, err := s.ask(ctx, t, request{Op: opCancel, Owner: owner, ID: id}, false)
+		return t, r.Changed, err
 	}
-	t, changed := l.finish(Cancelled, rpc.Result{}, nil, "cancelled by the client")
-	if changed {
-		l.cancel(ErrCancelled)
-	}
-	return t, changed, nil
+	return t, false, nil
 }
 
 // Answer gives the task answers to its questions, which are bare results by
 // key. Keys that are not waiting for an answer are ignored. The answers may be
 // partial; when Answer returns, the answered questions are gone from the task.
 func (s *Set) Answer(ctx context.Context, owner Owner, id string, responses map[string]rpc.Raw) (Task, error) {
-	l, t, err := s.find(ctx, owner, id)
-	if err != nil || l == nil {
-		return t, err
-	}
-	return l.answer(responses, nil), nil
+	return s.respond(ctx, owner, id, responses, nil)
 }
 
 // Refuse answers one question with an error the client sent, which the work's
 // Ask returns. An unknown key is ignored.
 func (s *Set) Refuse(ctx context.Context, owner Owner, id, key string, wire *jsonrpc.Error) (Task, error) {
+	return s.respond(ctx, owner, id, map[string]rpc.Raw{key: rpc.Raw("null")}, wire)
+}
+
+func (s *Set) respond(ctx context.Context, owner Owner, id string, responses map[string]rpc.Raw, refusal *jsonrpc.Error) (Task, error) {
 	l, t, err := s.find(ctx, owner, id)
-	if err != nil || l == nil {
+	switch {
+	case err != nil:
 		return t, err
+	case l != nil:
+		return l.answer(responses, refusal)
+	case s.elsewhere(&t):
+		r := request{Op: opAnswer, Owner: owner, ID: id, Responses: responses, Refusal: packError(refusal)}
+		t, _, _, err = s.ask(ctx, t, r, false)
 	}
-	return l.answer(map[string]rpc.Raw{key: nil}, wire), nil
+	return t, err
 }
 
 // Wait returns the task once it is in a final state or requires input, at a
@@ -228,6 +297,10 @@ func (s *Set) Wait(ctx context.Context, owner Owner, id string, after uint64) (T
 		l, t, err := s.find(ctx, owner, id)
 		if err != nil {
 			return Task{}, err
+		}
+		if l == nil && s.elsewhere(&t) {
+			t, _, _, err = s.ask(ctx, t, request{Op: opWait, Owner: owner, ID: id, After: after}, false)
+			return t, err
 		}
 		if t.Status.Terminal() || l == nil {
 			return t, nil
@@ -249,12 +322,21 @@ func (s *Set) Wait(ctx context.Context, owner Owner, id string, after uint64) (T
 // release is idempotent and must be called; it gives back what is unanswered.
 // A 2025-11-25 tasks/result claims, so that two of them do not ask twice.
 func (s *Set) Claim(ctx context.Context, owner Owner, id string) (questions map[string]rpc.InputRequest, release func(), err error) {
-	l, _, err := s.find(ctx, owner, id)
-	if err != nil || l == nil {
+	l, t, err := s.find(ctx, owner, id)
+	switch {
+	case err != nil:
+		return nil, func() {}, err
+	case l != nil:
+		questions, release = l.claim()
+		return questions, release, nil
+	case !s.elsewhere(&t):
+		return nil, func() {}, nil
+	}
+	_, r, stream, err := s.ask(ctx, t, request{Op: opClaim, Owner: owner, ID: id}, true)
+	if err != nil || stream == nil {
 		return nil, func() {}, err
 	}
-	questions, release = l.claim()
-	return questions, release, nil
+	return r.Questions, func() { stream.Close(nil) }, nil
 }
 
 // Close cancels every running task with [ErrClosed], refuses new ones and waits
@@ -263,36 +345,53 @@ func (s *Set) Close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	s.unwire()
 	s.stop()
 	s.wg.Wait()
 }
 
-// sweep forgets expired tasks until the Set is closed.
+// firstSweep is when a Set first looks for what ran here before: by then those who
+// want to be told have said so.
+const firstSweep = time.Second
+
+// sweep forgets expired tasks, and fails those of lost nodes, until the Set is
+// closed.
 func (s *Set) sweep() {
 	ticker := time.NewTicker(s.cfg.Sweep)
 	defer ticker.Stop()
+	soon := time.NewTimer(firstSweep)
+	defer soon.Stop()
+	var changes <-chan struct{}
+	if s.cfg.Peers != nil {
+		news, stop := s.cfg.Peers.Changes()
+		defer stop()
+		changes = news
+	}
 	for {
 		select {
 		case <-s.base.Done():
 			return
+		case <-changes:
+		case <-soon.C:
 		case now := <-ticker.C:
-			gone, err := s.cfg.Store.Sweep(s.base, now)
-			if err != nil && !errors.Is(err, context.Canceled) {
-				s.cfg.Log.Warn("sweep of expired tasks failed", "error", err)
-			}
-			for _, id := range gone {
-				s.expire(id)
-			}
+			s.expire(now)
 		}
+		s.failOrphans()
+		s.reconcile()
 	}
 }
 
-func (s *Set) expire(id string) {
-	s.mu.Lock()
-	l := s.live[id]
-	s.mu.Unlock()
-	if l != nil {
-		l.finish(Cancelled, rpc.Result{}, nil, "expired")
-		l.cancel(ErrExpired)
+// expire forgets what has expired. What runs here is looked at itself: the store
+// may have been swept by another Set.
+func (s *Set) expire(now time.Time) {
+	if _, err := s.cfg.Store.Sweep(s.base, now); err != nil && !errors.Is(err, context.Canceled) {
+		s.cfg.Log.Warn("sweep of expired tasks failed", "error", err)
+	}
+	for _, l := range s.running() {
+		if !now.Before(l.expires) {
+			l.finish(Cancelled, rpc.Result{}, nil, "expired")
+			l.cancel(ErrExpired)
+			_ = l.flush() // nobody will ask
+		}
 	}
 }

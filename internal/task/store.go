@@ -14,15 +14,17 @@ import (
 )
 
 // Store keeps the snapshots of tasks. The Set that runs a task is the only one
-// to write it. A store may be replicated: what Create has accepted must be
-// visible to a Get right after, on any node. It is safe for concurrent use.
-// tasktest holds the contract.
+// to write it, but for the end of a task whose node is lost. A store may be
+// replicated: what Create has accepted must be visible to a Get right after, on
+// any node, and what Put or Create did to a Get at the same node. It is safe for
+// concurrent use. tasktest holds the contract.
 type Store interface {
 	// Create keeps a new task durably. It fails with [ErrFull] when the owner's
 	// principal has perPrincipal tasks, or all together have total.
 	Create(ctx context.Context, t Task, perPrincipal, total int) error
-	// Put replaces a task. A task that is not kept, or is kept at the same or a
-	// later revision, stays as it is; that is no error.
+	// Put replaces a task. A task that is not kept, is kept at the same or a later
+	// revision, or is in a final state, stays as it is; that is no error. Puts of
+	// several nodes have an order: the first to end a task has ended it.
 	Put(ctx context.Context, t Task) error
 	// Get returns a task, or [ErrUnknown].
 	Get(ctx context.Context, id string) (Task, error)
@@ -30,7 +32,11 @@ type Store interface {
 	// first: those of its session, or with no session all of its principal, in
 	// its era.
 	List(ctx context.Context, owner Owner, after Position, limit int) ([]Task, error)
+	// All returns the tasks that selected returns true for, possibly without
+	// results. It may be behind other nodes by a moment. selected must not block.
+	All(selected func(*Task) bool) []Task
 	// Sweep forgets the tasks that have expired at now and returns their ids.
+	// Several Sets and nodes may sweep at the same time.
 	Sweep(ctx context.Context, now time.Time) ([]string, error)
 }
 
@@ -105,7 +111,7 @@ func (m *Memory) Create(_ context.Context, t Task, perPrincipal, total int) erro
 func (m *Memory) Put(_ context.Context, t Task) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if kept, ok := m.tasks[t.ID]; ok && kept.Revision < t.Revision {
+	if kept, ok := m.tasks[t.ID]; ok && kept.Revision < t.Revision && !kept.Status.Terminal() {
 		m.tasks[t.ID] = t
 	}
 	return nil
@@ -142,6 +148,19 @@ func (m *Memory) List(_ context.Context, owner Owner, after Position, limit int)
 		}
 	}
 	return list, nil
+}
+
+// All implements [Store].
+func (m *Memory) All(selected func(*Task) bool) []Task {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []Task
+	for _, t := range m.tasks {
+		if selected(&t) {
+			list = append(list, t)
+		}
+	}
+	return list
 }
 
 // Sweep implements [Store].

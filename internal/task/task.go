@@ -43,6 +43,12 @@ var (
 	ErrCancelled = errors.New("task: cancelled")
 	// ErrExpired is the cause of the context of a task whose time ran out.
 	ErrExpired = errors.New("task: expired")
+	// ErrLost is the cause of the context of a task that other nodes have ended,
+	// since they took this one for lost.
+	ErrLost = errors.New("task: ended by other nodes, which took this one for lost")
+	// ErrUnavailable reports that a task's state cannot be written, or its home not
+	// be reached, for now. What was asked for may have been done or not.
+	ErrUnavailable = errors.New("task: unavailable for now")
 )
 
 // Owner says to whom a task belongs. Lookups compare Principal and Era; Session
@@ -71,6 +77,8 @@ type Task struct {
 	TTL      time.Duration // from Created; then the task is forgotten
 	Poll     time.Duration // suggested polling interval
 	Revision uint64        // grows with each change, from 1
+	Home     string        // node where its work runs; empty without other nodes
+	Instance string        // of that node, another after each restart
 
 	// Questions are those waiting for an answer; not empty exactly when Status
 	// is InputRequired. A key is never used twice in the life of a task.

@@ -26,9 +26,9 @@ func TestMemory(t *testing.T) {
 }
 
 var (
-	owner = task.Owner{Principal: "anna", Era: mcp.Modern}
-	peer  = &rpc.Peer{Capabilities: mcp.ClientCapabilities{Elicitation: &mcp.ElicitationCapability{}}}
-	form  = rpc.InputRequest{Method: mcp.MethodElicit, Params: rpc.Raw(`{"message":"?"}`)}
+	owner  = task.Owner{Principal: "anna", Era: mcp.Modern}
+	client = &rpc.Peer{Capabilities: mcp.ClientCapabilities{Elicitation: &mcp.ElicitationCapability{}}}
+	form   = rpc.InputRequest{Method: mcp.MethodElicit, Params: rpc.Raw(`{"message":"?"}`)}
 )
 
 type run = func(ctx context.Context, c rpc.Client) (rpc.Result, error)
@@ -41,7 +41,7 @@ func newSet(t *testing.T, cfg task.Config) *task.Set {
 
 func start(t *testing.T, s *task.Set, f run) task.Task {
 	t.Helper()
-	x, err := s.Start(t.Context(), owner, task.Spec{Method: "tools/call", Peer: peer}, &rpc.Deferred{Run: f})
+	x, err := s.Start(t.Context(), owner, task.Spec{Method: "tools/call", Peer: client}, &rpc.Deferred{Run: f})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,11 +261,11 @@ func TestLimitsAndClose(t *testing.T) {
 		return rpc.Result{}, ctx.Err()
 	})
 	idle := &rpc.Deferred{Run: func(context.Context, rpc.Client) (rpc.Result, error) { return body("{}") }}
-	if _, err := s.Start(t.Context(), owner, task.Spec{Peer: peer}, idle); !errors.Is(err, task.ErrFull) {
+	if _, err := s.Start(t.Context(), owner, task.Spec{Peer: client}, idle); !errors.Is(err, task.ErrFull) {
 		t.Errorf("start over the limit: %v", err)
 	}
 	s.Close()
-	if _, err := s.Start(t.Context(), owner, task.Spec{Peer: peer}, idle); !errors.Is(err, task.ErrClosed) {
+	if _, err := s.Start(t.Context(), owner, task.Spec{Peer: client}, idle); !errors.Is(err, task.ErrClosed) {
 		t.Errorf("start after close: %v", err)
 	}
 }

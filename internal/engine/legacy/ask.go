@@ -8,6 +8,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -133,7 +134,7 @@ func (t *turn) askEach(ctx context.Context, requests map[string]rpc.InputRequest
 	ids := make([]jsonrpc.ID, len(keys))
 	waits := make([]<-chan jsonrpc.Message, len(keys))
 	for i, key := range keys {
-		ids[i] = jsonrpc.IntID(t.p.lastID.Add(1) & (1<<53 - 1))
+		ids[i] = t.p.questionID()
 		waits[i] = t.live.asks.add(ids[i])
 		if err = t.out.send(jsonrpc.AppendRequest(nil, ids[i], requests[key].Method, params[key])); err != nil {
 			t.withdraw(ids[:i+1])
@@ -153,6 +154,16 @@ func (t *turn) askEach(ctx context.Context, requests map[string]rpc.InputRequest
 		}
 	}
 	return nil
+}
+
+// questionID returns the id of a new question. With peers it ends with the
+// address that the answer is to be brought to.
+func (p *Protocol) questionID() jsonrpc.ID {
+	n := p.lastID.Add(1) & (1<<53 - 1)
+	if p.peers == nil {
+		return jsonrpc.IntID(n)
+	}
+	return jsonrpc.StringID("q" + strconv.FormatInt(n, 10) + "@" + p.peers.address)
 }
 
 // questions checks that the client can be asked all this and returns the params

@@ -19,6 +19,7 @@ import (
 type exchange struct {
 	ctx    context.Context
 	verb   string
+	node   string // which serves it
 	header http.Header
 	body   []byte
 
@@ -97,6 +98,9 @@ func (x *exchange) leave() {
 	x.mu.Lock()
 	s := x.stream
 	x.mu.Unlock()
+	if s == nil {
+		return
+	}
 	s.once.Do(func() { close(s.done) })
 }
 

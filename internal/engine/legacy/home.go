@@ -5,6 +5,7 @@ package legacy
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,10 +19,11 @@ import (
 type home struct {
 	live
 
-	mu       sync.Mutex
-	running  map[string]*reply // calls whose streams can be resumed, by stream id
-	standing *standing         // the latest GET stream; its subscriber outlives it
-	parked   bool
+	mu        sync.Mutex
+	running   map[string]*reply      // calls whose streams can be resumed, by stream id
+	standing  *standing              // the latest GET stream; its subscriber outlives it
+	followers map[*follower]struct{} // streams of other nodes with a client here
+	parked    bool
 }
 
 var _ session.State = (*home)(nil)
@@ -35,20 +37,49 @@ func homeOf(p *Protocol, l *session.Live) *home {
 // Park implements [session.State].
 func (h *home) Park() { h.end(0) }
 
-// end closes the GET stream for good.
+// end closes the GET stream for good, and streams that live on other nodes.
 func (h *home) end(retry time.Duration) {
 	h.mu.Lock()
-	s := h.standing
-	h.standing, h.parked = nil, true
+	s, followers := h.standing, h.followers
+	h.standing, h.followers, h.parked = nil, nil, true
 	h.mu.Unlock()
+	for f := range followers {
+		f.leave(retry)
+	}
 	if s != nil {
 		s.close(retry)
 		s.sub.Close()
 	}
 }
 
-// leave tells the GET stream's client to come back after retry, elsewhere.
+// leave tells the clients of streams to come back after retry, elsewhere.
 func (h *home) leave(retry time.Duration) { h.end(retry) }
+
+// finish ends everything of a session that has been deleted.
+func (h *home) finish() {
+	h.flights.Stop(errEnded)
+	h.end(0)
+}
+
+// followed enters a follower, unless the streams have been closed.
+func (h *home) followed(f *follower) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.parked {
+		return false
+	}
+	if h.followers == nil {
+		h.followers = map[*follower]struct{}{}
+	}
+	h.followers[f] = struct{}{}
+	return true
+}
+
+func (h *home) unfollowed(f *follower) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.followers, f)
+}
 
 func (h *home) keep(r *reply) {
 	h.mu.Lock()
@@ -71,30 +102,25 @@ func (h *home) find(stream string) *reply {
 	return h.running[stream]
 }
 
-// follow adds a resource to what the GET stream tells of, or removes it.
-func (h *home) follow(uri string, on bool) {
+// heed makes the GET stream tell of what the session's record names.
+func (h *home) heed(r *session.Record) {
 	h.mu.Lock()
 	s := h.standing
 	h.mu.Unlock()
-	if s == nil {
-		return
-	}
-	topic := subscription.Topic{Kind: subscription.Resource, Key: uri}
-	if on {
-		s.sub.Add(topic)
-	} else {
-		s.sub.Remove(topic)
+	if s != nil {
+		s.heed(r)
 	}
 }
 
-// aside sends a message on the GET stream, if one is open.
-func (h *home) aside(msg []byte) {
+// aside sends a message on the GET stream and reports whether there is one.
+func (h *home) aside(msg []byte) bool {
 	h.mu.Lock()
 	s := h.standing
 	h.mu.Unlock()
 	if s != nil {
 		s.emit(msg)
 	}
+	return s != nil
 }
 
 // replace makes s the session's GET stream and returns the one before.
@@ -116,6 +142,11 @@ type standing struct {
 	live   *session.Live
 	sub    *subscription.Subscriber
 	stream transport.Stream
+
+	// heeding puts changes of the record in order, so it is held while subscribing.
+	heeding  sync.Mutex
+	revision uint64   // of the record that was heeded last
+	uris     []string // it named, sorted
 
 	// mu puts what is sent in order, so it is held while sending.
 	mu       sync.Mutex
@@ -204,8 +235,27 @@ func (s *standing) follow(ctx context.Context) []string {
 	if err != nil {
 		return nil
 	}
-	for _, uri := range record.Subscriptions {
-		s.sub.Add(subscription.Topic{Kind: subscription.Resource, Key: uri})
-	}
+	s.heed(record)
 	return record.Subscriptions
+}
+
+// heed subscribes to what a record names and to no other resource, unless a later
+// one has been heeded.
+func (s *standing) heed(r *session.Record) {
+	s.heeding.Lock()
+	defer s.heeding.Unlock()
+	if r.Revision < s.revision {
+		return
+	}
+	for _, uri := range s.uris {
+		if _, has := slices.BinarySearch(r.Subscriptions, uri); !has {
+			s.sub.Remove(subscription.Topic{Kind: subscription.Resource, Key: uri})
+		}
+	}
+	for _, uri := range r.Subscriptions {
+		if _, has := slices.BinarySearch(s.uris, uri); !has {
+			s.sub.Add(subscription.Topic{Kind: subscription.Resource, Key: uri})
+		}
+	}
+	s.revision, s.uris = r.Revision, r.Subscriptions
 }

@@ -134,10 +134,11 @@ func (p *Protocol) mint(ctx context.Context, id session.ID, peer *rpc.Peer, prin
 	}
 	if !whole {
 		t.Capabilities |= session.InRecord
-		_, err := p.store.Put(ctx, id, session.Record{Expires: t.Expires, Capabilities: peer.RawCapabilities})
+		revision, err := p.store.Put(ctx, id, session.Record{Expires: t.Expires, Capabilities: peer.RawCapabilities})
 		if err != nil {
 			return "", fmt.Errorf("keep the client's capabilities: %w", err)
 		}
+		p.peers.settle(ctx, id, revision)
 	}
 	return t.Seal(p.cfg.Ring, binding(principal)), nil
 }

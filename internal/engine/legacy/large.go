@@ -99,7 +99,10 @@ func (r *reply) pour(text transport.Text, id jsonrpc.ID) (answered bool, err err
 	answered, err = to.SendText(e, text)
 	if err != nil && !answered && r.log != nil {
 		answered, e.Data = true, instead
-		_ = r.stream.Send(e) // a client that has gone finds it in the log
+		if r.stream.Send(e) != nil { // the client finds it in the log
+			r.stream.Close()
+			r.stream = nil
+		}
 	}
 	return answered, err
 }

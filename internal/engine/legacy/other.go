@@ -70,18 +70,36 @@ func (p *Protocol) resume(x transport.Exchange, v *visit, live *session.Live, ev
 		p.stand(x, v, live, &cursor{stream, seq})
 		return
 	}
-	defer p.cfg.Sessions.Release(live)
-	if r := homeOf(p, live).find(stream); ok && r != nil && r.resume(x, seq) {
+	here := ok && p.resumeHere(v.id, stream, seq, func() transport.Stream { return x.Stream() })
+	if !here && ok && p.peers != nil && addressIn(stream) != "" {
+		p.peers.resume(x, v, live, stream, seq)
 		return
+	}
+	p.cfg.Sessions.Release(live)
+	if !here {
+		engine.ReplyError(x, 400, jsonrpc.ID{}, errUnknownStream)
+	}
+}
+
+// resumeHere continues a stream of this node. If there is no such stream it
+// reports false and has not called open.
+func (p *Protocol) resumeHere(id session.ID, stream string, seq uint64, open func() transport.Stream) bool {
+	live := p.cfg.Sessions.Find(id)
+	if live == nil {
+		return false
+	}
+	defer p.cfg.Sessions.Release(live)
+	if r := homeOf(p, live).find(stream); r != nil && r.resume(open, seq) {
+		return true
 	}
 	log, err := live.Log.Find(stream, seq)
 	if err != nil {
-		engine.ReplyError(x, 400, jsonrpc.ID{}, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, err.Error()))
-		return
+		return false
 	}
-	to := x.Stream()
+	to := open()
 	replay(to, log, seq)
 	to.Close()
+	return true
 }
 
 // cursor is the place in a GET stream that a client knows.
@@ -97,6 +115,12 @@ func (p *Protocol) stand(x transport.Exchange, v *visit, live *session.Live, fro
 	s := &standing{p: p, v: v, live: live, sub: p.cfg.Hub.Subscribe()}
 	h := homeOf(p, live)
 	ctx := context.WithoutCancel(x.Context())
+	var taken *takenOver
+	if p.peers != nil {
+		s.follow(ctx) // before other nodes' streams end
+		taken = p.peers.takeOver(ctx, v.id, from)
+		taken.join(s)
+	}
 	s.stream = x.Stream()
 	s.mu.Lock() // nothing goes before what is replayed
 	old, ok := h.replace(s)
@@ -112,11 +136,16 @@ func (p *Protocol) stand(x transport.Exchange, v *visit, live *session.Live, fro
 		oldLog = old.giveWay()
 	}
 	uris := s.follow(ctx)
-	whole := from == nil || s.catchUp(live, oldLog, from)
+	whole := s.catchUpAnywhere(live, oldLog, from, taken)
 	if s.log == nil && v.peer.Features.Resumable {
-		s.log = live.Log.Open(standingStream)
+		s.log = p.peers.openLog(live, standingStream, jsonrpc.ID{})
 		if v.peer.Features.PrimingEvent {
 			_ = s.stream.Send(transport.Event{ID: s.log.Append(nil)}) // the end of the stream shows in run
+		}
+	}
+	if taken != nil {
+		for _, msg := range taken.Pending {
+			s.emitLocked(msg)
 		}
 	}
 	s.mu.Unlock()
@@ -131,6 +160,18 @@ func (p *Protocol) stand(x transport.Exchange, v *visit, live *session.Live, fro
 		s.assumeAll(ctx, uris)
 	}
 	go s.run()
+}
+
+// catchUpAnywhere is catchUp for a place in a stream of whatever node.
+func (s *standing) catchUpAnywhere(live *session.Live, latest *session.Stream, from *cursor, taken *takenOver) bool {
+	switch {
+	case from == nil:
+		return true
+	case taken != nil && taken.foreign:
+		return taken.replay(s.stream) && latest == nil
+	}
+	whole := s.catchUp(live, latest, from)
+	return whole && (taken == nil || !taken.Had)
 }
 
 // catchUp replays what the client has missed of an earlier GET stream and

@@ -34,7 +34,11 @@ func (p *Protocol) Post(x transport.Exchange, in *engine.Inbound) {
 		return
 	}
 	if kind != jsonrpc.Request {
-		p.oneWay(&t.visit, in)
+		if err := p.oneWay(x.Context(), &t.visit, in); err != nil {
+			p.cfg.Log.Warn("message not delivered", "session", t.visit.peer.Session, "error", err)
+			unavailable(x, jsonrpc.ID{}, "the message could not be delivered")
+			return
+		}
 		x.Reply(202, nil)
 		return
 	}
@@ -43,7 +47,7 @@ func (p *Protocol) Post(x transport.Exchange, in *engine.Inbound) {
 		unavailable(x, in.ID, err.Error())
 		return
 	}
-	t.reply = reply{x: x, f: t.visit.peer.Features, live: live, home: homeOf(p, live), awake: make(chan struct{})}
+	t.reply = reply{x: x, f: t.visit.peer.Features, live: live, home: homeOf(p, live), peers: p.peers, id: in.ID, awake: make(chan struct{})}
 	t.request(x.Context(), in, &t.reply, &t.visit, nil)
 	t.reply.wait(p.cfg.Limits.Quiet)
 }
@@ -87,6 +91,9 @@ func (t *posted) answer(ctx context.Context, in *engine.Inbound, r *reply, done 
 	}
 	buf := buffers.Get().(*[]byte)
 	msg := appendAnswer((*buf)[:0], in.ID, body, wire)
+	if t.unsaved {
+		r.unavailable(msg)
+	}
 	t.conclude(r, msg, done)
 	if cap(msg) <= maxPooled {
 		*buf = msg
@@ -112,32 +119,43 @@ func (t *posted) settle(r *reply, done func()) {
 	t.p.cfg.Sessions.Release(live)
 }
 
-// oneWay takes a notification or a response, which get no answer.
-func (p *Protocol) oneWay(v *visit, in *engine.Inbound) {
-	l := p.cfg.Sessions.Find(v.id)
-	if l == nil {
-		return // nothing is in flight that this could concern
+// oneWay takes a notification or a response, which get no answer. What concerns
+// nothing here goes to the other nodes; the error says that it may not have
+// arrived.
+func (p *Protocol) oneWay(ctx context.Context, v *visit, in *engine.Inbound) error {
+	if l := p.cfg.Sessions.Find(v.id); l != nil {
+		taken := homeOf(p, l).take(p, in)
+		p.cfg.Sessions.Release(l)
+		if taken {
+			return nil
+		}
 	}
-	defer p.cfg.Sessions.Release(l)
-	homeOf(p, l).take(p, in)
+	if p.peers == nil {
+		return nil
+	}
+	return p.peers.forward(ctx, v.id, in)
 }
 
-// take handles what needs no answer, for sessions and connections alike.
-func (l *live) take(p *Protocol, in *engine.Inbound) {
+// take handles what needs no answer, for sessions and connections alike. It
+// reports whether the message concerned something.
+func (l *live) take(p *Protocol, in *engine.Inbound) bool {
 	if in.Kind() == jsonrpc.Response {
-		if !l.asks.deliver(&in.Message) {
-			p.cfg.Log.Debug("response to no open question", "id", in.ID.String())
+		taken := l.asks.deliver(&in.Message)
+		if !taken {
+			p.cfg.Log.Debug("response to no open question here", "id", in.ID.String())
 		}
-		return
+		return taken
 	}
 	if in.Method != mcp.NotificationCancelled {
-		return
+		return false
 	}
 	raw, _ := jsonrpc.Get(in.Params, "requestId")
 	id, err := jsonrpc.ParseID(raw)
 	if err != nil || !l.flights.Cancel(id, engine.ErrCancelled) {
-		p.cfg.Log.Debug("cancellation of no request in flight", "id", string(raw))
+		p.cfg.Log.Debug("cancellation of no request in flight here", "id", string(raw))
+		return false
 	}
+	return true
 }
 
 // PostBatch implements [engine.Protocol].
@@ -158,7 +176,7 @@ func (p *Protocol) PostBatch(x transport.Exchange, batch []jsonrpc.Element) {
 		unavailable(x, jsonrpc.ID{}, err.Error())
 		return
 	}
-	r := &reply{x: x, f: v.peer.Features, live: live, home: homeOf(p, live), batch: true, awake: make(chan struct{})}
+	r := &reply{x: x, f: v.peer.Features, live: live, home: homeOf(p, live), peers: p.peers, batch: true, awake: make(chan struct{})}
 	var open atomic.Int64 // requests unanswered, and this function
 	open.Store(1)
 	done := func() {
@@ -174,7 +192,9 @@ func (p *Protocol) PostBatch(x transport.Exchange, batch []jsonrpc.Element) {
 		case wire != nil:
 			r.respond(jsonrpc.AppendError(nil, in.ID, wire))
 		case in.Kind() != jsonrpc.Request:
-			r.home.take(p, in)
+			if err := p.oneWay(ctx, v, in); err != nil {
+				p.cfg.Log.Warn("message not delivered", "session", v.peer.Session, "error", err)
+			}
 		default:
 			// Each request holds the same entry, until it is answered.
 			if _, err := p.cfg.Sessions.Acquire(v.id); err != nil {
@@ -207,10 +227,7 @@ func errBatch(f *mcp.Features) error {
 
 // endSession ends what is live of a session that has been deleted.
 func (p *Protocol) endSession(v *visit) {
-	v.withHome(func(h *home) {
-		h.flights.Stop(errEnded)
-		h.end(0)
-	})
+	v.withHome((*home).finish)
 }
 
 // errEnded is the cause of a call's context when its session was deleted.

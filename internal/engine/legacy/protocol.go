@@ -33,15 +33,19 @@ type Config struct {
 	Sessions *session.Registry // nil means a registry of its own
 	Hub      *subscription.Hub // changes to announce; nil means none
 	Tasks    *task.Set         // nil means no tasks
-	// Ended is told that a session is over for good: deleted, or its connection
-	// gone. It must not block; nil means nobody.
+	// Peers are the other nodes of the endpoint; the sessions' store must then be
+	// a [session.Feed]. Nil means that there are none.
+	Peers Peers
+	// Ended is told that a session is over for good: deleted, on whatever node, or
+	// its connection gone. It must not block; nil means nobody.
 	Ended  func(session string)
 	Limits Limits
 	Log    *slog.Logger // nil means discard
 }
 
-// Limits bound sessions and waits. Zero fields mean the default. The bounds of
-// the event log belong to the session registry.
+// Limits bound sessions and waits. Zero fields mean the default. They hold on
+// each node by itself, except that a session's subscriptions are counted in all.
+// The bounds of the event log belong to the session registry.
 type Limits struct {
 	InFlight      int           // calls at once per session or connection; default 128
 	Subscriptions int           // resources per session or connection; default 1000
@@ -79,6 +83,7 @@ type Protocol struct {
 	cfg    Config
 	store  session.Store
 	opened openedCache
+	peers  *peering     // nil without peers
 	lastID atomic.Int64 // of questions to clients
 	crew   engine.Crew  // runs calls
 }
@@ -110,6 +115,8 @@ func New(cfg Config) *Protocol {
 	// A session may meet several processes in its life, and the ids of all their
 	// questions must differ. All stay exact as a double.
 	p.lastID.Store(rand.Int64N(1 << 52))
+	p.peers = p.joinPeers()
+	p.peers.start()
 	return p
 }
 
@@ -119,18 +126,20 @@ func (p *Protocol) Era() mcp.Era { return mcp.Legacy }
 // errDrained is the cause of a call's context when a drain ran out of time.
 var errDrained = jsonrpc.NewError(jsonrpc.CodeInternal, "the server is shutting down")
 
-// Drain refuses new requests, tells the clients of open GET streams to reconnect
-// and closes these, and waits for the calls in flight. When ctx ends first, they
+// Drain refuses new requests, tells the clients of open GET streams, and of
+// streams that live on other nodes, to reconnect and closes these, and waits for the calls in flight. When ctx ends first, they
 // are cancelled and given a short grace. Connections are not touched: their
 // transport ends them.
 func (p *Protocol) Drain(ctx context.Context) error {
 	p.cfg.Sessions.StopAcquiring()
 	p.cfg.Sessions.Each(func(l *session.Live) { homeOf(p, l).leave(p.cfg.Limits.Reconnect) })
 	defer p.crew.Close()
+	defer p.peers.close() // until then answers and cancellations come in
 	err := p.cfg.Sessions.Drain(ctx)
 	if err == nil {
 		return nil
 	}
+	p.peers.hurry()
 	p.cfg.Sessions.Each(func(l *session.Live) { homeOf(p, l).flights.Stop(errDrained) })
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Limits.DrainGrace)
 	defer cancel()

@@ -28,6 +28,8 @@ type reply struct {
 	f     *mcp.Features
 	home  *home
 	live  *session.Live
+	peers *peering   // nil without peers
+	id    jsonrpc.ID // of the request; zero for a batch
 	batch bool
 	awake chan struct{} // closed when x has been answered or has become a stream
 
@@ -38,6 +40,8 @@ type reply struct {
 	stream   transport.Stream // nil while nobody is listening
 	log      *session.Stream  // nil when the stream cannot be resumed
 	held     []byte           // responses of a batch that may still be answered with JSON
+	closing  bool             // the only response has been emitted
+	archive  archiver
 }
 
 // send sends a message that goes before the response.
@@ -59,7 +63,11 @@ func (r *reply) interactive() bool {
 	return r.began || !r.finished && r.x.AcceptsStream()
 }
 
-func (r *reply) aside(msg []byte) { r.home.aside(msg) }
+func (r *reply) aside(msg []byte) {
+	if !r.home.aside(msg) {
+		r.peers.aside(r.live.ID, msg)
+	}
+}
 
 // begin turns the exchange into a stream if the client takes one.
 func (r *reply) begin() {
@@ -84,7 +92,7 @@ func (r *reply) beginLocked() bool {
 	r.began = true
 	r.stream = r.x.Stream()
 	if r.f.Resumable {
-		r.log = r.live.Log.Open(callStream)
+		r.log = r.peers.openLog(r.live, callStream, r.id)
 		r.home.keep(r)
 	}
 	close(r.awake)
@@ -114,6 +122,7 @@ func (r *reply) emitLocked(data []byte) error {
 	if r.log == nil {
 		return engine.ErrDisconnected
 	}
+	r.archiveLocked()
 	return nil
 }
 
@@ -137,7 +146,9 @@ func (r *reply) respond(msg []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
+	case r.finished: // the call could not be answered otherwise
 	case r.began:
+		r.closing = !r.batch
 		_ = r.emitLocked(msg)
 	case r.batch:
 		if r.held == nil {
@@ -151,6 +162,19 @@ func (r *reply) respond(msg []byte) {
 		r.x.Reply(200, msg)
 		close(r.awake)
 	}
+}
+
+// unavailable answers a request that cannot be served now but could be later, if
+// the answer can still say so.
+func (r *reply) unavailable(msg []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.began || r.batch {
+		return
+	}
+	r.finished = true
+	r.x.Reply(503, msg, "Cache-Control", "no-store", "Retry-After", "1")
+	close(r.awake)
 }
 
 // finish ends the reply after its last response.
@@ -170,9 +194,13 @@ func (r *reply) finish() {
 		close(r.awake)
 		return
 	}
-	if r.stream != nil {
+	away := r.stream == nil
+	if !away {
 		r.stream.Close()
 		r.stream = nil
+	}
+	if away || r.archive.copied > 0 {
+		r.archiveLocked()
 	}
 	if r.log != nil {
 		r.log.Finish()
@@ -199,10 +227,10 @@ func (r *reply) wait(quiet time.Duration) {
 	<-r.awake
 }
 
-// resume sends the events behind number seq to another exchange, which becomes
-// the reply's stream. It reports false when the reply has finished meanwhile;
-// then x has not been touched.
-func (r *reply) resume(x transport.Exchange, seq uint64) bool {
+// resume sends the events behind number seq on another stream, which becomes the
+// reply's. It reports false when the reply has finished meanwhile; then open has
+// not been called.
+func (r *reply) resume(open func() transport.Stream, seq uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.finished {
@@ -211,7 +239,7 @@ func (r *reply) resume(x transport.Exchange, seq uint64) bool {
 	if r.stream != nil {
 		r.stream.Close() // the client has come back before its leaving was noticed
 	}
-	r.stream = x.Stream()
+	r.stream = open()
 	if !replay(r.stream, r.log, seq) {
 		r.stream.Close()
 		r.stream = nil
@@ -223,6 +251,10 @@ func (r *reply) resume(x transport.Exchange, seq uint64) bool {
 // notice when some of them are gone. It reports whether the client is still there.
 func replay(to transport.Stream, log *session.Stream, seq uint64) bool {
 	events, lost, _ := log.After(seq)
+	return replayEvents(to, events, lost)
+}
+
+func replayEvents(to transport.Stream, events []session.Event, lost uint64) bool {
 	if lost > 0 {
 		notice := jsonrpc.AppendNotification(nil, mcp.NotificationMessage,
 			Raw(`{"level":"warning","logger":"holdfast","data":"events of this stream were lost because they were not fetched in time"}`))

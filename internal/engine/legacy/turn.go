@@ -5,6 +5,7 @@ package legacy
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +44,8 @@ type turn struct {
 	live *live
 	mem  memory
 	done atomic.Bool // the call has been answered
+
+	unsaved bool // what the call is to change was not stored
 
 	pages pages // that the client was asked to open
 
@@ -198,9 +201,18 @@ func (t *turn) setLevel(ctx context.Context) (Raw, *jsonrpc.Error) {
 		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "log level %q does not exist", text)
 	}
 	if err := t.mem.setLevel(ctx, level); err != nil {
-		return nil, engine.WireError(t.p.cfg.Log, &t.call, err)
+		return nil, t.unchanged(err)
 	}
 	return Raw("{}"), nil
+}
+
+// unchanged is the error of a change that was not made.
+func (t *turn) unchanged(err error) *jsonrpc.Error {
+	if t.unsaved = errors.Is(err, errUnsaved); t.unsaved {
+		t.p.cfg.Log.Warn("session record not written", "session", t.call.Peer.Session, "error", err)
+		return jsonrpc.NewError(jsonrpc.CodeInternal, "the session cannot be changed at the moment")
+	}
+	return engine.WireError(t.p.cfg.Log, &t.call, err)
 }
 
 // subscription serves resources/subscribe and resources/unsubscribe.
@@ -222,7 +234,7 @@ func (t *turn) subscription(ctx context.Context) (Raw, *jsonrpc.Error) {
 		change = t.mem.unsubscribe
 	}
 	if err := change(ctx, uri); err != nil {
-		return nil, engine.WireError(t.p.cfg.Log, &t.call, err)
+		return nil, t.unchanged(err)
 	}
 	return Raw("{}"), nil
 }

@@ -6,6 +6,7 @@ package legacy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"slices"
 	"sync/atomic"
@@ -178,8 +179,23 @@ func (v *visit) level() mcp.LogLevel {
 	return defaultLevel
 }
 
+// errUnsaved marks a change that the store did not acknowledge.
+var errUnsaved = errors.New("the session's change was not stored")
+
+// update changes the session's record. When it returns, what is live of the
+// session here follows the change, and so do the other nodes, if they are well.
 func (v *visit) update(ctx context.Context, change func(*session.Record) error) error {
-	return session.Update(ctx, v.p.store, v.id, v.expires, change)
+	record, err := session.Change(ctx, v.p.store, v.id, v.expires, change)
+	switch _, refused := jsonrpc.AsError(err); {
+	case err == nil:
+	case refused, errors.Is(err, session.ErrNotFound):
+		return err
+	default:
+		return fmt.Errorf("%w: %w", errUnsaved, err)
+	}
+	v.withHome(func(h *home) { h.heed(record) })
+	v.p.peers.settle(ctx, v.id, record.Revision)
+	return nil
 }
 
 func (v *visit) setLevel(ctx context.Context, level mcp.LogLevel) error {
@@ -189,34 +205,25 @@ func (v *visit) setLevel(ctx context.Context, level mcp.LogLevel) error {
 	})
 }
 
-// subscribe writes the record first and then tells the GET stream: a stream that
-// opens in between reads the record.
 func (v *visit) subscribe(ctx context.Context, uri string) error {
 	max := v.p.cfg.Limits.Subscriptions
-	err := v.update(ctx, func(r *session.Record) error {
+	return v.update(ctx, func(r *session.Record) error {
 		if r.Subscribe(uri) && len(r.Subscriptions) > max {
 			return errSubscriptions(max)
 		}
 		return nil
 	})
-	if err == nil {
-		v.withHome(func(h *home) { h.follow(uri, true) })
-	}
-	return err
 }
 
 func (v *visit) unsubscribe(ctx context.Context, uri string) error {
-	if v.record == nil || !slices.Contains(v.record.Subscriptions, uri) {
+	known := v.record != nil && slices.Contains(v.record.Subscriptions, uri)
+	if !known && v.p.peers == nil { // with peers, this node may not know it yet
 		return nil
 	}
-	err := v.update(ctx, func(r *session.Record) error {
+	return v.update(ctx, func(r *session.Record) error {
 		r.Unsubscribe(uri)
 		return nil
 	})
-	if err == nil {
-		v.withHome(func(h *home) { h.follow(uri, false) })
-	}
-	return err
 }
 
 // withHome calls do if the session is live on this node.

@@ -51,6 +51,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 //	drain               the server drains, waiting for calls
 //	restart             a new server with the same keys and store
 //	limits              key=value lines for a new server, see setLimits
+//	nodes a b c         servers with common keys and records instead of one; a is next
+//	at b                which node gets the requests that follow
+//	kill a              the node and its connections are gone at once
+//	start a             it is back, with nothing in memory
+//	quorum off          no write is acknowledged, until quorum on
 //
 // The session of the last initialize is added to each request, unless the
 // request names one; "-" names none. Random values are written $SESSION1,
@@ -111,6 +116,9 @@ type player struct {
 	sessions  session.Config
 	protocol  *legacy.Protocol
 	engine    *engine.Engine
+	group     *group // nil for one server
+	node      string // of the group, that gets the requests
+	nodes     map[string]*node
 	principal *rpc.Principal
 	session   string
 	exchanges []*exchange
@@ -145,11 +153,8 @@ func (p *player) stop() {
 		p.conn.Close()
 		<-p.served
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := p.protocol.Drain(ctx); err != nil {
-		p.t.Errorf("Drain: %v", err)
-	}
+	p.stopNodes()
+	p.drainNow(p.protocol)
 	p.tasks.Close()
 }
 
@@ -179,6 +184,16 @@ func (p *player) play(name, body string) {
 		}
 	case "restart":
 		p.restart()
+	case "nodes":
+		p.startNodes(strings.Fields(arg))
+	case "at":
+		p.at(arg)
+	case "kill":
+		p.kill(arg)
+	case "start":
+		p.startNode(arg)
+	case "quorum":
+		p.group.quorum(arg == "on")
 	case "limits":
 		p.setLimits(body)
 		p.restart()
@@ -188,12 +203,16 @@ func (p *player) play(name, body string) {
 }
 
 func (p *player) restart() {
+	p.drainNow(p.protocol)
+	p.start()
+}
+
+func (p *player) drainNow(protocol *legacy.Protocol) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := p.protocol.Drain(ctx); err != nil {
+	if err := protocol.Drain(ctx); err != nil {
 		p.t.Errorf("Drain: %v", err)
 	}
-	p.start()
 }
 
 func (p *player) setLimits(body string) {
@@ -236,7 +255,7 @@ func (p *player) request(verb, text string) {
 		text = rest
 	}
 	x := newExchange(verb, strings.TrimSpace(p.expand(text)), p.principal)
-	x.header = header
+	x.header, x.node = header, p.node
 	p.exchanges = append(p.exchanges, x)
 	go p.engine.ServeExchange(x)
 	synctest.Wait()
@@ -306,6 +325,8 @@ var random = []struct {
 	pattern *regexp.Regexp
 }{
 	{"SESSION", regexp.MustCompile(`[A-Za-z0-9_-]{80,}`)},
+	{"ASK", regexp.MustCompile(`\bq\d+@[A-Z2-7]{10}\b`)},
+	{"STREAM", regexp.MustCompile(`\b[cg][A-Z2-7]{12}(\.[A-Za-z0-9+/]+)?@[A-Z2-7]{10}\b`)},
 	{"TASK", regexp.MustCompile(`\b[A-Z2-7]{26}\b`)},
 	{"STREAM", regexp.MustCompile(`\b[cg][A-Z2-7]{12}\b`)},
 	{"ASK", regexp.MustCompile(`\b\d{9,}\b`)},

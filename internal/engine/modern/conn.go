@@ -143,7 +143,7 @@ type connLeg struct {
 	link *link
 	req  *request
 	ctx  context.Context // ends when the client cancels the request
-	call *call           // set by serve
+	call carried         // set by serve
 	stop func() bool     // ends the watch over ctx; set by serve
 
 	mu    sync.Mutex // held while writing too: nothing follows a cancellation
@@ -154,7 +154,7 @@ var _ leg = (*connLeg)(nil)
 
 func (g *connLeg) from() *request { return g.req }
 
-func (g *connLeg) serve(c *call) {
+func (g *connLeg) serve(c carried) {
 	g.call = c
 	g.stop = context.AfterFunc(g.ctx, func() {
 		g.mu.Lock()
@@ -182,7 +182,7 @@ func (g *connLeg) send(msg []byte) error {
 	return g.link.conn.Write(msg)
 }
 
-func (g *connLeg) answer(msg []byte, _ int64) {
+func (g *connLeg) answer(msg []byte, _ int) {
 	g.release() // first, as the client may use the id again once it has the answer
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -19,22 +19,31 @@ type leg interface {
 	// send sends a notification; it fails when the client has gone. On an
 	// answered leg it does nothing.
 	send(msg []byte) error
-	// answer sends the final message, whose error code is code (0 for a result),
-	// and ends the leg. Only the first answer is sent, and none to a client that
-	// has gone.
-	answer(msg []byte, code int64)
+	// answer sends the final message, with the HTTP status it deserves, and ends
+	// the leg. Only the first answer is sent, and none to a client that has gone.
+	answer(msg []byte, status int)
 	// release ends the leg of a client that has gone, once its call has stopped.
 	release()
-	// serve tells the leg which call it carries, before the call can use it.
-	serve(c *call)
+	// serve tells the leg whose it is, before that one can use it.
+	serve(c carried)
 }
+
+// carried is what a leg belongs to: a call of this node, or a relay to one of
+// another.
+type carried interface {
+	// abandon says that the client of l has gone. It does nothing when l has been
+	// replaced.
+	abandon(l leg, cause error)
+}
+
+var _ carried = (*call)(nil)
 
 // begin starts the call that a request asks for, or lets the request take over
 // the parked call it continues. The answer goes to l. An error means that
 // nothing began and that the caller answers.
 func (p *Protocol) begin(ctx context.Context, req *request, l leg) *jsonrpc.Error {
 	if len(req.state) > 0 && req.state[0] == parkedPrefix {
-		return p.resume(req, l)
+		return p.resume(ctx, req, l)
 	}
 	c := &call{p: p, leg: l, peer: req.peer, method: req.method}
 	in := req.in

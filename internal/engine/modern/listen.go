@@ -34,6 +34,7 @@ type listen struct {
 	owner   task.Owner
 	meta    Raw // _meta of everything that belongs to the listen
 	sub     *subscription.Subscriber
+	seen    map[string]uint64 // revisions of the tasks looked up and sent, by id
 }
 
 // openListen reads the filter of req and keeps of it what the server can honour.
@@ -127,7 +128,11 @@ func (l *listen) run(send func([]byte) error, done <-chan struct{}) {
 			if !ok {
 				break
 			}
-			if send(l.notification(e)) != nil {
+			if e.Topic.Kind == subscription.Task && e.Params == nil {
+				if l.sendTask(send, e.Topic.Key) != nil {
+					return
+				}
+			} else if send(l.notification(e)) != nil {
 				return
 			}
 		}
@@ -144,16 +149,25 @@ func (l *listen) begin(send func([]byte) error) error {
 		return err
 	}
 	for _, id := range l.honours.TaskIDs {
-		t, err := l.p.cfg.Tasks.Get(l.p.ctx, l.owner, id)
-		if err != nil {
-			continue // expired since
-		}
-		e := subscription.Event{Topic: subscription.Topic{Kind: subscription.Task, Key: id}, Params: mustMarshal(l.p.wireTask(t, true))}
-		if err := send(l.notification(e)); err != nil {
+		if err := l.sendTask(send, id); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sendTask sends a task as it is now, unless it has been sent so.
+func (l *listen) sendTask(send func([]byte) error, id string) error {
+	t, err := l.p.cfg.Tasks.Get(l.p.ctx, l.owner, id)
+	if err != nil || t.Revision <= l.seen[id] {
+		return nil //nolint:nilerr // it has expired since
+	}
+	if l.seen == nil {
+		l.seen = map[string]uint64{}
+	}
+	l.seen[id] = t.Revision
+	e := subscription.Event{Topic: subscription.Topic{Kind: subscription.Task, Key: id}, Params: mustMarshal(l.p.wireTask(t, true))}
+	return send(l.notification(e))
 }
 
 var topicMethods = map[subscription.Kind]string{

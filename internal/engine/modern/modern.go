@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/peer"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
@@ -49,8 +50,15 @@ type Config struct {
 	// ToolHeaders returns which arguments of a tool Mcp-Param headers mirror; nil
 	// for a tool that is unknown or not the caller's to see. Nil: none do.
 	ToolHeaders func(ctx context.Context, tool string) []mcp.HeaderParam
-	Limits      Limits
-	Log         *slog.Logger // default: discard
+	// Peers are the other nodes that serve the same endpoint over the same Ring.
+	// The Protocol then serves the streams of kind "retry": a parked call stays at
+	// its home, where retries that reach another node are forwarded. Nil means none.
+	Peers peer.Peers
+	// PeerKind is the kind of the streams instead of "retry", for a node that serves
+	// several endpoints: the same for an endpoint at all nodes.
+	PeerKind string
+	Limits   Limits
+	Log      *slog.Logger // default: discard
 }
 
 // Limits bound what a Protocol holds. Zero fields have the defaults named.
@@ -97,6 +105,9 @@ type Protocol struct {
 	listens    gate
 	timers     sync.Pool   // of *time.Timer
 	crew       engine.Crew // runs calls
+	unwatch    func()      // stops hearing of tasks
+	unwire     func()      // stops serving other nodes
+	visits     gate        // retries that other nodes forwarded here
 
 	ctx      context.Context // ends at Close
 	cancel   context.CancelFunc
@@ -130,20 +141,25 @@ func New(cfg Config) *Protocol {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	cfg.PeerKind = cmp.Or(cfg.PeerKind, "retry")
 	cfg.Limits = cfg.Limits.withDefaults()
 	p := &Protocol{
-		cfg: cfg, supported: append([]mcp.Version{version}, cfg.Legacy...),
+		cfg: cfg, unwatch: func() {}, unwire: func() {}, supported: append([]mcp.Version{version}, cfg.Legacy...),
 		serverMeta: serverMeta(cfg.Info), extensions: cfg.Extensions,
 		calls: gate{max: cfg.Limits.Calls}, listens: gate{max: cfg.Limits.Listens},
-		lot: lot{max: cfg.Limits.Parked, perPrincipal: cfg.Limits.ParkedPerPrincipal},
+		lot:    lot{max: cfg.Limits.Parked, perPrincipal: cfg.Limits.ParkedPerPrincipal},
+		visits: gate{max: cfg.Limits.Parked},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.draining, p.drain = context.WithCancel(p.ctx)
 	if cfg.Tasks != nil {
 		p.extensions = append([]mcp.Extension{mcp.TasksExtension()}, cfg.Extensions...)
-		cfg.Tasks.Watch(mcp.Modern, p.publishTask)
+		p.unwatch = cfg.Tasks.Watch(mcp.Modern, p.publishTask)
 	}
 	p.buildMethods()
+	if cfg.Peers != nil {
+		p.unwire = cfg.Peers.Serve(cfg.PeerKind, p.acceptRetry)
+	}
 	return p
 }
 
@@ -226,9 +242,12 @@ func (p *Protocol) Drain(ctx context.Context) error {
 
 // Close cancels what is in flight, parked calls too, and waits. It is idempotent.
 func (p *Protocol) Close() {
+	p.unwatch()
+	p.unwire()
 	p.cancel()
 	p.crew.Close()
 	p.lot.close()
 	<-p.listens.close()
 	<-p.calls.close()
+	<-p.visits.close()
 }

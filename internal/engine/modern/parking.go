@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -133,7 +134,7 @@ func (c *call) park() {
 	round, deadline := c.round, time.Now().Add(c.p.cfg.Limits.ParkedFor)
 	k.expiry = time.AfterFunc(c.p.cfg.Limits.ParkedFor, func() { c.expire(round) })
 	req := l.from()
-	token := string(parkedPrefix) + c.p.cfg.Ring.Seal(seal.Parked, k.binding, k.address(round, deadline))
+	token := string(parkedPrefix) + c.p.cfg.Ring.Seal(seal.Parked, k.binding, c.p.address(k, round, deadline))
 	buf := getBuffer()
 	defer putBuffer(buf)
 	msg := append((*buf)[:0], `{"jsonrpc":"2.0","id":`...)
@@ -142,15 +143,41 @@ func (c *call) park() {
 	msg = appendInputRequired(msg, k.asked, token, c.p.serverMeta)
 	*buf = oneLine(append(msg, '}'))
 	c.mu.Unlock()
-	l.answer(*buf, 0)
+	l.answer(*buf, 200)
 }
 
-// address is what the sealed token of a round says.
-func (k *parked) address(round int, deadline time.Time) []byte {
-	plain := make([]byte, 0, len(k.id)+2+8)
+// address is what the sealed token of a round says: the call, the round, until
+// when, and, where there are other nodes, its home.
+type address struct {
+	id             callID
+	round          int
+	deadline       int64  // Unix seconds
+	node, instance string // empty without other nodes
+}
+
+const addressHead = len(callID{}) + 2 + 8
+
+func (p *Protocol) address(k *parked, round int, deadline time.Time) []byte {
+	plain := make([]byte, 0, addressHead)
 	plain = append(plain, k.id[:]...)
 	plain = binary.BigEndian.AppendUint16(plain, uint16(round))
-	return binary.BigEndian.AppendUint64(plain, uint64(deadline.Unix()))
+	plain = binary.BigEndian.AppendUint64(plain, uint64(deadline.Unix()))
+	if p.cfg.Peers == nil {
+		return plain
+	}
+	node, instance := p.cfg.Peers.Self()
+	return append(append(append(plain, node...), 0), instance...)
+}
+
+// readAddress is the inverse of address.
+func readAddress(plain []byte) (a address, ok bool) {
+	if len(plain) < addressHead {
+		return address{}, false
+	}
+	a = address{id: callID(plain), round: int(binary.BigEndian.Uint16(plain[16:])), deadline: int64(binary.BigEndian.Uint64(plain[18:]))}
+	node, instance, found := strings.Cut(string(plain[addressHead:]), "\x00")
+	a.node, a.instance = node, instance
+	return a, found || node == ""
 }
 
 // withdraw removes questions whose asker no longer waits.
@@ -177,17 +204,30 @@ func (c *call) expire(round int) {
 }
 
 // resume lets a retry take over the parked call it names.
-func (p *Protocol) resume(req *request, l leg) *jsonrpc.Error {
+func (p *Protocol) resume(ctx context.Context, req *request, l leg) *jsonrpc.Error {
 	plain, err := p.cfg.Ring.Open(seal.Parked, req.binding(), req.state[1:])
-	if err != nil || len(plain) != len(callID{})+2+8 {
+	if err != nil {
 		return errState
 	}
-	c := p.lot.find(callID(plain))
-	round := int(binary.BigEndian.Uint16(plain[16:]))
-	if c == nil || uint64(time.Now().Unix()) > binary.BigEndian.Uint64(plain[18:]) {
+	to, ok := readAddress(plain)
+	switch {
+	case !ok:
+		return errState
+	case time.Now().Unix() > to.deadline:
+		return errParkedGone
+	case p.away(&to):
+		return p.relay(ctx, req, l, &to)
+	}
+	return p.takeOver(req, l, &to)
+}
+
+// takeOver lets a retry take over the call of this node that it names.
+func (p *Protocol) takeOver(req *request, l leg, to *address) *jsonrpc.Error {
+	c := p.lot.find(to.id)
+	if c == nil {
 		return errParkedGone
 	}
-	return c.attach(req, l, round)
+	return c.attach(req, l, to.round)
 }
 
 // attach makes l the call's leg and delivers the answers it brought.

@@ -47,11 +47,24 @@ var errResponse = jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "responses are no
 
 // refuse answers a request that did not begin.
 func refuse(x transport.Exchange, id jsonrpc.ID, wire *jsonrpc.Error) {
-	if wire == errBusy {
-		x.Reply(503, jsonrpc.AppendError(nil, id, wire), "Cache-Control", "no-store", "Retry-After", "1")
+	reply(x, statusOf(wire), jsonrpc.AppendError(nil, id, wire))
+}
+
+// statusOf returns the HTTP status of an error.
+func statusOf(wire *jsonrpc.Error) int {
+	if wire == errBusy || wire == errNoTasks || wire == errUnreached {
+		return 503
+	}
+	return mcp.HTTPStatus(wire.Code)
+}
+
+// reply answers with an error's message.
+func reply(x transport.Exchange, status int, msg []byte) {
+	if status == 503 {
+		x.Reply(status, msg, "Cache-Control", "no-store", "Retry-After", "1")
 		return
 	}
-	engine.ReplyError(x, mcp.HTTPStatus(wire.Code), id, wire)
+	x.Reply(status, msg, "Cache-Control", "no-store")
 }
 
 // httpLeg is a leg over one HTTP exchange. Its headers are sent as late as
@@ -59,7 +72,7 @@ func refuse(x transport.Exchange, id jsonrpc.ID, wire *jsonrpc.Error) {
 // goes first, or silence has lasted so long that keep-alives are needed.
 type httpLeg struct {
 	req  *request
-	call *call
+	call carried
 	done chan struct{} // receives once the exchange has been answered
 
 	mu     sync.Mutex // held while writing too: an exchange is for one goroutine at a time
@@ -70,9 +83,9 @@ type httpLeg struct {
 
 var _ leg = (*httpLeg)(nil)
 
-func (l *httpLeg) from() *request { return l.req }
-func (l *httpLeg) serve(c *call)  { l.call = c }
-func (l *httpLeg) release()       {}
+func (l *httpLeg) from() *request  { return l.req }
+func (l *httpLeg) serve(c carried) { l.call = c }
+func (l *httpLeg) release()        {}
 
 // wait keeps the exchange until it is answered or its client has gone, which
 // cancels the call.
@@ -92,7 +105,7 @@ func (l *httpLeg) wait(p *Protocol) {
 			return
 		case <-p.ctx.Done():
 			l.call.abandon(l, errClosing)
-			l.answer(jsonrpc.AppendError(nil, l.req.in.ID, errClosing), errClosing.Code)
+			l.answer(jsonrpc.AppendError(nil, l.req.in.ID, errClosing), statusOf(errClosing))
 			return
 		case <-quiet.C:
 			l.upgrade()
@@ -142,7 +155,7 @@ func (l *httpLeg) send(msg []byte) error {
 	return nil
 }
 
-func (l *httpLeg) answer(msg []byte, code int64) {
+func (l *httpLeg) answer(msg []byte, status int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
@@ -153,10 +166,10 @@ func (l *httpLeg) answer(msg []byte, code int64) {
 	case l.stream != nil:
 		_ = l.stream.Send(transport.Event{Data: msg}) // a failure means that the client has gone: nothing is left to do
 		l.stream.Close()
-	case code != 0:
-		l.x.Reply(mcp.HTTPStatus(code), msg, "Cache-Control", "no-store")
-	default:
+	case status == 200:
 		l.x.Reply(200, msg)
+	default:
+		reply(l.x, status, msg)
 	}
 	l.done <- struct{}{}
 }

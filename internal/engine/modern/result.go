@@ -26,18 +26,20 @@ func (p *Protocol) answer(l leg, m *method, peer *rpc.Peer, round int, o outcome
 	buf := getBuffer()
 	defer putBuffer(buf)
 	req := l.from()
-	wire := o.wire
+	wire, status := o.wire, 200
 	if wire != nil {
-		wire = mcp.DownError(features, m.name, wire)
-	} else {
-		*buf, wire = p.appendOutcome((*buf)[:0], req, m, peer, round, &o.res)
+		down := mcp.DownError(features, m.name, wire)
+		if status = statusOf(wire); status != 503 {
+			status = statusOf(down)
+		}
+		wire = down
+	} else if *buf, wire = p.appendOutcome((*buf)[:0], req, m, peer, round, &o.res); wire != nil {
+		status = statusOf(wire)
 	}
 	if wire != nil {
 		*buf = jsonrpc.AppendError((*buf)[:0], req.in.ID, wire)
-		l.answer(oneLine(*buf), wire.Code)
-		return
 	}
-	l.answer(oneLine(*buf), 0)
+	l.answer(oneLine(*buf), status)
 }
 
 // appendOutcome appends the response that res stands for.

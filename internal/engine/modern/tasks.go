@@ -32,7 +32,7 @@ func (p *Protocol) startTask(ctx context.Context, c *call, d *rpc.Deferred) (rpc
 	if !c.AllowTask {
 		return rpc.Result{}, mcp.MissingExtension(mcp.ExtensionTasks)
 	}
-	spec := task.Spec{Method: c.Method, Target: c.Target, Peer: c.Peer}
+	spec := task.Spec{Method: c.Method, Target: c.Target, Peer: c.Peer, Changed: p.publishTask}
 	t, err := p.cfg.Tasks.Start(ctx, taskOwner(c.Principal), spec, d)
 	if err != nil {
 		return rpc.Result{}, p.taskError(err)
@@ -93,10 +93,15 @@ func (p *Protocol) taskError(err error) *jsonrpc.Error {
 		return jsonrpc.NewError(jsonrpc.CodeInvalidParams, "unknown or expired task")
 	case errors.Is(err, task.ErrFull):
 		return jsonrpc.NewError(jsonrpc.CodeInternal, "too many tasks; wait for some to expire")
+	case errors.Is(err, task.ErrUnavailable):
+		p.cfg.Log.Warn("request on a task refused", "error", err)
+		return errNoTasks
 	}
 	p.cfg.Log.Error("task set failed", "error", err)
 	return jsonrpc.NewError(jsonrpc.CodeInternal, "internal error")
 }
+
+var errNoTasks = jsonrpc.NewError(jsonrpc.CodeInternal, "the task cannot be reached or written at the moment; try again later")
 
 // wireTask returns the extension's shape of a task; detailed adds what has come
 // of it. A tool result with isError is completed here.
@@ -124,10 +129,12 @@ func (p *Protocol) wireTask(t task.Task, detailed bool) mcp.Task {
 	return wire
 }
 
-// publishTask tells those who listen to a task of its change.
+// publishTask tells those who listen to a task of its change. Where they may be
+// at other nodes, each looks the task up itself: it may be large.
 func (p *Protocol) publishTask(t task.Task) {
-	p.cfg.Hub.Publish(subscription.Event{
-		Topic:  subscription.Topic{Kind: subscription.Task, Key: t.ID},
-		Params: mustMarshal(p.wireTask(t, true)),
-	})
+	e := subscription.Event{Topic: subscription.Topic{Kind: subscription.Task, Key: t.ID}}
+	if p.cfg.Peers == nil {
+		e.Params = mustMarshal(p.wireTask(t, true))
+	}
+	p.cfg.Hub.Publish(e)
 }

@@ -28,8 +28,11 @@ var update = flag.Bool("update", false, "write the answers of this run into the 
 //
 //	-- request --   a verb, headers, an empty line and a body; $META stands for usual metadata
 //	-- response --  what came back by the time everything was quiet
-//	-- do --        one word: publish KIND [KEY], sleep DURATION, drain
+//	-- do --        one word: publish KIND [KEY], sleep DURATION, drain, cut NODE, start NODE
 //	-- events --    what came on streams since
+//
+// A script that begins with a section "nodes" runs on nodes a, b and c; the verb
+// is then followed by the node that the request reaches.
 //
 // Sealed states and task ids become $STATE1, $TASK1, … and can be sent so.
 func TestWire(t *testing.T) {
@@ -64,18 +67,26 @@ type script struct {
 	names map[string]string // value → $NAME
 	count map[string]int
 	open  []*exchange
+	trio  *trio // nil with one node
 }
 
 func runScript(t *testing.T, data []byte) []byte {
-	s := &script{rig: newRig(), t: t, names: map[string]string{}, count: map[string]int{}}
-	defer s.close()
+	s := &script{t: t, names: map[string]string{}, count: map[string]int{}}
+	in := txtar.Parse(data)
+	if len(in.Files) > 0 && in.Files[0].Name == "nodes" {
+		s.trio = newTrio()
+		s.rig = s.trio.nodes["a"]
+		defer s.trio.close()
+	} else {
+		s.rig = newRig()
+		defer s.close()
+	}
 	defer func() {
 		for _, x := range s.open {
 			x.end()
 		}
 		synctest.Wait()
 	}()
-	in := txtar.Parse(data)
 	out := &txtar.Archive{Comment: in.Comment}
 	for _, f := range in.Files {
 		switch f.Name {
@@ -85,6 +96,8 @@ func runScript(t *testing.T, data []byte) []byte {
 		case "do":
 			s.do(strings.Fields(string(f.Data)))
 			out.Files = append(out.Files, f, txtar.File{Name: "events", Data: []byte(s.events())})
+		case "nodes":
+			out.Files = append(out.Files, f)
 		case "response", "events":
 		default:
 			t.Fatalf("unknown section %q", f.Name)
@@ -104,13 +117,18 @@ func (s *script) request(text string) string {
 	head, body, _ := strings.Cut(text, "\n\n")
 	lines := strings.Split(strings.TrimSpace(head), "\n")
 	x := newExchange(strings.TrimSpace(body))
-	x.verb = lines[0]
+	verb, node, _ := strings.Cut(lines[0], " ")
+	x.verb = verb
+	at := s.rig
+	if node != "" {
+		at = s.trio.nodes[node]
+	}
 	for _, line := range lines[1:] {
 		name, value, _ := strings.Cut(line, ":")
 		x.header.Add(name, value)
 	}
 	s.open = append(s.open, x)
-	go s.engine.ServeExchange(x)
+	go at.engine.ServeExchange(x)
 	synctest.Wait()
 	time.Sleep(mergeWindow + 3*time.Millisecond)
 	synctest.Wait()
@@ -151,6 +169,10 @@ func (s *script) do(words []string) {
 			s.t.Fatal(err)
 		}
 		time.Sleep(d)
+	case "cut":
+		s.trio.net.Cut(words[1])
+	case "start":
+		s.trio.start(words[1])
 	case "drain":
 		if err := s.Drain(context.Background()); err != nil {
 			s.t.Fatal(err)

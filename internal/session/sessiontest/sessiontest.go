@@ -21,12 +21,18 @@ import (
 
 // Run tests the stores that open returns, a new one for each test.
 func Run(t *testing.T, open func(t *testing.T) session.Store) {
-	t.Run("CompareAndSet", func(t *testing.T) { compareAndSet(t, open(t)) })
-	t.Run("Update", func(t *testing.T) { update(t, open(t)) })
-	t.Run("Ended", func(t *testing.T) { ended(t, open(t)) })
+	RunReal(t, open)
 	t.Run("Expiry", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { expiry(t, open(t)) })
 	})
+}
+
+// RunReal is Run without what needs the time of a synctest bubble, for stores
+// with I/O of their own.
+func RunReal(t *testing.T, open func(t *testing.T) session.Store) {
+	t.Run("CompareAndSet", func(t *testing.T) { compareAndSet(t, open(t)) })
+	t.Run("Update", func(t *testing.T) { update(t, open(t)) })
+	t.Run("Ended", func(t *testing.T) { ended(t, open(t)) })
 }
 
 func record(level string) session.Record {
@@ -130,5 +136,64 @@ func expiry(t *testing.T, s session.Store) {
 	case err == nil, errors.Is(err, session.ErrNotFound): // a store may keep it
 	default:
 		t.Errorf("Get of an expired record: %v", err)
+	}
+}
+
+// RunFeed tests stores that two nodes have of the same records.
+func RunFeed(t *testing.T, open func(t *testing.T) (a, b session.Feed)) {
+	a, b := open(t)
+	t.Run("Own", func(t *testing.T) { feed(t, a, a) })
+	t.Run("Other", func(t *testing.T) { feed(t, a, b) })
+}
+
+// feed changes a record in one store until the other has told of it all.
+func feed(t *testing.T, writer, reader session.Feed) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	id := session.NewID()
+	told := make(chan struct{}, 1)
+	stop := reader.Watch(func(changed session.ID) {
+		if changed == id {
+			select {
+			case told <- struct{}{}:
+			default:
+			}
+		}
+	})
+	for _, level := range []string{"a", "b"} {
+		changed, err := session.Change(ctx, writer, id, time.Now().Add(time.Hour), func(r *session.Record) error {
+			r.Subscribe(level)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for {
+			select {
+			case <-told:
+			case <-ctx.Done():
+				t.Fatal("the change is not told")
+			}
+			got, err := reader.Get(ctx, id)
+			if err != nil {
+				t.Fatalf("Get of what was told to have changed: %v", err)
+			}
+			if got.Revision == changed.Revision {
+				break
+			}
+		}
+	}
+	stop()
+	select {
+	case <-told: // of before
+	default:
+	}
+	if err := session.Update(ctx, writer, id, time.Now().Add(time.Hour), func(r *session.Record) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-told:
+		t.Error("a change is told after stop")
+	default:
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/task"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
@@ -31,6 +32,8 @@ func Run(t *testing.T, open func(t *testing.T) task.Store) {
 	t.Run("create and get", func(t *testing.T) { createAndGet(t, open(t)) })
 	t.Run("limits", func(t *testing.T) { limits(t, open(t)) })
 	t.Run("put keeps the latest", func(t *testing.T) { putKeepsLatest(t, open(t)) })
+	t.Run("put keeps the end", func(t *testing.T) { putKeepsEnd(t, open(t)) })
+	t.Run("all", func(t *testing.T) { all(t, open(t)) })
 	t.Run("list", func(t *testing.T) { list(t, open(t)) })
 	t.Run("sweep", func(t *testing.T) { sweep(t, open(t)) })
 }
@@ -89,6 +92,37 @@ func putKeepsLatest(t *testing.T, s task.Store) {
 	}
 	if _, err := s.Get(t.Context(), "unknown"); !errors.Is(err, task.ErrUnknown) {
 		t.Error("put created a task")
+	}
+}
+
+func putKeepsEnd(t *testing.T, s task.Store) {
+	first := sample("a", anna, 0)
+	first.Home, first.Instance = "node-1", "i1"
+	mustCreate(t, s, first)
+	failed, later := first, first
+	failed.Revision, failed.Status, failed.Err = 2, task.Failed, jsonrpc.NewError(-32603, "lost").WithData(7)
+	later.Revision, later.Status = 5, task.Completed
+	for _, x := range []task.Task{failed, later} {
+		if err := s.Put(t.Context(), x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Get(t.Context(), "a")
+	if err != nil || got.Status != task.Failed || got.Revision != 2 || got.Err == nil || string(got.Err.Data) != "7" {
+		t.Errorf("after its end the task became %+v, %v", got, err)
+	}
+	if got.Home != "node-1" || got.Instance != "i1" {
+		t.Errorf("home %q, instance %q", got.Home, got.Instance)
+	}
+}
+
+func all(t *testing.T, s task.Store) {
+	x, y := sample("a", anna, 0), sample("b", bert, 0)
+	x.Home, y.Home = "node-1", "node-2"
+	mustCreate(t, s, x, y)
+	got := s.All(func(x *task.Task) bool { return x.Home == "node-2" })
+	if len(got) != 1 || got[0].ID != "b" || got[0].Owner != bert {
+		t.Errorf("all of node-2: %+v", got)
 	}
 }
 
