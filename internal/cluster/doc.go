@@ -1,0 +1,23 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cluster is what several Holdfasts share: replicated stores for session
+// records, tasks, settings and event logs, requests and streams from node to
+// node, a bus, and the view of who is there. It is the only package that knows
+// NATS, and no type of NATS appears in its API.
+//
+// A node runs in one of three modes. Alone it keeps its stores in files and
+// talks to nobody. Clustered, three or more nodes carry the NATS servers inside
+// themselves and each store is replicated three ways. External, the stores are
+// in a NATS cluster that somebody else runs.
+//
+// What is written is acknowledged by a majority before the writer hears of it;
+// nothing is ever acknowledged and written later. Reads come from a local cache
+// that a change feed keeps fresh: they cost no message and go on when there is
+// no majority. So a read may be behind another node's write by the lag of the
+// feed, never behind a write of its own node, and compare-and-set decides.
+//
+// A [Cluster] owns its goroutines: the feeds, the heartbeat, the watch over the
+// majority, and one per request and stream that it serves. [Cluster.Close] ends
+// them and waits. The goroutines of the NATS server inside end with it.
+package cluster

@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-mcp/holdfast/internal/peer"
+)
+
+// Errors that callers branch on.
+var (
+	// ErrNoQuorum reports a write that no majority acknowledged in time. Nothing
+	// is known of it: it may have been done or not. Reads go on.
+	ErrNoQuorum = errors.New("no majority of the cluster acknowledged the write")
+	// ErrStorage reports a write refused for lack of space. It is an ErrNoQuorum.
+	ErrStorage = fmt.Errorf("the store has no space left: %w", ErrNoQuorum)
+	// ErrTooLarge reports a value or message over the limit of the transport.
+	ErrTooLarge = errors.New("too large for the cluster")
+	// ErrNodeLost reports that the node addressed is not there, or is no longer.
+	// The error is a [NodeLostError].
+	ErrNodeLost = errors.New("node lost")
+	// ErrBusy reports that the node addressed has too many requests in work.
+	ErrBusy = errors.New("node has too many requests in work")
+	// ErrNoHandler reports that the node addressed serves no such kind.
+	ErrNoHandler = errors.New("node serves no such kind of request")
+	// ErrClosed reports that the cluster has been closed.
+	ErrClosed = errors.New("cluster is closed")
+
+	// ErrSecret reports a cluster secret that the other nodes do not accept.
+	ErrSecret = errors.New("the other nodes do not accept the cluster secret")
+	// ErrNameTaken reports that another node of the cluster has this name.
+	ErrNameTaken = errors.New("another node of the cluster has this name")
+	// ErrIncompatible reports nodes whose versions cannot work together.
+	ErrIncompatible = errors.New("the other nodes run an incompatible version")
+	// ErrOtherCluster reports that what answered, or the directory, belongs to another cluster.
+	ErrOtherCluster = errors.New("belongs to another cluster")
+	// ErrDirectory reports a directory that this node must not use as asked.
+	ErrDirectory = errors.New("store directory cannot be used")
+
+	// errConflict reports that a key is at another revision than expected.
+	errConflict = errors.New("changed by somebody else")
+	// errNoLeader reports that nobody was there to take a message.
+	errNoLeader = errors.New("the store has no leader")
+	// errNoAnswer reports a message that nobody has answered.
+	errNoAnswer = errors.New("the store's leader does not answer")
+	// errAbsent reports that a key has no value.
+	errAbsent = errors.New("no value")
+)
+
+// NodeLostError says of a request to a lost node whether it may have begun.
+type NodeLostError struct {
+	Node string
+	// Sent is false when the node never received the request.
+	Sent bool
+}
+
+// Error implements error.
+func (e *NodeLostError) Error() string {
+	if e.Sent {
+		return fmt.Sprintf("node %q was lost while it had the request", e.Node)
+	}
+	return fmt.Sprintf("node %q is not there", e.Node)
+}
+
+// Is reports whether target is [ErrNodeLost], or [peer.ErrLost], which is the same.
+func (e *NodeLostError) Is(target error) bool { return target == ErrNodeLost || target == peer.ErrLost }
+
+// RemoteError is an error that another node's handler returned.
+type RemoteError struct {
+	Node    string
+	Message string
+}
+
+// Error implements error.
+func (e *RemoteError) Error() string { return fmt.Sprintf("node %q: %s", e.Node, e.Message) }

@@ -1,0 +1,83 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// health is what is known of the majority. Writes learn it, and a probe that
+// reads from the leader keeps it true while nobody writes.
+type health struct {
+	lost  atomic.Bool  // no majority, as far as is known
+	full  atomic.Bool  // the last write was refused for lack of space
+	since atomic.Int64 // when a write found the majority lost, Unix nanoseconds
+	last  atomic.Int64 // when a write was last done
+}
+
+const (
+	// shortLimit is how long a write waits while the majority is known to be lost.
+	shortLimit = 500 * time.Millisecond
+	// quiet is how long no write at all must have been done for one without an
+	// answer to mean more than that the cluster is busy.
+	quiet = time.Second
+	// proof is how long after a write has failed a leader's answer to a read proves
+	// nothing: one that has lost its majority takes that long to step down.
+	proof = 2 * lostQuorum
+)
+
+// writeLimit bounds a write: who comes while there is no majority is told soon.
+func (h *health) writeLimit(limit time.Duration) time.Duration {
+	if h.lost.Load() {
+		return min(limit, shortLimit)
+	}
+	return limit
+}
+
+func (h *health) wrote() {
+	h.last.Store(time.Now().UnixNano())
+	h.lost.Store(false)
+	h.full.Store(false)
+}
+
+func (h *health) failed() {
+	now := time.Now().UnixNano()
+	if now-h.last.Load() > int64(quiet) {
+		h.since.Store(now)
+		h.lost.Store(true)
+	}
+}
+
+// proven reports whether an answer to a read is proof of a majority.
+func (h *health) proven() bool { return time.Now().UnixNano()-h.since.Load() > int64(proof) }
+
+// probeInterval is the time between two looks at the leader.
+const probeInterval = 500 * time.Millisecond
+
+// watchQuorum asks the leader of the settings again and again until ctx ends. One
+// that has lost its majority steps down, and then nobody answers.
+func (c *Cluster) watchQuorum(ctx context.Context) {
+	ticker := time.NewTicker(probeInterval)
+	defer ticker.Stop()
+	for missed := 0; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		_, err := c.settings.last(ctx, settingID)
+		if err != nil && ctx.Err() == nil {
+			if missed++; missed >= 2 && !c.health.lost.Swap(true) {
+				c.log.Warn("the cluster has no majority: writes are refused, reads go on", "error", err)
+			}
+			continue
+		}
+		missed = 0
+		if c.health.proven() && c.health.lost.Swap(false) && ctx.Err() == nil {
+			c.log.Info("the cluster has a majority again")
+		}
+	}
+}

@@ -1,0 +1,375 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/nats-io/nats.go"
+)
+
+// State is what a member says of itself.
+type State string
+
+// The states. A member that has left is no longer a member.
+const (
+	Joining  State = "joining"
+	Serving  State = "ready"
+	Draining State = "draining"
+	left     State = "left"
+)
+
+// Load is how busy a node is.
+type Load struct {
+	Sessions int `json:"sessions,omitzero"`
+	Calls    int `json:"calls,omitzero"`
+	Streams  int `json:"streams,omitzero"`
+}
+
+// Member is one node as this one sees it.
+type Member struct {
+	Name     string
+	Instance string // of its process: another after each restart
+	Version  string
+	State    State
+	Load     Load
+	Started  time.Time
+	Since    time.Time // when this node first heard of the instance
+	Heard    time.Time // when it last did
+	// Suspected is set when five heartbeats are missing, or nobody is there to take a
+	// message. What it had in work counts as lost.
+	Suspected bool
+	Self      bool
+}
+
+// Up reports whether the member can be sent something new.
+func (m *Member) Up() bool { return !m.Suspected && m.State == Serving }
+
+// heartbeat is what every node says of itself, all the time.
+type heartbeat struct {
+	Name     string    `json:"name"`
+	Instance string    `json:"instance"`
+	Version  string    `json:"version"`
+	Protocol int       `json:"protocol"`
+	State    State     `json:"state"`
+	Started  time.Time `json:"started"`
+	Load     Load      `json:"load,omitzero"`
+	Feeds    []uint64  `json:"feeds,omitzero"` // how far its feeds are
+}
+
+// forgetAfter is how long a suspected member is still shown.
+const forgetAfter = 5 * time.Minute
+
+// members is the membership view. Its goroutine sends this node's heartbeat and
+// looks for those that are missing.
+type members struct {
+	c       *Cluster
+	subject string
+	self    heartbeat // all but State, Load and Feeds is fixed
+
+	mu       sync.Mutex
+	own      State
+	load     Load
+	byName   map[string]*member
+	watchers map[chan struct{}]struct{}
+	awake    time.Time // the last turn of the loop, to know when this process was stopped
+	whole    time.Time // since when this node has been hearing, without a stop
+}
+
+type member struct {
+	Member
+	alive  context.Context // until the instance is lost
+	lost   context.CancelFunc
+	probed time.Time // when it was last asked whether it is there
+	heir   string    // instance that says it has the name, while this one has it
+}
+
+func newMember(m Member) *member {
+	k := &member{Member: m}
+	k.alive, k.lost = context.WithCancel(context.Background())
+	return k
+}
+
+func newMembers(c *Cluster) *members {
+	now := time.Now()
+	m := &members{
+		c: c, subject: c.cfg.Cluster + ".heartbeat", own: Joining, awake: now, whole: now,
+		byName: map[string]*member{}, watchers: map[chan struct{}]struct{}{},
+		self: heartbeat{Name: c.cfg.Name, Instance: rand.Text(), Version: c.cfg.Version, Protocol: protocol, Started: now.UTC()},
+	}
+	m.byName[c.cfg.Name] = newMember(Member{
+		Name: c.cfg.Name, Instance: m.self.Instance, Version: c.cfg.Version, State: Joining,
+		Started: m.self.Started, Since: now, Heard: now, Self: true,
+	})
+	return m
+}
+
+func (m *members) start() error {
+	if _, err := m.c.conn.Subscribe(m.subject, m.receive); err != nil {
+		return err
+	}
+	m.c.wg.Go(func() { m.run(m.c.base) })
+	return nil
+}
+
+// run beats and looks until ctx ends.
+func (m *members) run(ctx context.Context) {
+	ticker := time.NewTicker(m.c.cfg.Heartbeat)
+	defer ticker.Stop()
+	for {
+		m.beat()
+		m.look(time.Now())
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// beat sends this node's heartbeat. When it cannot, others will notice.
+func (m *members) beat() {
+	b := m.self
+	m.mu.Lock()
+	b.State, b.Load = m.own, m.load
+	m.mu.Unlock()
+	for _, f := range m.c.feeds {
+		b.Feeds = append(b.Feeds, f.applied.Load())
+	}
+	if data, err := json.Marshal(&b); err == nil {
+		_ = m.c.conn.Publish(m.subject, data)
+	}
+}
+
+// receive takes a heartbeat, the own ones included.
+func (m *members) receive(msg *nats.Msg) {
+	var b heartbeat
+	if err := json.Unmarshal(msg.Data, &b); err != nil || !nameRule.MatchString(b.Name) {
+		return
+	}
+	if b.Name == m.self.Name {
+		if b.Instance != m.self.Instance {
+			m.clash(&b)
+		}
+		return
+	}
+	if b.Protocol != protocol && m.self.Started.After(b.Started) {
+		m.c.fail(fmt.Errorf("%w: node %q talks cluster protocol %d, this one %d", ErrIncompatible, b.Name, b.Protocol, protocol))
+		return
+	}
+	m.hear(&b, time.Now())
+	for i, rev := range b.Feeds {
+		if i < len(m.c.feeds) {
+			m.c.feeds[i].heard(rev)
+		}
+	}
+}
+
+// clash ends the younger of two nodes with one name.
+func (m *members) clash(b *heartbeat) {
+	if m.self.Started.After(b.Started) || m.self.Started.Equal(b.Started) && m.self.Instance > b.Instance {
+		m.c.fail(fmt.Errorf("%w: %q has been running since %s", ErrNameTaken, b.Name, b.Started.Format(time.RFC3339)))
+	}
+}
+
+// hear enters a heartbeat into the view.
+func (m *members) hear(b *heartbeat, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.byName[b.Name]
+	if known != nil && known.Instance != b.Instance {
+		if b.Started.Before(known.Started) || !known.Suspected && now.Sub(known.Heard) <= 2*m.c.cfg.Heartbeat {
+			if b.Started.After(known.Started) {
+				known.heir = b.Instance
+			}
+			return // the last words of an instance that was replaced, or a newcomer whose name is taken
+		}
+		known.lost()
+		known = nil
+	}
+	if b.State == left {
+		if known != nil {
+			known.lost()
+			delete(m.byName, b.Name)
+			m.wake()
+		}
+		return
+	}
+	if known == nil {
+		known = newMember(Member{Name: b.Name, Instance: b.Instance, Since: now})
+		m.byName[b.Name] = known
+	}
+	changed := known.State != b.State || known.Suspected
+	if known.Suspected {
+		known.Suspected = false
+		known.alive, known.lost = context.WithCancel(context.Background())
+	}
+	known.Version, known.State, known.Load, known.Started, known.Heard = b.Version, b.State, b.Load, b.Started, now
+	if changed {
+		m.wake()
+	}
+}
+
+// look suspects members that have been silent for too long, and asks those that
+// have missed two beats whether they are there: of a dead one that is known at once.
+func (m *members) look(now time.Time) {
+	beat := m.c.cfg.Heartbeat
+	var ask []*member
+	m.mu.Lock()
+	stopped := now.Sub(m.awake) > 3*beat // this process itself did not run
+	m.awake = now
+	if stopped {
+		m.whole = now
+	}
+	for name, k := range m.byName {
+		silent := now.Sub(k.Heard)
+		switch {
+		case k.Self:
+			k.Heard, k.State, k.Load = now, m.own, m.load
+		case stopped && !k.Suspected:
+			k.Heard = now // a fresh chance: the others' beats are only now coming in
+		case !k.Suspected && silent > misses*beat:
+			k.lost()
+			k.Suspected = true
+			m.wake()
+		case k.Suspected && silent > forgetAfter:
+			delete(m.byName, name)
+			m.wake()
+		case !k.Suspected && silent > 2*beat && now.Sub(k.probed) >= beat:
+			k.probed = now
+			ask = append(ask, k)
+		}
+	}
+	m.mu.Unlock()
+	for _, k := range ask {
+		m.c.wg.Go(func() { m.probe(k) })
+	}
+}
+
+// probe suspects a member at once when nobody takes its messages.
+func (m *members) probe(k *member) {
+	ctx, cancel := context.WithTimeout(m.c.base, m.c.cfg.Heartbeat)
+	defer cancel()
+	if !m.c.rpc.absent(ctx, k.Name) {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.byName[k.Name] == k && !k.Suspected && time.Since(k.Heard) > m.c.cfg.Heartbeat {
+		k.lost()
+		k.Suspected = true
+		m.wake()
+	}
+}
+
+// wake tells the watchers. Who has gone may have written what it told nobody of.
+// m.mu is held.
+func (m *members) wake() {
+	m.c.nudgeFeeds()
+	for w := range m.watchers {
+		select {
+		case w <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// life returns the context of the named node's present instance, ended when it
+// is lost; nil when the node has never been heard of.
+func (m *members) life(name string) (alive context.Context, instance string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if k := m.byName[name]; k != nil {
+		return k.alive, k.Instance
+	}
+	return nil, ""
+}
+
+func (m *members) state() State {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.own
+}
+
+func (m *members) setState(s State) {
+	m.mu.Lock()
+	m.own = s
+	m.byName[m.self.Name].State = s
+	m.wake()
+	m.mu.Unlock()
+	m.beat()
+}
+
+// setReady is the end of joining, unless the node has begun to leave.
+func (m *members) setReady() {
+	if m.state() == Joining {
+		m.setState(Serving)
+	}
+}
+
+// leave says good-bye; it is the last beat.
+func (m *members) leave() {
+	m.setState(left)
+	if m.c.conn != nil {
+		_ = m.c.conn.FlushTimeout(time.Second) // others notice otherwise
+	}
+}
+
+// SetLoad tells the others how busy this node is, with the next heartbeat.
+func (c *Cluster) SetLoad(l Load) {
+	c.members.mu.Lock()
+	defer c.members.mu.Unlock()
+	c.members.load = l
+}
+
+// Members returns the nodes of the cluster, this one included, by name.
+func (c *Cluster) Members() []Member {
+	m := c.members
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := make([]Member, 0, len(m.byName))
+	for _, k := range m.byName {
+		list = append(list, k.Member)
+	}
+	slices.SortFunc(list, func(a, b Member) int { return cmp.Compare(a.Name, b.Name) })
+	return list
+}
+
+// WatchMembers returns a channel that receives a value when the view has changed
+// in more than times and load, and a function that ends that.
+func (c *Cluster) WatchMembers() (changes <-chan struct{}, stop func()) {
+	m := c.members
+	w := make(chan struct{}, 1)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.watchers[w] = struct{}{}
+	return w, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.watchers, w)
+	}
+}
+
+// Down returns a channel that is closed when the named node's present instance is
+// lost or has left, so that what waits for it need not. It is closed already when
+// no such node is up.
+func (c *Cluster) Down(node string) <-chan struct{} {
+	if alive, _ := c.members.life(node); alive != nil {
+		return alive.Done()
+	}
+	return closedChannel
+}
+
+var closedChannel = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()

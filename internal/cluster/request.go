@@ -1,0 +1,272 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Handler answers requests of one kind from other nodes. ctx ends with the
+// caller's deadline, when the caller's node is lost, and with the cluster. The
+// error's text reaches the caller as a [RemoteError]. It runs on a goroutine of
+// its own and must be safe for concurrent use.
+type Handler func(ctx context.Context, from string, payload []byte) ([]byte, error)
+
+// Headers of requests between nodes.
+const (
+	headerFrom     = "From"
+	headerInstance = "Instance" // of the caller
+	headerTo       = "To"       // instance that is meant; empty for any
+	headerTimeout  = "Timeout"  // milliseconds left
+	headerStream   = "Stream"   // id of the caller's end
+	headerFailure  = "Failure"  // of the answer
+)
+
+// What headerFailure says; anything else is a handler's error.
+const (
+	failBusy    = "busy"
+	failKind    = "kind"
+	failGone    = "gone"
+	failHandler = "error"
+)
+
+var kindRule = regexp.MustCompile(`^[a-z0-9_-]{1,32}$`)
+
+// kindPing is answered by every node.
+const kindPing = "ping"
+
+// exchange is this node's end of requests and streams between nodes. One
+// subscription takes them all.
+type exchange struct {
+	c       *Cluster
+	subject string // before the node's name
+	slots   chan struct{}
+	wg      sync.WaitGroup // of handlers
+
+	mu       sync.RWMutex
+	closed   bool
+	handlers map[string]Handler
+	acceptor map[string]func(context.Context, *Stream)
+	streams  map[uint64]*Stream
+}
+
+func newExchange(c *Cluster) *exchange {
+	return &exchange{
+		c: c, subject: c.cfg.Cluster + ".node.", slots: make(chan struct{}, c.cfg.MaxRequests),
+		handlers: map[string]Handler{}, acceptor: map[string]func(context.Context, *Stream){}, streams: map[uint64]*Stream{},
+	}
+}
+
+func (x *exchange) start() error {
+	name := x.c.cfg.Name
+	for subject, take := range map[string]nats.MsgHandler{
+		x.subject + name + ".*":            x.receive,
+		x.c.cfg.Cluster + ".frame." + name: x.frame,
+	} {
+		sub, err := x.c.conn.Subscribe(subject, take)
+		if err != nil {
+			return err
+		}
+		if err := sub.SetPendingLimits(1<<20, 256<<20); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Serve sets the handler of a kind of request. The kind is a word of lower-case
+// letters, digits, '-' and '_'. It panics on a kind that is no such word or has one.
+func (c *Cluster) Serve(kind string, h Handler) {
+	x := c.rpc
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !kindRule.MatchString(kind) || kind == kindPing || x.handlers[kind] != nil || x.acceptor[kind] != nil {
+		panic("cluster: kind " + kind + " cannot be served, or is already")
+	}
+	x.handlers[kind] = h
+}
+
+// Request sends a request to a node, this one included, and waits for its answer.
+// It fails at once with [ErrNodeLost] when the node is not there, or is lost
+// meanwhile; with [ErrBusy] or [ErrNoHandler] when the request was not begun;
+// with a [RemoteError] when the handler failed; or with ctx's cause.
+func (c *Cluster) Request(ctx context.Context, node, kind string, payload []byte) ([]byte, error) {
+	m, err := c.rpc.request(ctx, node, kind, &nats.Msg{Data: payload, Header: nats.Header{}})
+	if err != nil {
+		return nil, err
+	}
+	return m.Data, nil
+}
+
+// request sends msg and waits for the answer or the loss of the node.
+func (x *exchange) request(ctx context.Context, node, kind string, msg *nats.Msg) (*nats.Msg, error) {
+	if !nameRule.MatchString(node) || !kindRule.MatchString(kind) {
+		return nil, fmt.Errorf("request %q to node %q: not a name", kind, node)
+	}
+	if len(msg.Data) > maxPayload-1<<10 {
+		return nil, ErrTooLarge
+	}
+	alive, instance := x.c.members.life(node)
+	if alive != nil && alive.Err() != nil {
+		return nil, &NodeLostError{Node: node}
+	}
+	msg.Subject = x.subject + node + "." + kind
+	msg.Header[headerFrom] = []string{x.c.cfg.Name}
+	msg.Header[headerInstance] = []string{x.c.members.self.Instance}
+	if instance != "" && msg.Header.Get(headerStream) == "" { // who opens a stream says in it whom it is for
+		msg.Header[headerTo] = []string{instance}
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		msg.Header[headerTimeout] = []string{strconv.FormatInt(max(time.Until(deadline).Milliseconds(), 1), 10)}
+	}
+	if alive != nil {
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
+		defer context.AfterFunc(alive, func() { cancel(&NodeLostError{Node: node, Sent: true}) })()
+	}
+	answer, err := x.c.conn.RequestMsgWithContext(ctx, msg)
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return nil, &NodeLostError{Node: node}
+	case errors.Is(err, nats.ErrConnectionClosed):
+		return nil, ErrClosed
+	case err != nil && ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
+		return nil, fmt.Errorf("request to node %q: %w", node, err)
+	}
+	return answer, failure(node, answer)
+}
+
+// failure reads what went wrong out of an answer.
+func failure(node string, answer *nats.Msg) error {
+	switch answer.Header.Get(headerFailure) {
+	case "":
+		return nil
+	case failBusy:
+		return fmt.Errorf("%w: %q", ErrBusy, node)
+	case failKind:
+		return fmt.Errorf("%w: %q", ErrNoHandler, node)
+	case failGone:
+		return &NodeLostError{Node: node}
+	}
+	return &RemoteError{Node: node, Message: string(answer.Data)}
+}
+
+// absent reports whether nobody takes messages for the node.
+func (x *exchange) absent(ctx context.Context, node string) bool {
+	_, err := x.c.conn.RequestMsgWithContext(ctx, &nats.Msg{Subject: x.subject + node + "." + kindPing})
+	return errors.Is(err, nats.ErrNoResponders)
+}
+
+// receive takes one request and hands it to a goroutine of its own.
+func (x *exchange) receive(m *nats.Msg) {
+	kind := m.Subject[len(x.subject)+len(x.c.cfg.Name)+1:]
+	if kind == kindPing {
+		respond(m, nil, "")
+		return
+	}
+	if to := m.Header.Get(headerTo); to != "" && to != x.c.members.self.Instance {
+		respond(m, nil, failGone) // it was meant for what ran here before
+		return
+	}
+	x.mu.RLock()
+	handle, accept, closed := x.handlers[kind], x.acceptor[kind], x.closed
+	if !closed {
+		x.wg.Add(1) // under the lock, so that close waits for it
+	}
+	x.mu.RUnlock()
+	if closed {
+		return // it is as if this node were gone
+	}
+	isStream := m.Header.Get(headerStream) != ""
+	if isStream && accept == nil || !isStream && handle == nil {
+		x.wg.Done()
+		respond(m, nil, failKind)
+		return
+	}
+	select {
+	case x.slots <- struct{}{}:
+	default:
+		x.wg.Done()
+		respond(m, nil, failBusy)
+		return
+	}
+	go func() { // counted above; close waits for it
+		defer x.wg.Done()
+		defer func() { <-x.slots }()
+		if isStream {
+			x.acceptStream(m, kind, accept)
+			return
+		}
+		x.answer(m, handle)
+	}()
+}
+
+// answer runs a handler.
+func (x *exchange) answer(m *nats.Msg, handle Handler) {
+	from := m.Header.Get(headerFrom)
+	ctx, cancel := context.WithCancelCause(x.c.base)
+	defer cancel(nil)
+	if ms, err := strconv.ParseInt(m.Header.Get(headerTimeout), 10, 64); err == nil {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, time.Duration(ms)*time.Millisecond)
+		defer stop()
+	}
+	if alive, _ := x.c.members.life(from); alive != nil {
+		defer context.AfterFunc(alive, func() { cancel(&NodeLostError{Node: from}) })()
+	}
+	result, err := x.guard(ctx, handle, from, m.Data)
+	switch {
+	case err != nil:
+		respond(m, []byte(err.Error()), failHandler)
+	case len(result) > maxPayload-1<<10:
+		respond(m, []byte(ErrTooLarge.Error()), failHandler)
+	default:
+		respond(m, result, "")
+	}
+}
+
+// guard calls a handler; a panic is its error.
+func (x *exchange) guard(ctx context.Context, handle Handler, from string, payload []byte) (result []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			x.c.log.Error("handler of a node request panicked", "panic", p)
+			err = errors.New("the handler panicked")
+		}
+	}()
+	return handle(ctx, from, payload)
+}
+
+func respond(m *nats.Msg, data []byte, failure string) {
+	answer := &nats.Msg{Data: data}
+	if failure != "" {
+		answer.Header = nats.Header{headerFailure: {failure}}
+	}
+	_ = m.RespondMsg(answer) // who asked has gone, or the connection has
+}
+
+// close ends streams, refuses what comes, and waits for handlers.
+func (x *exchange) close() {
+	x.mu.Lock()
+	x.closed = true
+	streams := make([]*Stream, 0, len(x.streams))
+	for _, s := range x.streams {
+		streams = append(streams, s)
+	}
+	x.mu.Unlock()
+	for _, s := range streams {
+		s.Close(ErrClosed)
+	}
+	x.wg.Wait()
+}

@@ -1,0 +1,119 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/holdfast-mcp/holdfast/internal/session"
+	"github.com/holdfast-mcp/holdfast/internal/session/sessiontest"
+	"github.com/holdfast-mcp/holdfast/internal/task"
+	"github.com/holdfast-mcp/holdfast/internal/task/tasktest"
+)
+
+// The contracts of the stores, on one node, on three, and over a bad network.
+
+func TestSessionStoreAlone(t *testing.T) {
+	c := openAlone(t, t.TempDir())
+	sessiontest.RunReal(t, func(*testing.T) session.Store { return c.Sessions() })
+}
+
+func TestSessionStoreThree(t *testing.T) {
+	nodes := three(t)
+	for i := range nodes {
+		sessiontest.RunReal(t, func(*testing.T) session.Store { return nodes[i].Sessions() })
+	}
+}
+
+func TestSessionStoreOverBadNetwork(t *testing.T) {
+	c := three(t)[0]
+	sessiontest.RunReal(t, func(t *testing.T) session.Store { return badSessions(t, c) })
+}
+
+// badSessions is a store of its own over c's table, whose messages get lost,
+// late and twice.
+func badSessions(t *testing.T, c *Cluster) *Sessions {
+	t.Helper()
+	table := *c.sessions.kv
+	table.asker = newBadNetwork(t, table.asker)
+	return newSessions(&table, 1000)
+}
+
+func newTaskStore(t *testing.T, nodes int) func(t *testing.T) task.Store {
+	return func(t *testing.T) task.Store {
+		if nodes == 1 {
+			return openAlone(t, t.TempDir()).Tasks()
+		}
+		return freshTasks(t, three(t)[0])
+	}
+}
+
+// freshTasks is an empty store over a part of c's table.
+func freshTasks(t *testing.T, c *Cluster) *Tasks {
+	t.Helper()
+	table := *c.tasks.kv
+	table.prefix += session.NewID().String() + "."
+	table.tell = nil
+	return newTasks(&table)
+}
+
+func TestTaskStoreAlone(t *testing.T) { tasktest.Run(t, newTaskStore(t, 1)) }
+func TestTaskStoreThree(t *testing.T) { tasktest.Run(t, newTaskStore(t, 3)) }
+
+func TestTaskStoreOverBadNetwork(t *testing.T) {
+	c := three(t)[1]
+	tasktest.Run(t, func(t *testing.T) task.Store {
+		s := freshTasks(t, c)
+		s.kv.asker = newBadNetwork(t, s.kv.asker)
+		return s
+	})
+}
+
+// badNetwork loses requests, loses answers, delays them and sends requests twice.
+type badNetwork struct {
+	asker
+	count atomic.Int64
+	seed  uint64
+}
+
+func newBadNetwork(t *testing.T, a asker) *badNetwork {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	return &badNetwork{asker: a, seed: seed}
+}
+
+func (n *badNetwork) ask(ctx context.Context, msg *nats.Msg) (*nats.Msg, error) {
+	r := rand.New(rand.NewPCG(n.seed, uint64(n.count.Add(1))))
+	switch r.IntN(8) {
+	case 0: // the request is lost
+		return nil, context.DeadlineExceeded
+	case 1: // its answer is
+		_, _ = n.asker.ask(ctx, msg)
+		return nil, context.DeadlineExceeded
+	case 2: // it arrives twice
+		_, _ = n.asker.ask(ctx, msg)
+	case 3: // it is late
+		<-time.After(5 * time.Millisecond)
+	}
+	return n.asker.ask(ctx, msg)
+}
+
+// TestRefusals holds how the server's refusals are told apart.
+func TestRefusals(t *testing.T) {
+	for code, want := range map[int]error{
+		codeWrongSequence: errConflict, codeWrongSequenceConstant: errConflict, codeNoMessage: errAbsent,
+		codeNoStorage: ErrStorage, codeNoMemory: ErrStorage, codeStoreFailed: ErrNoQuorum,
+	} {
+		if err := (&apiError{ErrCode: code}).typed(); !errors.Is(err, want) {
+			t.Errorf("%d is %v, want %v", code, err, want)
+		}
+	}
+}
