@@ -1,0 +1,156 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+var errNotReady = errors.New("this node is not ready to become a home")
+
+// claim returns the key's home after asking every member.
+func (b *Backend) claim(ctx context.Context, key, whose string) (string, error) {
+	c, fresh := b.table.begin(key)
+	if fresh {
+		if !b.x.spawn(func() { b.askAll(key, whose, c) }) {
+			b.table.settle(key, whose, c, found{err: errClosed})
+		}
+	}
+	select {
+	case <-c.done:
+		return c.node, c.err
+	case <-ctx.Done():
+		return "", fmt.Errorf("look for the home of the instance: %w", context.Cause(ctx))
+	}
+}
+
+// spawn runs f on a goroutine of the exchange; it reports false after Close.
+func (x *Exchange) spawn(f func()) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.closed {
+		return false
+	}
+	x.wg.Go(f)
+	return true
+}
+
+// askAll carries a claim out.
+func (b *Backend) askAll(key, whose string, c *claim) {
+	ctx, cancel := context.WithTimeoutCause(b.x.ctx, b.x.cfg.Answer, errors.New("no answer in time"))
+	defer cancel()
+	var mu sync.Mutex
+	var all found
+	var wg sync.WaitGroup
+	for _, m := range b.x.cluster.Members() {
+		if m.Name == b.x.self {
+			continue
+		}
+		wg.Go(func() {
+			said, err := b.query(ctx, m.Name, key)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				all.err = fmt.Errorf("node %q did not say whether the instance is there: %w", m.Name, err)
+				return
+			}
+			if said.Holds && (all.holder == "" || said.Generation > all.generation) {
+				all.holder = m.Name
+			}
+			if said.Will && (all.will == "" || score(key, m.Name) > score(key, all.will)) {
+				all.will = m.Name
+			}
+			all.known = all.known || said.Known
+			all.generation = max(all.generation, said.Generation)
+		})
+	}
+	wg.Wait()
+	if h := b.table.settle(key, whose, c, all); h != nil {
+		b.publish(notice{Held: []heldKey{{key, h.generation}}})
+		if b.inner.Single() {
+			b.watching.again()
+		}
+		b.table.sweep(b.inner.Holds)
+	}
+}
+
+// query asks one member. One that is not there has nothing.
+func (b *Backend) query(ctx context.Context, node, key string) (*envelope, error) {
+	s, err := b.x.cluster.Open(ctx, node, Kind)
+	if errors.Is(err, ErrAbsent) || err != nil && !b.x.alive(node) {
+		return &envelope{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close(nil)
+	w := newWire(s, b.x.cfg.MaxBytes)
+	said := &envelope{}
+	if err = w.send(ctx, &envelope{Kind: kindQuery, Server: b.name, Key: key}); err == nil {
+		said, err = w.receive(ctx)
+	}
+	switch {
+	case err != nil && !b.x.alive(node):
+		return &envelope{}, nil
+	case err != nil:
+		return nil, err
+	case said.Kind == kindRefuse:
+		return &envelope{}, nil
+	case said.Kind != kindHeld:
+		return nil, fmt.Errorf("answered with %q", said.Kind)
+	}
+	return said, nil
+}
+
+// search is a call that is to be placed.
+type search struct {
+	key, whose string
+	not        map[string]bool // nodes known to be gone
+	asker      string          // the node that sent the call here, having looked at the hash; else empty
+	ask        bool            // what is known has led nowhere
+}
+
+// place says where a call goes. When that is here, its key is entered.
+func (b *Backend) place(ctx context.Context, s search) (node string, h *holding, lost bool, err error) {
+	for range maxHops {
+		if h, lost = b.table.enter(s.key); h != nil {
+			return b.x.self, h, lost, nil
+		}
+		if at := b.table.where(s.key).node; !s.ask && at != b.x.self && at != s.asker && !s.not[at] && b.x.alive(at) {
+			return at, nil, false, nil
+		}
+		best := rendezvous(s.key, b.x.cluster.Members(), s.not)
+		switch {
+		case best == "":
+			return "", nil, false, errors.New("no node of the cluster is ready")
+		case s.asker == "" && best != b.x.self && !(s.ask && b.ready()):
+			return best, nil, false, nil
+		case !b.ready():
+			return "", nil, false, errNotReady
+		}
+		if node, err = b.claim(ctx, s.key, s.whose); err != nil {
+			return "", nil, false, err
+		}
+		if node != b.x.self {
+			if s.not[node] {
+				continue
+			}
+			return node, nil, false, nil
+		}
+	}
+	return "", nil, false, errDispute
+}
+
+// ready reports whether this node may become a home.
+func (b *Backend) ready() bool {
+	for _, m := range b.x.cluster.Members() {
+		if m.Name == b.x.self {
+			return m.Ready
+		}
+	}
+	return false
+}

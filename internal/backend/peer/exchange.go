@@ -1,0 +1,183 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package peer
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/backend"
+)
+
+// Kind is the kind of this package's streams.
+const Kind = "peer"
+
+// Config bounds an Exchange. Zero fields take the documented defaults.
+type Config struct {
+	MaxCalls int           // to other nodes at once, and as many from them; default 8192
+	MaxBytes int           // of one call or result between nodes; default 64 MiB
+	Answer   time.Duration // longest wait for a member to say whether it is a key's home; default 5 s
+	Log      *slog.Logger  // nil means slog.Default
+}
+
+func (c *Config) defaults() {
+	if c.MaxCalls <= 0 {
+		c.MaxCalls = 8192
+	}
+	if c.MaxBytes <= 0 {
+		c.MaxBytes = 64 << 20
+	}
+	if c.Answer <= 0 {
+		c.Answer = 5 * time.Second
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+}
+
+// Exchange is this node's part in the calls between nodes. It is safe for
+// concurrent use. There is one per cluster and node. It owns the goroutines that
+// the package doc names; Close ends them and waits.
+type Exchange struct {
+	cluster     Cluster
+	self        string
+	cfg         Config
+	calling     chan struct{} // slots
+	serving     chan struct{} // slots
+	unsubscribe func()
+
+	ctx    context.Context // ends with the exchange
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup
+
+	mu       sync.Mutex
+	closed   bool
+	backends map[string]*Backend
+}
+
+var errClosed = errors.New("this node is being stopped")
+
+// New returns the exchange of a node, which serves the others from now on.
+func New(c Cluster, cfg Config) *Exchange {
+	cfg.defaults()
+	x := &Exchange{
+		cluster: c, self: c.Name(), cfg: cfg, calling: make(chan struct{}, cfg.MaxCalls), serving: make(chan struct{}, cfg.MaxCalls),
+		backends: map[string]*Backend{},
+	}
+	x.ctx, x.cancel = context.WithCancelCause(context.Background())
+	x.unsubscribe = c.Subscribe(topic, x.notice)
+	changes, stop := c.WatchMembers()
+	before := names(c.Members())
+	x.wg.Go(func() {
+		defer stop()
+		x.watchMembers(changes, before)
+	})
+	c.ServeStream(Kind, x.accept)
+	return x
+}
+
+// Close refuses calls from other nodes, ends those under way, and waits. The
+// backends are closed on their own, before.
+func (x *Exchange) Close() {
+	x.mu.Lock()
+	x.closed = true
+	x.mu.Unlock()
+	x.unsubscribe()
+	x.cancel(errClosed)
+	x.wg.Wait()
+}
+
+func (x *Exchange) backend(server string) *Backend {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.backends[server]
+}
+
+func (x *Exchange) all() []*Backend {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	all := make([]*Backend, 0, len(x.backends))
+	for _, b := range x.backends {
+		all = append(all, b)
+	}
+	return all
+}
+
+// alive reports whether a node is there as far as this one knows.
+func (x *Exchange) alive(node string) bool {
+	if node == "" {
+		return false
+	}
+	select {
+	case <-x.cluster.Down(node):
+		return false
+	default:
+		return true
+	}
+}
+
+func names(members []Member) map[string]bool {
+	set := make(map[string]bool, len(members))
+	for _, m := range members {
+		set[m.Name] = true
+	}
+	return set
+}
+
+// watchMembers tells those who come what is here, and forgets those who go.
+func (x *Exchange) watchMembers(changes <-chan struct{}, before map[string]bool) {
+	for {
+		select {
+		case <-x.ctx.Done():
+			return
+		case <-changes:
+		}
+		now := names(x.cluster.Members())
+		joined := false
+		for name := range now {
+			joined = joined || !before[name]
+		}
+		for _, b := range x.all() {
+			for name := range before {
+				if !now[name] {
+					b.watching.left(name)
+				}
+			}
+			if joined {
+				b.publishAll(false)
+			}
+		}
+		before = now
+	}
+}
+
+// Options describe what an Exchange needs to know of a server.
+type Options struct {
+	Name string // the server's, as that of the backend that build makes
+	// Repeatable reports whether a tool, by the server's own name, is marked as
+	// read-only or idempotent. Nil means none is.
+	Repeatable func(tool string) bool
+}
+
+// Backend returns a backend over the one that build makes with the events it is
+// given. Changes at any node's instances go to events. It is for servers that are
+// processes: a [backend.Shared] one, too, then has one instance in the whole
+// cluster. The name must be one that the exchange does not have.
+func (x *Exchange) Backend(o Options, build func(backend.Events) *backend.Remote, events backend.Events) *Backend {
+	b := &Backend{
+		x: x, name: o.Name, options: o, events: events, table: newTable(x.self), watching: newWatching(x.self),
+		turn: make(chan struct{}, 1), applied: map[string]struct{}{},
+	}
+	b.ctx, b.cancel = context.WithCancel(x.ctx)
+	b.inner = build(func(e event) { b.event(e) })
+	x.mu.Lock()
+	x.backends[b.name] = b
+	x.mu.Unlock()
+	b.wg.Go(b.work)
+	b.publishAll(true)
+	return b
+}

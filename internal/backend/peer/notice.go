@@ -1,0 +1,157 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package peer
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/holdfast-mcp/holdfast/internal/subscription"
+)
+
+// topic is where notices are published.
+const topic = "backend.peer"
+
+// notice is what a node tells all others about one server. On the bus it stands
+// behind one byte, the version of this encoding.
+type notice struct {
+	Node   string `json:"node"`
+	Server string `json:"server"`
+	// Hello asks the others to tell all they have; Full says that Watch is all.
+	Hello   bool       `json:"hello,omitzero"`
+	Full    bool       `json:"full,omitzero"`
+	Held    []heldKey  `json:"held,omitzero"`
+	Release string     `json:"release,omitzero"` // a session that has ended
+	Watch   []string   `json:"watch,omitzero"`
+	Unwatch []string   `json:"unwatch,omitzero"`
+	Event   *wireEvent `json:"event,omitzero"`
+}
+
+type heldKey struct {
+	Key        string `json:"key"`
+	Generation uint64 `json:"generation"`
+}
+
+type wireEvent struct {
+	Kind   subscription.Kind `json:"kind"`
+	Key    string            `json:"key,omitzero"`
+	Params Raw               `json:"params,omitzero"`
+}
+
+const (
+	maxNotice = 4 << 20 // bytes
+	perNotice = 512     // keys or URIs in one notice
+)
+
+func (n *notice) encode() ([]byte, error) {
+	data, err := json.Marshal(n, encoding)
+	if err != nil {
+		return nil, fmt.Errorf("encode a notice: %w", err)
+	}
+	if len(data) > maxNotice {
+		return nil, fmt.Errorf("%w: %d bytes", errTooLarge, len(data))
+	}
+	return append([]byte{frameVersion}, data...), nil
+}
+
+func decodeNotice(data []byte) (*notice, error) {
+	switch {
+	case len(data) < 2 || len(data) > maxNotice+1:
+		return nil, errFrame
+	case data[0] != frameVersion:
+		return nil, errVersion
+	}
+	n := &notice{}
+	if err := json.Unmarshal(data[1:], n, encoding); err != nil {
+		return nil, fmt.Errorf("malformed notice of a peer: %w", err)
+	}
+	if n.Node == "" || n.Server == "" {
+		return nil, errFrame
+	}
+	return n, nil
+}
+
+// publish tells the other nodes.
+func (b *Backend) publish(n notice) {
+	n.Node, n.Server = b.x.self, b.name
+	data, err := n.encode()
+	if err == nil {
+		err = b.x.cluster.Publish(topic, data)
+	}
+	if err != nil {
+		b.x.cfg.Log.Warn("other nodes not told", "server", n.Server, "error", err)
+	}
+}
+
+// publishAll tells the other nodes which homes are here and what is watched.
+func (b *Backend) publishAll(hello bool) {
+	first := true
+	uris := b.watching.of(b.x.self)
+	for part := range slices.Chunk(uris, perNotice) {
+		b.publish(notice{Hello: hello && first, Full: first, Watch: part})
+		first = false
+	}
+	if first {
+		b.publish(notice{Hello: hello, Full: true})
+	}
+	for part := range slices.Chunk(b.table.all(), perNotice) {
+		b.publish(notice{Held: part})
+	}
+}
+
+// notice takes in what another node tells. It does not block.
+func (x *Exchange) notice(data []byte) {
+	n, err := decodeNotice(data)
+	if err != nil {
+		x.cfg.Log.Warn("notice of another node not understood", "error", err)
+		return
+	}
+	if n.Node == x.self {
+		return
+	}
+	if b := x.backend(n.Server); b != nil {
+		b.noticed(n)
+	}
+}
+
+func (b *Backend) noticed(n *notice) {
+	var insist []heldKey
+	for _, k := range n.Held {
+		gaveUp, mine := b.table.announced(k.Key, n.Node, k.Generation)
+		if gaveUp != nil {
+			b.x.cfg.Log.Warn("instance ended: another node has a newer one", "server", b.name, "node", n.Node)
+			b.inner.Dismiss(gaveUp.whose)
+		}
+		if mine {
+			insist = append(insist, heldKey{k.Key, b.table.where(k.Key).generation})
+		}
+	}
+	if len(insist) > 0 {
+		b.publish(notice{Held: insist})
+	}
+	if n.Release != "" {
+		b.release(n.Release)
+	}
+	b.watching.told(n)
+	if e := n.Event; e != nil {
+		if e.Kind != subscription.Resource {
+			b.inner.ForgetLists()
+		}
+		b.events(subscription.Event{Topic: subscription.Topic{Kind: e.Kind, Key: e.Key}, Params: e.Params})
+	}
+	if n.Hello {
+		b.publishAll(false)
+	}
+}
+
+// event passes on what an instance here tells: to this node, and to the others.
+func (b *Backend) event(e subscription.Event) {
+	b.events(e)
+	if e.Topic.Kind == subscription.Resource && !b.watching.elsewhere(e.Topic.Key) {
+		return
+	}
+	b.publish(notice{Event: &wireEvent{e.Topic.Kind, e.Topic.Key, e.Params}})
+}
