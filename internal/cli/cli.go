@@ -35,7 +35,7 @@ type Env struct {
 
 func commands() []command {
 	return []command{
-		{"serve", "[--config FILE] [--listen ADDR] [--data DIR] [--stdio]", "put MCP servers behind one URL", serve},
+		{"serve", "[--config FILE] [--listen ADDR] [--data DIR] [--stdio] [--node NAME --cluster ADDR --join HOST:PORT,…]", "put MCP servers behind one URL", serve},
 		{"tools", "URL", "list the tools of a server", tools},
 		{"call", "URL TOOL [ARGS]", "call a tool; ARGS is a JSON object", call},
 		{"init", "[FILE]", "write a commented holdfast.yaml", initFile},

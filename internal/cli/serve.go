@@ -18,6 +18,7 @@ import (
 type serveFlags struct {
 	config, listen, data string
 	stdio, debug         bool
+	cluster              clusterFlags
 }
 
 func serve(ctx context.Context, env *Env, args []string) error {
@@ -26,6 +27,10 @@ func serve(ctx context.Context, env *Env, args []string) error {
 	fs.StringVar(&f.config, "config", "", "")
 	fs.StringVar(&f.listen, "listen", "", "")
 	fs.StringVar(&f.data, "data", "", "")
+	fs.StringVar(&f.cluster.node, "node", "", "")
+	fs.StringVar(&f.cluster.listen, "cluster", "", "")
+	fs.StringVar(&f.cluster.join, "join", "", "")
+	fs.StringVar(&f.cluster.nats, "nats", "", "")
 	fs.BoolVar(&f.stdio, "stdio", false, "")
 	fs.BoolVar(&f.debug, "debug", false, "")
 	if err := parse(fs, args, 0, 0); err != nil {
@@ -64,6 +69,10 @@ func (f *serveFlags) load(env *Env) (node.Config, error) {
 	}
 	for _, notice := range cfg.File.Notices {
 		log.Warn(notice)
+	}
+	var err error
+	if cfg.Cluster, err = f.cluster.load(env); err != nil {
+		return cfg, err
 	}
 	return cfg, f.chooseData(&cfg)
 }
@@ -118,6 +127,7 @@ func announce(w io.Writer, url string, demo bool) {
 // serveStdio serves the client that started this program. Standard output
 // carries messages only; everything else goes to standard error.
 func serveStdio(ctx context.Context, env *Env, cfg node.Config) error {
+	cfg.Memory = true // its sessions end with the program that started it
 	n, err := node.Open(ctx, cfg)
 	if err != nil {
 		return err

@@ -232,3 +232,20 @@ func (c *Catalog) merge() {
 		close(old.superseded)
 	}
 }
+
+// Tool returns the entry of a tool as the catalog shows it, by the server's own
+// name for it, or nil when the server has not listed it.
+func (c *Catalog) Tool(server, own string) Raw {
+	r := c.revision.Load()
+	for _, s := range c.sources {
+		if s.name != server || r == nil || r.states[s.index][toolList].shelf == nil {
+			continue
+		}
+		for _, e := range r.states[s.index][toolList].shelf.entries {
+			if e.own == own {
+				return e.item
+			}
+		}
+	}
+	return nil
+}

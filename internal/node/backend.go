@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
+	"github.com/holdfast-mcp/holdfast/internal/backend/peer"
 	"github.com/holdfast-mcp/holdfast/internal/config"
 	"github.com/holdfast-mcp/holdfast/internal/process"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -23,10 +24,13 @@ import (
 
 // launchers makes the backends of configured servers.
 type launchers struct {
-	keeper    *process.Keeper
-	processes *backend.Slots // of all servers together
-	timeout   time.Duration  // of calls, where the server has none of its own
-	log       *slog.Logger
+	keeper   *process.Keeper
+	exchange *peer.Exchange // nil when there are no other nodes
+	// repeatable reports whether a server's tool may be called twice.
+	repeatable func(server, tool string) bool
+	processes  *backend.Slots // of all servers together
+	timeout    time.Duration  // of calls, where the server has none of its own
+	log        *slog.Logger
 }
 
 // backend makes the backend of one configured server.
@@ -44,7 +48,17 @@ func (f *launchers) backend(s *config.Server, events backend.Events) backend.Bac
 	if s.Transport == config.Stdio {
 		cfg.Processes = f.processes
 	}
-	return backend.New(cfg, events)
+	if f.exchange == nil || s.Transport != config.Stdio || !homed(cfg.Sharing) {
+		return backend.New(cfg, events)
+	}
+	options := peer.Options{Name: s.Name, Repeatable: func(tool string) bool { return f.repeatable(s.Name, tool) }}
+	return f.exchange.Backend(options, func(e backend.Events) *backend.Remote { return backend.New(cfg, e) }, events)
+}
+
+// homed reports whether an instance belongs to somebody who may call any node:
+// it then lives at one of them. Of what all share, each node has its own.
+func homed(s backend.Sharing) bool {
+	return s == backend.PerSession || s == backend.PerPrincipal || s == backend.PerTenant
 }
 
 // launcher returns how the server's instances are started and what ends with the last.

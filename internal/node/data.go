@@ -15,6 +15,7 @@ import (
 // dataDir is a locked data directory with the key ring in it.
 type dataDir struct {
 	path string
+	key  []byte
 	ring *seal.Ring
 	lock *os.File
 }
@@ -47,15 +48,24 @@ func openData(dir string) (*dataDir, error) {
 		lock.Close()
 		return nil, fmt.Errorf("data directory %s is locked: %w; stop it, or name another directory with --data", dir, err)
 	}
-	ring, err := seal.OpenRing(filepath.Join(dir, "key"))
+	path := filepath.Join(dir, "key")
+	key, err := seal.ReadKey(path)
 	if err != nil {
 		lock.Close()
 		return nil, err
 	}
-	return &dataDir{dir, ring, lock}, nil
+	ring, err := seal.OpenRing(path)
+	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return &dataDir{dir, key, ring, lock}, nil
 }
 
 // processes is where it is noted which processes run, for the next Holdfast.
 func (d *dataDir) processes() string { return filepath.Join(d.path, "processes") }
+
+// store is where what sessions need is kept.
+func (d *dataDir) store() string { return filepath.Join(d.path, "store") }
 
 func (d *dataDir) close() error { return d.lock.Close() }

@@ -20,12 +20,13 @@ func (n *Node) openDemo() {
 	s := demo.Server(n.cfg.Version, server.Logger(n.cfg.Log))
 	parts, _ := rpc.PartsOf(s)
 	hub := &subscription.Hub{}
+	hub.Share(n.share("demo", hub.Deliver)) // its changes are this process's alone
 	stop := parts.Forward(func(c rpc.Change) { hub.Publish(event(c)) })
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { demo.Run(ctx, s) })
 	n.closers = append(n.closers, func() { cancel(); wg.Wait(); stop() })
-	n.common = n.endpoint(endpoint.Config{
+	n.common = n.endpoint("", endpoint.Config{
 		Handler: parts.Handler, Hub: hub, Extensions: parts.Extensions,
 		ToolHeaders: func(_ context.Context, tool string) []mcp.HeaderParam { return parts.ToolHeaders(tool) },
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
+	"github.com/holdfast-mcp/holdfast/internal/backend/peer"
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
 	"github.com/holdfast-mcp/holdfast/internal/gateway"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
@@ -19,7 +20,7 @@ import (
 // openGateway builds the backends and, over them, one endpoint each and the common one.
 func (n *Node) openGateway(ctx context.Context) error {
 	launch := launchers{
-		keeper: n.keeper, processes: backend.NewSlots(n.cfg.File.Limits.Processes),
+		keeper: n.keeper, exchange: n.exchange, repeatable: n.repeatable, processes: backend.NewSlots(n.cfg.File.Limits.Processes),
 		timeout: n.cfg.File.Limits.CallTimeout, log: n.cfg.Log,
 	}
 	servers := map[string]gateway.Server{}
@@ -72,7 +73,7 @@ const commonEndpoint = "default"
 // openEndpoints makes every view of the catalog.
 func (n *Node) openEndpoints(catalog *gateway.Catalog) {
 	for _, name := range n.names() {
-		n.single[name] = n.gateway(catalog, gateway.Config{Own: name})
+		n.single[name] = n.gateway("/servers/"+name, catalog, gateway.Config{Own: name})
 	}
 	var common gateway.Config
 	for _, e := range n.cfg.File.Endpoints {
@@ -84,22 +85,28 @@ func (n *Node) openEndpoints(catalog *gateway.Catalog) {
 			common = cfg
 			continue
 		}
-		n.virtual[e.Name] = n.gateway(catalog, cfg)
+		n.virtual[e.Name] = n.gateway("/v/"+e.Name, catalog, cfg)
 	}
-	n.common = n.gateway(catalog, common)
+	n.common = n.gateway("", catalog, common)
 }
 
 // gateway puts a view of the catalog behind an endpoint.
-func (n *Node) gateway(catalog *gateway.Catalog, cfg gateway.Config) *endpoint.Endpoint {
+func (n *Node) gateway(path string, catalog *gateway.Catalog, cfg gateway.Config) *endpoint.Endpoint {
 	cfg.Info = n.info()
 	hub := &subscription.Hub{}
+	tell := n.share("hub "+path, hub.Deliver)
+	hub.Share(func(e subscription.Event) {
+		if e.Topic.Kind == subscription.Task { // of lists and resources each node hears by itself
+			tell(e)
+		}
+	})
 	g := gateway.New(cfg, hub, catalog)
 	hub.Watch(n.watcher(g.Watch))
 	e := endpoint.Config{Handler: g, Hub: hub, ToolHeaders: g.ToolHeaders, SessionEnded: g.Release}
 	if cfg.Own != "" { // what the server does not offer of these, its discovery denies
 		e.Extensions = []mcp.Extension{mcp.SkillsExtension(true), mcp.UIExtension()}
 	}
-	return n.endpoint(e)
+	return n.endpoint(path, e)
 }
 
 // start brings all backends up at once and waits, within bounds, so that the
@@ -132,4 +139,10 @@ func (n *Node) watcher(watch func(context.Context, string, bool) error) subscrip
 			n.cfg.Log.Warn("resource not watched", "uri", t.Key, "active", active, "error", err)
 		}
 	}
+}
+
+// repeatable reports whether a server's tool is marked as one that may be called twice.
+func (n *Node) repeatable(server, tool string) bool {
+	c := n.catalog.Load()
+	return c != nil && peer.MarkedRepeatable(c.Tool(server, tool))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/backend"
 	"github.com/holdfast-mcp/holdfast/internal/config"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
 )
@@ -38,9 +39,13 @@ func (n *Node) mounted(m *Mount, events backend.Events) (backend.Backend, error)
 	if !ok {
 		return nil, fmt.Errorf("mount %q: %T is not a server", m.Name, m.Server)
 	}
+	publish := n.share("mount "+m.Name, events)
 	return backend.NewLocal(backend.LocalConfig{
 		Name: m.Name, Parts: parts, CallTimeout: n.cfg.File.Limits.CallTimeout, Log: n.cfg.Log,
-	}, events), nil
+	}, func(e subscription.Event) {
+		events(e)
+		publish(e)
+	}), nil
 }
 
 // launch is the mount's [backend.Launcher].

@@ -18,10 +18,13 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
+	"github.com/holdfast-mcp/holdfast/internal/backend/peer"
+	"github.com/holdfast-mcp/holdfast/internal/cluster"
 	"github.com/holdfast-mcp/holdfast/internal/config"
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
 	"github.com/holdfast-mcp/holdfast/internal/gateway"
 	"github.com/holdfast-mcp/holdfast/internal/process"
+	"github.com/holdfast-mcp/holdfast/internal/task"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -37,6 +40,9 @@ type Config struct {
 	Version string // of this program, told to clients
 	Log     *slog.Logger
 	Mounts  []Mount // servers in this process, beside File.Servers
+	Cluster Cluster
+	// Memory keeps what sessions change, and tasks, in memory only.
+	Memory bool
 	// Demo serves the built-in demo instead of File.Servers.
 	Demo bool
 }
@@ -53,6 +59,11 @@ type Node struct {
 	single   map[string]*endpoint.Endpoint   // by server name, at /servers/{name}/mcp
 	virtual  map[string]*endpoint.Endpoint   // by endpoint name, at /v/{name}/mcp
 	sockets  []*websocket.Handler
+	cluster  *cluster.Cluster // nil when all is kept in memory
+	keys     *keyFollower
+	exchange *peer.Exchange // nil when there are no other nodes
+	tasks    *task.Set
+	leaving  atomic.Bool
 	closers  []func()
 }
 
@@ -77,6 +88,13 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		cfg: cfg, data: data, keeper: keeper,
 		single: map[string]*endpoint.Endpoint{}, virtual: map[string]*endpoint.Endpoint{},
 	}
+	if !cfg.Memory {
+		if err := n.openCluster(ctx); err != nil {
+			return nil, errors.Join(err, n.Close())
+		}
+	}
+	n.openTasks()
+	n.openExchange()
 	if cfg.Demo {
 		n.openDemo()
 		return n, nil
@@ -94,12 +112,16 @@ func (n *Node) info() mcp.Implementation {
 	return mcp.Implementation{Name: "holdfast", Title: "Holdfast", Version: n.cfg.Version}
 }
 
-// endpoint fills in what all endpoints share.
-func (n *Node) endpoint(cfg endpoint.Config) *endpoint.Endpoint {
+// endpoint makes the endpoint at a path, below which its transports are mounted,
+// and fills in what all endpoints share.
+func (n *Node) endpoint(path string, cfg endpoint.Config) *endpoint.Endpoint {
 	limits := jsonrpc.DefaultLimits()
 	limits.Bytes = int(n.cfg.File.Limits.MaxBody)
 	limits.Depth, limits.Batch = n.cfg.File.Limits.MaxDepth, n.cfg.File.Limits.MaxBatch
-	cfg.Info, cfg.Ring, cfg.Log, cfg.Limits = n.info(), n.data.ring, n.cfg.Log, limits
+	cfg.Info, cfg.Ring, cfg.Log, cfg.Limits, cfg.Tasks = n.info(), n.data.ring, n.cfg.Log, limits, n.tasks
+	if n.cluster != nil {
+		n.join(path, &cfg)
+	}
 	return endpoint.New(cfg)
 }
 
@@ -142,6 +164,10 @@ func (n *Node) Close() error {
 		wg.Go(func() { errs[i] = b.Close() })
 	}
 	wg.Wait()
+	if n.tasks != nil {
+		n.tasks.Close()
+	}
+	n.closeCluster()
 	errs[len(errs)-2] = n.keeper.Close()
 	errs[len(errs)-1] = n.data.close()
 	return errors.Join(errs...)

@@ -65,6 +65,7 @@ func (n *Node) Serve(ctx context.Context, l *Listener) error {
 		return err
 	case <-ctx.Done():
 	}
+	n.leave()
 	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -78,6 +79,14 @@ func (n *Node) Serve(ctx context.Context, l *Listener) error {
 	return err
 }
 
+// leave makes this node not ready, and tells the others so.
+func (n *Node) leave() {
+	n.leaving.Store(true)
+	if n.cluster != nil {
+		n.cluster.Drain()
+	}
+}
+
 // protocols are HTTP/1.1 and cleartext HTTP/2.
 func protocols() *http.Protocols {
 	p := new(http.Protocols)
@@ -89,10 +98,34 @@ func protocols() *http.Protocols {
 // Handler serves every endpoint. Names in paths are percent-escaped as usual.
 func (n *Node) Handler() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", n.readyz)
 	n.mount(mux, "", n.common)
 	n.mountAll(mux, "servers", "server", n.names(), n.single)
 	n.mountAll(mux, "v", "endpoint", slices.Sorted(maps.Keys(n.virtual)), n.virtual)
 	return mux
+}
+
+// readyz tells a load balancer whether to send requests here: not while this
+// node is leaving, or cannot write what it would have to.
+func (n *Node) readyz(w http.ResponseWriter, _ *http.Request) {
+	err := n.ready()
+	if err == nil {
+		fmt.Fprintln(w, "ok")
+		return
+	}
+	w.Header().Set("Retry-After", "1")
+	http.Error(w, err.Error(), http.StatusServiceUnavailable)
+}
+
+func (n *Node) ready() error {
+	switch {
+	case n.leaving.Load():
+		return errors.New("leaving")
+	case n.cluster != nil:
+		return n.cluster.Ready()
+	}
+	return nil
 }
 
 // mountAll mounts endpoints by name below a folder, where unknown names are

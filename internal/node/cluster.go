@@ -1,0 +1,183 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/backend/peer"
+	"github.com/holdfast-mcp/holdfast/internal/cluster"
+	"github.com/holdfast-mcp/holdfast/internal/endpoint"
+	"github.com/holdfast-mcp/holdfast/internal/seal"
+	"github.com/holdfast-mcp/holdfast/internal/task"
+)
+
+// Cluster says how this node keeps what sessions need: alone, in files of the
+// data directory, or with others.
+type Cluster struct {
+	Name   string   // of this node among others
+	Listen string   // for the other nodes, host:port; empty means alone
+	Join   []string // the cluster's nodes
+	Secret string   // that all nodes share
+	NATS   string   // URL of a NATS cluster to use instead of an own one
+}
+
+// awaitCluster is how long Open waits for the stores to be whole: alone this
+// takes milliseconds, in a cluster it may take an election or two.
+const awaitCluster = 60 * time.Second
+
+// openCluster starts this node's part and takes the key ring from it.
+func (n *Node) openCluster(ctx context.Context) error {
+	cfg := n.cfg.Cluster
+	if cfg.Listen == "" && cfg.NATS == "" {
+		cfg.Secret = "" // alone, the key ring is as safe as the directory, and must be readable when it grows
+	}
+	c, err := cluster.Open(ctx, cluster.Config{
+		Name: cfg.Name, Version: n.cfg.Version, Dir: n.data.store(), Grow: true,
+		Listen: cfg.Listen, Join: cfg.Join, Secret: cfg.Secret, External: cfg.NATS, Log: n.cfg.Log,
+	})
+	if err != nil {
+		return err
+	}
+	n.cluster = c
+	ctx, cancel := context.WithTimeoutCause(ctx, awaitCluster, errors.New("timed out"))
+	defer cancel()
+	if err := c.Await(ctx); err != nil {
+		return fmt.Errorf("the cluster's stores are not ready: %w", err)
+	}
+	if err := n.importAlone(ctx); err != nil {
+		return err
+	}
+	if err := c.Keys().Init(ctx, n.data.key); err != nil {
+		return fmt.Errorf("the cluster's key ring: %w", err)
+	}
+	n.keys = followKeys(c.Keys(), n.data.ring, n.cfg.Log)
+	return nil
+}
+
+// importAlone takes over what this node kept before it had a cluster.
+func (n *Node) importAlone(ctx context.Context) error {
+	if !n.cluster.Growing() {
+		return nil
+	}
+	took, err := n.cluster.ImportAlone(ctx, n.data.store())
+	if err != nil {
+		return fmt.Errorf("take over what this node kept alone: %w", err)
+	}
+	n.cfg.Log.Info("took over what this node kept alone", "sessions", took.Sessions, "tasks", took.Tasks, "keys", took.Keys)
+	return nil
+}
+
+// join connects an endpoint to the same one on the other nodes.
+func (n *Node) join(path string, cfg *endpoint.Config) {
+	sum := sha256.Sum256([]byte(path))
+	cfg.Nodes, cfg.NodesKind = n.cluster.Peers(), "retry-"+hex.EncodeToString(sum[:8])
+	cfg.Sessions, cfg.Peers = n.cluster.Sessions(), newLegacyPeers(n.cluster, path)
+}
+
+// openTasks makes the set of tasks that all endpoints share.
+func (n *Node) openTasks() {
+	cfg := task.Config{Log: n.cfg.Log}
+	if n.cluster != nil {
+		cfg.Store, cfg.Peers = n.cluster.Tasks(), n.cluster.Peers()
+	}
+	n.tasks = task.NewSet(cfg)
+}
+
+// openExchange makes what reaches instances on other nodes, which there are none
+// of for a node alone.
+func (n *Node) openExchange() {
+	if n.cluster != nil && n.cluster.Mode() != cluster.Alone {
+		n.exchange = peer.New(peers{n.cluster}, peer.Config{Log: n.cfg.Log})
+	}
+}
+
+// closeCluster leaves: what this node leads is handed over first.
+func (n *Node) closeCluster() {
+	if n.exchange != nil {
+		n.exchange.Close()
+	}
+	if n.keys != nil {
+		n.keys.close()
+	}
+	if n.cluster == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	n.cluster.Leave(ctx)
+}
+
+// leaveTimeout bounds the hand-over at the end.
+const leaveTimeout = 5 * time.Second
+
+// keyFollower keeps a ring as the cluster's. It owns a timer for the moment from
+// which a new key is sealed with.
+type keyFollower struct {
+	ring *seal.Ring
+	log  *slog.Logger
+	stop func()
+
+	mu    sync.Mutex
+	timer *time.Timer
+	ended bool
+}
+
+func followKeys(keys *cluster.Keys, ring *seal.Ring, log *slog.Logger) *keyFollower {
+	f := &keyFollower{ring: ring, log: log}
+	f.stop = keys.Watch(f.use)
+	return f
+}
+
+// use puts keys into the ring: the newest whose time has come seals, all open.
+func (f *keyFollower) use(keys []cluster.Key) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended || len(keys) == 0 {
+		return
+	}
+	now := time.Now()
+	newest := len(keys) - 1
+	var next time.Duration
+	for i := len(keys) - 1; i >= 0; i-- {
+		if wait := keys[i].From.Sub(now); wait <= 0 {
+			newest = i
+		} else if next == 0 || wait < next {
+			next = wait
+		}
+	}
+	var others [][]byte
+	for i := range keys {
+		if i != newest {
+			others = append(others, keys[i].Secret)
+		}
+	}
+	if err := f.ring.Use(keys[newest].Secret, others...); err != nil {
+		f.log.Error("the cluster's key ring cannot be used; the one before stays", "error", err)
+		return
+	}
+	if f.timer != nil {
+		f.timer.Stop()
+	}
+	if next > 0 {
+		f.timer = time.AfterFunc(next, func() { f.use(keys) })
+	}
+}
+
+func (f *keyFollower) close() {
+	f.stop()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended = true
+	if f.timer != nil {
+		f.timer.Stop()
+	}
+}

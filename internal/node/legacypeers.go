@@ -1,0 +1,118 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"sync"
+
+	"github.com/holdfast-mcp/holdfast/internal/cluster"
+	"github.com/holdfast-mcp/holdfast/internal/engine/legacy"
+	"github.com/holdfast-mcp/holdfast/internal/session"
+)
+
+// legacyPeers is the cluster as the peers of one endpoint.
+type legacyPeers struct {
+	c                *cluster.Cluster
+	requests, stream string // kinds
+
+	mu     sync.RWMutex
+	answer func(ctx context.Context, message []byte) ([]byte, error) // nil unless served
+	accept func(ctx context.Context, s legacy.PeerStream)
+}
+
+var _ legacy.Peers = (*legacyPeers)(nil)
+
+// errUnserved answers nodes that are ahead of, or behind, this one's endpoint.
+var errUnserved = errors.New("the endpoint is not served")
+
+// newLegacyPeers is called once for an endpoint, named by its path.
+func newLegacyPeers(c *cluster.Cluster, endpoint string) *legacyPeers {
+	sum := sha256.Sum256([]byte(endpoint))
+	digest := hex.EncodeToString(sum[:8])
+	p := &legacyPeers{c: c, requests: "legacy-r-" + digest, stream: "legacy-s-" + digest}
+	c.Serve(p.requests, func(ctx context.Context, _ string, message []byte) ([]byte, error) {
+		p.mu.RLock()
+		answer := p.answer
+		p.mu.RUnlock()
+		if answer == nil {
+			return nil, errUnserved
+		}
+		return answer(ctx, message)
+	})
+	c.ServeStream(p.stream, func(ctx context.Context, s *cluster.Stream) {
+		p.mu.RLock()
+		accept := p.accept
+		p.mu.RUnlock()
+		if accept == nil {
+			s.Close(errUnserved)
+			return
+		}
+		accept(ctx, s)
+	})
+	return p
+}
+
+// Self implements [legacy.Peers].
+func (p *legacyPeers) Self() string { return p.c.Name() }
+
+// Others implements [legacy.Peers]. Who is leaving still finishes its calls.
+func (p *legacyPeers) Others() []string {
+	members := p.c.Members()
+	names := make([]string, 0, len(members))
+	for _, m := range members {
+		if !m.Self && !m.Suspected {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// Request implements [legacy.Peers].
+func (p *legacyPeers) Request(ctx context.Context, node string, message []byte) ([]byte, error) {
+	answer, err := p.c.Request(ctx, node, p.requests, message)
+	return answer, lost(err)
+}
+
+// Open implements [legacy.Peers].
+func (p *legacyPeers) Open(ctx context.Context, node string) (legacy.PeerStream, error) {
+	s, err := p.c.Open(ctx, node, p.stream)
+	if err != nil {
+		return nil, lost(err)
+	}
+	return lostStream{s}, nil
+}
+
+// Serve implements [legacy.Peers].
+func (p *legacyPeers) Serve(request func(context.Context, []byte) ([]byte, error), stream func(context.Context, legacy.PeerStream)) func() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answer, p.accept = request, stream
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.answer, p.accept = nil, nil
+	}
+}
+
+// Archive implements [legacy.Peers].
+func (p *legacyPeers) Archive() session.Archive { return p.c.Events() }
+
+// lostStream says of a lost node what the engine asks for.
+type lostStream struct{ *cluster.Stream }
+
+func (s lostStream) Receive(ctx context.Context) ([]byte, error) {
+	message, err := s.Stream.Receive(ctx)
+	return message, lost(err)
+}
+
+func lost(err error) error {
+	if errors.Is(err, cluster.ErrNodeLost) {
+		return errors.Join(legacy.ErrNodeLost, err)
+	}
+	return err
+}
