@@ -11,9 +11,17 @@ import (
 )
 
 const (
-	tolerated  = 5 // failed calls in a row that do not open the breaker; a failed start does at once
+	tolerated  = 5 // failures in a row that do not open the breaker
 	firstPause = 200 * time.Millisecond
 	maxPause   = 30 * time.Second
+)
+
+// What a failure weighs. A process that dies soon after its start is on its way
+// into a loop, and one that does not start opens the breaker at once.
+const (
+	failedCall  = 1
+	youngDeath  = 2
+	failedStart = tolerated + 1
 )
 
 // breaker keeps calls away from a server that fails them. Closed, everything
@@ -84,10 +92,10 @@ func (b *breaker) success(weak bool) {
 	}
 }
 
-// failure counts a failure; trip opens the breaker whatever the count. While it
-// is open, only the failure of who was let through since counts: all others
-// tell of what opened it, once more.
-func (b *breaker) failure(err error, trip bool) {
+// failure counts a failure by its weight. While the breaker is open, only the
+// failure of who was let through since counts: all others tell of what opened
+// it, once more.
+func (b *breaker) failure(err error, weight int) {
 	b.mu.Lock()
 	if b.open && !b.trying {
 		b.mu.Unlock()
@@ -95,11 +103,11 @@ func (b *breaker) failure(err error, trip bool) {
 	}
 	b.trying = false
 	b.sound.Store(false)
-	b.fails++
+	b.fails += weight
 	b.failed = time.Now()
 	was := b.open
-	if b.open || trip || b.fails > tolerated {
-		b.open, b.start = true, trip
+	if b.open || b.fails > tolerated {
+		b.open, b.start = true, weight >= failedStart
 		b.pause = min(max(2*b.pause, firstPause), maxPause)
 		b.next = time.Now().Add(b.pause)
 		b.reason = err

@@ -41,5 +41,5 @@ func (r *Remote) stray(l *link) {
 	err := fmt.Errorf("stopped: it sent more than %d notifications in %s that belong to no call", floodLimit, floodWindow)
 	r.cfg.Log.Warn("server floods", "server", r.cfg.Name, "error", err)
 	r.pool.lost(l)
-	r.breaker.failure(err, true)
+	r.breaker.failure(err, failedStart)
 }

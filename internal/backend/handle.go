@@ -75,7 +75,7 @@ func (r *Remote) attempt(ctx context.Context, call *rpc.Call, last bool) (res rp
 		}
 	}
 	if isCatalog(call.Method) && !last && errors.Is(err, client.ErrConnClosed) && r.pool.lost(l) {
-		r.breaker.failure(err, false)
+		r.breaker.failure(err, l.death())
 		return rpc.Result{}, true, nil
 	}
 	return rpc.Result{}, false, r.callError(ctx, l, call, began, err)
@@ -161,21 +161,21 @@ func (r *Remote) callError(ctx context.Context, l *link, call *rpc.Call, began t
 	case errors.Is(err, client.ErrConnClosed), errors.Is(err, client.ErrClosed):
 		err = l.launched.explain(err)
 		if r.pool.lost(l) { // once for all calls that were in flight
-			r.breaker.failure(err, false)
+			r.breaker.failure(err, l.death())
 		}
 		return r.unreachable("lost", fmt.Errorf("%w; it may have begun the call", err))
 	case errors.Is(err, client.ErrNotOffered):
 		return jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "server %q does not have method %q", r.cfg.Name, call.Method)
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-		r.breaker.failure(err, false)
+		r.breaker.failure(err, failedCall)
 		return r.unreachable("timeout", err)
 	case ctx.Err() != nil:
 		if time.Since(began) > silence {
-			r.breaker.failure(fmt.Errorf("no answer after %s", time.Since(began).Round(time.Second)), false)
+			r.breaker.failure(fmt.Errorf("no answer after %s", time.Since(began).Round(time.Second)), failedCall)
 		}
 		return context.Cause(ctx)
 	}
-	r.breaker.failure(err, false)
+	r.breaker.failure(err, failedCall)
 	if _, garbage := errors.AsType[*client.ProtocolError](err); garbage {
 		return r.unreachable("garbage", err)
 	}

@@ -34,7 +34,7 @@ type arriving struct {
 func (a *arriving) Next() (Raw, error) {
 	name, err := a.LargeResult.Next()
 	if err != nil {
-		a.r.breaker.failure(err, false)
+		a.r.breaker.failure(err, failedCall)
 		return nil, a.r.unreachable("lost", err)
 	}
 	return name, nil

@@ -259,9 +259,17 @@ func (p *pool) mourn(l *link) {
 	}
 	err := l.launched.explain(fmt.Errorf("ended after %s", time.Since(l.born).Round(time.Millisecond)))
 	p.r.cfg.Log.Warn("server ended", "server", p.r.cfg.Name, "error", err)
-	if p.lost(l) && time.Since(l.born) < young {
-		p.r.breaker.failure(err, false)
+	if p.lost(l) && l.death() == youngDeath {
+		p.r.breaker.failure(err, youngDeath)
 	}
+}
+
+// death is what the end of an instance weighs that nobody ordered.
+func (l *link) death() int {
+	if time.Since(l.born) < young {
+		return youngDeath
+	}
+	return failedCall
 }
 
 // dismiss stops the instances of one owner once they are idle.

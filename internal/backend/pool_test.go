@@ -425,12 +425,12 @@ func TestBreaker(t *testing.T) {
 		b := newBreaker(func() { changes++ })
 		bad := errors.New("bad")
 		for range tolerated {
-			b.failure(bad, false)
+			b.failure(bad, failedCall)
 		}
 		if b.allow() != nil {
 			t.Fatal("opened too early")
 		}
-		b.failure(bad, false)
+		b.failure(bad, failedCall)
 		if err := b.allow(); !errors.Is(err, bad) {
 			t.Fatalf("open, but allow = %v", err)
 		}
@@ -438,7 +438,7 @@ func TestBreaker(t *testing.T) {
 		if b.allow() != nil || b.allow() == nil {
 			t.Error("half-open lets exactly one through")
 		}
-		b.failure(bad, false)
+		b.failure(bad, failedCall)
 		time.Sleep(firstPause)
 		if b.allow() == nil {
 			t.Error("the pause did not grow")

@@ -50,7 +50,7 @@ func TestBreakerCountsWhoWasLetThrough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBreaker(func() {})
 		for range 100 {
-			b.failure(errors.New("bad"), false)
+			b.failure(errors.New("bad"), failedCall)
 		}
 		time.Sleep(firstPause)
 		if err := b.allow(); err != nil {
@@ -125,7 +125,7 @@ func TestListsDoNotHealACrashLoop(t *testing.T) {
 		b := newBreaker(func() {})
 		bad := errors.New("died")
 		for range tolerated + 1 {
-			b.failure(bad, false)
+			b.failure(bad, failedCall)
 			b.success(true)
 		}
 		if b.status().Up {
@@ -135,7 +135,7 @@ func TestListsDoNotHealACrashLoop(t *testing.T) {
 		if b.success(true); !b.status().Up {
 			t.Error("still open after a quiet time")
 		}
-		if b.failure(bad, false); b.status().Up {
+		if b.failure(bad, failedCall); b.status().Up {
 			t.Error("one more death did not open it")
 		}
 		time.Sleep(2 * firstPause)
@@ -145,7 +145,7 @@ func TestListsDoNotHealACrashLoop(t *testing.T) {
 		if b.success(false); !b.status().Up {
 			t.Error("a call's success did not close it")
 		}
-		b.failure(bad, true)
+		b.failure(bad, failedStart)
 		if b.success(true); !b.status().Up {
 			t.Error("after a failed start, a list's success did not close it")
 		}

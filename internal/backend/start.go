@@ -130,7 +130,7 @@ func (p *pool) startFailed(err error) error {
 	if p.ctx.Err() != nil {
 		return errClosed
 	}
-	p.r.breaker.failure(err, true)
+	p.r.breaker.failure(err, failedStart)
 	return err
 }
 

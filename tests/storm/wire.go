@@ -216,7 +216,7 @@ func (c *caller) read(res *http.Response) (answer, error) {
 		}
 		return a, nil
 	case "text/event-stream":
-		return a, c.stream(&a, body)
+		return a, c.stream(&a, res.Body) // however much a flood sends: it is read line by line, and the call has a deadline
 	}
 	data, _ := io.ReadAll(io.LimitReader(body, 300))
 	return a, wrong("HTTP %d, %q: %s", res.StatusCode, kind, data)
