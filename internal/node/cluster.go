@@ -30,9 +30,8 @@ type Cluster struct {
 	NATS   string   // URL of a NATS cluster to use instead of an own one
 }
 
-// awaitCluster is how long Open waits for the stores to be whole: alone this
-// takes milliseconds, in a cluster it may take an election or two.
-const awaitCluster = 60 * time.Second
+// patience is how long is waited for the stores before it is said what is missing.
+const patience = 15 * time.Second
 
 // openCluster starts this node's part and takes the key ring from it.
 func (n *Node) openCluster(ctx context.Context) error {
@@ -48,10 +47,8 @@ func (n *Node) openCluster(ctx context.Context) error {
 		return err
 	}
 	n.cluster = c
-	ctx, cancel := context.WithTimeoutCause(ctx, awaitCluster, errors.New("timed out"))
-	defer cancel()
-	if err := c.Await(ctx); err != nil {
-		return fmt.Errorf("the cluster's stores are not ready: %w", err)
+	if err := n.awaitCluster(ctx); err != nil {
+		return err
 	}
 	if err := n.importAlone(ctx); err != nil {
 		return err
@@ -61,6 +58,32 @@ func (n *Node) openCluster(ctx context.Context) error {
 	}
 	n.keys = followKeys(c.Keys(), n.data.ring, n.cfg.Log)
 	return nil
+}
+
+// awaitCluster waits until the stores are whole: alone this takes milliseconds,
+// in a cluster as long as the other nodes need to come up.
+func (n *Node) awaitCluster(ctx context.Context) error {
+	for {
+		wait, cancel := context.WithTimeoutCause(ctx, patience, errors.New("timed out"))
+		err := n.cluster.Await(wait)
+		cancel()
+		switch {
+		case err == nil:
+			return nil
+		case n.cluster.Err() != nil, ctx.Err() != nil:
+			return fmt.Errorf("the cluster's stores are not ready: %w", err)
+		}
+		n.cfg.Log.Warn("waiting for the cluster", "reason", err)
+	}
+}
+
+// failed is closed when this node cannot be part of the cluster any more; nil
+// when it is part of none.
+func (n *Node) failed() <-chan struct{} {
+	if n.cluster == nil {
+		return nil
+	}
+	return n.cluster.Failed()
 }
 
 // importAlone takes over what this node kept before it had a cluster.

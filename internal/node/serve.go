@@ -60,10 +60,13 @@ func (n *Node) Serve(ctx context.Context, l *Listener) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }() // owned by Serve: ends with Shutdown below
+	var failure error
 	select {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
+	case <-n.failed():
+		failure = n.cluster.Err()
 	}
 	n.leave()
 	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
@@ -76,7 +79,7 @@ func (n *Node) Serve(ctx context.Context, l *Listener) error {
 		err = srv.Close()
 	}
 	<-served
-	return err
+	return errors.Join(failure, err)
 }
 
 // leave makes this node not ready, and tells the others so.
