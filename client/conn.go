@@ -135,8 +135,9 @@ func (m *mux) roundTrip(ctx context.Context, f *flight, params Raw) (Raw, error)
 	return result, err
 }
 
-// lastWord is how long a cancelled listen request may take to be answered.
-const lastWord = time.Second
+// lastWord is how long a cancelled listen request may take to be answered, as
+// some servers do: as long, nothing is heard of.
+const lastWord = 100 * time.Millisecond
 
 func (m *mux) dispatch(ctx context.Context, f *flight, message []byte) error {
 	if m.poster == nil {
