@@ -13,7 +13,9 @@ const (
 	namedOnce    = "A legacy server is told once per session: the client's with `sharing: session` or `call`, Holdfast's where clients share."
 	toldOnce     = "A legacy server is told once per session. HTTP servers get one session for each set of capabilities, and so do processes with `sharing: session` or `call`. A process that all share is told everything the policy allows; a question its client cannot answer is refused when it comes."
 	noKeys       = "Legacy servers ask by requests, which have no key. The gateway makes one up; clients must send it back as they got it, and cannot answer before they are asked."
-	inMemory     = "Tasks live in the gateway's memory; a restart forgets them, and the server's go on without an observer."
+	oneLife      = "What has finished stays. The work of a running task ends with the node it runs on, and the task fails and says so."
+	ownLog       = "A legacy message does not say which call it belongs to: it is passed on when it comes on the call's own stream, or over stdio when no other call is in flight."
+	ownChanges   = "What changes only in the session or process of one client is not announced: the list is the same for all."
 	lostCall     = "A call that is running is lost. The client is told so; nothing is repeated for it."
 	legacySkills = "Skills need an extension, which legacy revisions do not have."
 	oldContent   = "What a client's revision does not have is said in words it has: audio before 2025-03-26, links to resources before 2025-06-18. Structured content stays for 2025-06-18 and later; its text is always there."
@@ -47,13 +49,13 @@ var sections = []section{
 		{"Caching hints", [4]fate{none, no("Legacy revisions have none."), partly("A legacy server gives none: clients are told that results are private and stale at once."), yes}, []string{"caching"}},
 	}},
 	{"While a call runs", []row{
-		{"Progress", everywhere(yes), []string{"tools-call-with-progress"}},
-		{"Log messages at the level the client asked for", [4]fate{yes, yes, partly("A legacy message does not say which call it belongs to: it is passed on when it comes on the call's own stream, or over stdio when no other call is in flight."), yes},
+		{"Progress", [4]fate{yes, yes, partly("Not while the client is being asked something: there is no stream then."), yes}, []string{"tools-call-with-progress"}},
+		{"Log messages at the level the client asked for", [4]fate{partly(ownLog), yes, partly(ownLog), yes},
 			[]string{"internal/backend TestLogLevelFollowsTheCaller", "tools-call-with-logging", "logging-set-level"}},
 		{"Cancelling", everywhere(yes), []string{"tests/e2e TestGatewayReportsProgressAndCancels"}},
 		{"Going on after a lost connection", [4]fate{yes, yes, none, none}, []string{"internal/engine/legacy/testdata/wire/2025-11-25/stream.txtar"}},
 		{"A server that ends the stream early, so that the client polls", [4]fate{partly("Over HTTP. Over stdio there is no stream to end."), no("A modern server cannot do so."), none, none}, []string{"server-sse-polling"}},
-		{"Changes of lists and of watched resources", [4]fate{yes, yes, partly("Over stdio with a process for each session, what only that process changes is not announced."), yes},
+		{"Changes of lists and of watched resources", [4]fate{partly(ownChanges), yes, partly(ownChanges), yes},
 			[]string{"server-stateless", "resources-subscribe", "resources-unsubscribe", "internal/gateway TestWatchesAreCounted"}},
 		{"The client's `roots/list_changed`", [4]fate{no("Servers ask for the roots when they need them."), no("Modern revisions do not have it."), none, none}, nil},
 	}},
@@ -80,7 +82,7 @@ var sections = []section{
 			[]string{"internal/backend TestTaskWithinTheCall", "internal/backend TestTaskThatTheClientCannotFollow", "tasks-required-task-error", "tasks-capability-negotiation"}},
 		{"Which tools may be tasks, known beforehand", [4]fate{yes, partly("A modern server decides call by call: all its tools are listed as able to."), none, none}, []string{"internal/backend TestToolsOfModernServersMayBeTasks"}},
 		{"Progress after the task was created", everywhere(no("Progress is passed on until the task is created.")), nil},
-		{"Tasks over a restart of the gateway", everywhere(no(inMemory)), nil},
+		{"Tasks over a restart of the gateway", everywhere(partly(oneLife)), []string{"internal/task TestRestartedHomeFailsWhatItRan", "internal/task TestAnyNodeAnswers"}},
 		{"Tasks of the client (its sampling or elicitation as a task)", everywhere(no("No server is told that clients could do so.")), []string{"internal/backend TestCapabilitiesAreMirrored"}},
 	}},
 	{"Extensions, errors and the rest", []row{
