@@ -15,6 +15,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/holdfast-mcp/holdfast/internal/filelock"
 )
 
 // directory is a locked store directory with its mark. A NATS server deletes
@@ -56,7 +58,7 @@ func openDir(cfg *Config) (*directory, error) {
 		return nil, fmt.Errorf("store directory %s is not writable: %w", cfg.Dir, err)
 	}
 	d := &directory{path: cfg.Dir, lock: lock}
-	if err := lockFile(lock); err != nil {
+	if err := filelock.Try(lock); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("%w: %s: %w", ErrDirectory, cfg.Dir, err)
 	}

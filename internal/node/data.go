@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/holdfast-mcp/holdfast/internal/filelock"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 )
 
@@ -32,8 +33,6 @@ func DefaultData() (string, error) {
 	return filepath.Join(home, ".local", "state", "holdfast"), nil
 }
 
-var errLocked = errors.New("another holdfast is using it")
-
 // openData creates the directory if need be, locks it against a second Holdfast
 // and reads or creates its key. The lock ends with the process, however it ends.
 func openData(dir string) (*dataDir, error) {
@@ -44,17 +43,16 @@ func openData(dir string) (*dataDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data directory %s is not writable: %w; name another with --data", dir, errors.Unwrap(err))
 	}
-	if err := lockFile(lock); err != nil {
+	if err := filelock.Try(lock); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("data directory %s is locked: %w; stop it, or name another directory with --data", dir, err)
 	}
-	path := filepath.Join(dir, "key")
-	key, err := seal.ReadKey(path)
+	key, err := seal.ReadKey(filepath.Join(dir, "key"))
 	if err != nil {
 		lock.Close()
 		return nil, err
 	}
-	ring, err := seal.OpenRing(path)
+	ring, err := seal.RingOf(key)
 	if err != nil {
 		lock.Close()
 		return nil, err

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sys/unix"
+	"github.com/holdfast-mcp/holdfast/internal/filelock"
 )
 
 // A journal is a text file of one keeper process, locked (flock) as long as the Holdfast lives that launched it. Its first
@@ -233,16 +233,13 @@ var (
 
 // lockFile takes the lock that ends with the process, without waiting.
 func lockFile(f *os.File) error {
-	for {
-		switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err {
-		case nil:
-			return nil
-		case unix.EINTR:
-		case unix.EWOULDBLOCK:
-			return errLocked
-		default:
-			return errNoLocks
-		}
+	switch err := filelock.Try(f); {
+	case err == nil:
+		return nil
+	case errors.Is(err, filelock.ErrHeld):
+		return errLocked
+	default:
+		return errNoLocks
 	}
 }
 

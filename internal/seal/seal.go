@@ -60,17 +60,26 @@ type Ring struct {
 func NewRing() *Ring {
 	key := make([]byte, keyBytes)
 	rand.Read(key)
-	r, err := ringOf(key)
+	r, err := RingOf(key)
 	if err != nil {
 		panic(err) // a 32-byte key is always accepted
 	}
 	return r
 }
 
-// OpenRing returns the ring whose key is in the file at path, creating the file
-// with mode 0600 when there is none. A file that others can read, or of the
-// wrong length, is an error that says so.
+// OpenRing returns the ring whose key is in the file at path; see [ReadKey].
 func OpenRing(path string) (*Ring, error) {
+	key, err := ReadKey(path)
+	if err != nil {
+		return nil, err
+	}
+	return RingOf(key)
+}
+
+// ReadKey returns the key in the file at path, creating the file with mode 0600
+// when there is none. A file that others can read, or of the wrong length, is an
+// error that says so.
+func ReadKey(path string) ([]byte, error) {
 	key, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -83,11 +92,10 @@ func OpenRing(path string) (*Ring, error) {
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("key file %s can be read by others (mode %04o); run chmod 600 on it", path, info.Mode().Perm())
 	}
-	r, err := ringOf(key)
-	if err != nil {
+	if _, err := RingOf(key); err != nil {
 		return nil, fmt.Errorf("key file %s: %w; restore it, or remove it and lose the open sessions", path, err)
 	}
-	return r, nil
+	return key, nil
 }
 
 // createKey writes a new key so that a crash leaves either no file or a whole one.
@@ -110,7 +118,8 @@ func createKey(path string) ([]byte, error) {
 	return key, nil
 }
 
-func ringOf(key []byte) (*Ring, error) {
+// RingOf returns the ring of one key, of 32 bytes.
+func RingOf(key []byte) (*Ring, error) {
 	if len(key) != keyBytes {
 		return nil, fmt.Errorf("key has %d bytes, want %d", len(key), keyBytes)
 	}
@@ -179,12 +188,12 @@ func additional(p Purpose, binding string) []byte {
 // Use makes the ring seal with newest, and open with it and others, in place of
 // what it had. A key has 32 bytes.
 func (r *Ring) Use(newest []byte, others ...[]byte) error {
-	next, err := ringOf(newest)
+	next, err := RingOf(newest)
 	if err != nil {
 		return err
 	}
 	for _, key := range others {
-		older, err := ringOf(key)
+		older, err := RingOf(key)
 		if err != nil {
 			return err
 		}
@@ -194,12 +203,4 @@ func (r *Ring) Use(newest []byte, others ...[]byte) error {
 	defer r.mu.Unlock()
 	r.newest, r.keys = next.newest, next.keys
 	return nil
-}
-
-// ReadKey returns the key in the file at path, created as [OpenRing] does.
-func ReadKey(path string) ([]byte, error) {
-	if _, err := OpenRing(path); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
 }

@@ -3,9 +3,9 @@
 
 //go:build !unix
 
-package node
+package filelock
 
 import "os"
 
-// lockFile does nothing where the system has no advisory locks.
-func lockFile(*os.File) error { return nil }
+// Try does nothing where the system has no advisory locks.
+func Try(*os.File) error { return nil }
