@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/tests/wire"
 )
 
 const (
@@ -77,7 +79,7 @@ type member struct {
 	home   string // the server it mostly uses
 	alone  bool   // uses that server's own endpoint only
 
-	caller   *caller
+	caller   *wire.Client
 	deafen   func() // ends listening
 	sessions int
 	nonce    int
@@ -90,7 +92,7 @@ func (m *member) live() {
 			continue
 		}
 		m.step()
-		if m.caller.session != "" && m.rng.IntN(60) == 0 {
+		if m.caller.Session != "" && m.rng.IntN(60) == 0 {
 			m.leave()
 		}
 		m.sleep(time.Duration(m.rng.Int64N(int64(m.pause) + 1)))
@@ -117,12 +119,12 @@ func (m *member) connect() bool {
 	if m.alone {
 		url = "http://" + m.h.addr + "/servers/" + m.home + "/mcp"
 	}
-	c := &caller{url: url, modern: m.modern, http: &http.Client{Transport: m.rt}}
+	c := &wire.Client{URL: url, Modern: m.modern, Name: "storm", HTTP: &http.Client{Transport: m.rt}}
 	ctx, cancel := context.WithTimeout(context.Background(), outcomeLimit)
 	defer cancel()
 	began := m.h.moment()
-	if err := c.open(ctx); err != nil {
-		if f, ok := errors.AsType[*failure](err); ok && m.alone && f.names(m.home) {
+	if err := c.Open(ctx); err != nil {
+		if f, ok := errors.AsType[*wire.Failure](err); ok && m.alone && f.Names(m.home) {
 			m.l.count("sessions refused: " + f.Data.Gateway.Reason)
 			m.sleep(100 * time.Millisecond)
 			return false
@@ -147,7 +149,7 @@ func (m *member) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), outcomeLimit)
 	defer cancel()
 	began := m.h.moment()
-	if err := m.caller.close(ctx); err != nil {
+	if err := m.caller.Close(ctx); err != nil {
 		m.disappointed("end the session", began, err)
 	}
 	m.caller = nil
@@ -161,11 +163,11 @@ func (m *member) listen() (stop func()) {
 	wg.Go(func() {
 		for ctx.Err() == nil {
 			began := m.h.moment()
-			err := c.listen(ctx)
+			err := c.Listen(ctx, "", `{"toolsListChanged":true}`)
 			switch {
 			case ctx.Err() != nil:
 				return
-			case isWrong(err) && !m.h.excused(began):
+			case wire.IsWrong(err) && !m.h.excused(began):
 				m.l.breach("%s: %v", m.name, err)
 				return
 			}
@@ -191,7 +193,7 @@ func (m *member) disappointed(what string, began int, err error) bool {
 		m.sleep(time.Second)
 		return false
 	}
-	if isWrong(err) {
+	if wire.IsWrong(err) {
 		m.l.breach("%s cannot %s: %v", m.name, what, err)
 	}
 	select {
@@ -255,7 +257,7 @@ func (m *member) outcome(c call) {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		began := m.h.moment()
-		a, err := m.caller.tool(ctx, name, c.args)
+		a, err := m.caller.Tool(ctx, name, c.args)
 		left := ctx.Err() != nil
 		cancel()
 		switch {
@@ -283,11 +285,11 @@ func (m *member) outcome(c call) {
 }
 
 // judge counts an answer and checks that it is this call's.
-func (m *member) judge(c call, a answer) {
+func (m *member) judge(c call, a wire.Answer) {
 	switch {
 	case a.Error != nil:
 		m.l.count("outcome: error " + a.Error.Data.Gateway.Reason)
-		if !a.Error.names(c.server) {
+		if !a.Error.Names(c.server) {
 			m.l.breach("%s, %s on %s: error %d without server and reason: %q", m.name, c.tool, c.server, a.Error.Code, a.Error.Message)
 		}
 	case a.Failed, c.dies:
@@ -315,7 +317,7 @@ func (m *member) list() {
 	ctx, cancel := context.WithTimeout(context.Background(), outcomeLimit)
 	defer cancel()
 	began := m.h.moment()
-	tools, a, err := m.caller.tools(ctx)
+	tools, a, err := m.caller.Tools(ctx)
 	switch {
 	case err != nil && errors.Is(err, context.DeadlineExceeded) && !m.h.excused(began):
 		m.l.breach("%s gets no list of tools in %s", m.name, outcomeLimit)

@@ -172,10 +172,10 @@ func (w *ward) lane(ctx context.Context, i, lanes int) ([]time.Duration, error) 
 		c, tool = w.caller(server, modern), "echo"
 	}
 	calls := context.WithoutCancel(ctx)
-	if err := c.open(calls); err != nil {
+	if err := c.Open(calls); err != nil {
 		return nil, err
 	}
-	defer func() { _ = c.close(calls) }()
+	defer func() { _ = c.Close(calls) }()
 	period := time.Second * time.Duration(lanes) / healthyRate
 	due := time.Now().Add(period * time.Duration(i) / time.Duration(lanes))
 	var all []time.Duration
@@ -188,7 +188,7 @@ func (w *ward) lane(ctx context.Context, i, lanes int) ([]time.Duration, error) 
 		text := fmt.Sprintf("%d.%d", i, n)
 		began := max(0, time.Since(due)-time.Millisecond) // a timer may be that late by itself
 		sent := time.Now()
-		a, err := c.tool(calls, tool, fmt.Sprintf(`{"Text":%q}`, text))
+		a, err := c.Tool(calls, tool, fmt.Sprintf(`{"Text":%q}`, text))
 		if err != nil || a.Text != text {
 			return all, fmt.Errorf("healthy %s: %q, %v, %+v", server, a.Text, err, a.Error)
 		}
@@ -211,8 +211,8 @@ func (w *ward) bother(ctx context.Context, server string) {
 		}
 		wg.Go(func() {
 			c := w.caller(server, n%2 == 0)
-			if c.open(ctx) == nil {
-				_, _ = c.tool(ctx, "echo", `{"Text":"?"}`)
+			if c.Open(ctx) == nil {
+				_, _ = c.Tool(ctx, "echo", `{"Text":"?"}`)
 			}
 		})
 	}

@@ -17,6 +17,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/holdfast-mcp/holdfast/tests/wire"
 )
 
 // stdioSick are the sicknesses of the storm's server.
@@ -132,13 +134,13 @@ func (v *visit) recovered(ctx context.Context, start usage) {
 // stayWell calls a healthy server until ctx ends.
 func (v *visit) stayWell(ctx context.Context, server string, modern bool) {
 	c := v.caller("", modern)
-	if err := c.open(ctx); err != nil {
+	if err := c.Open(ctx); err != nil {
 		v.l.breach("open a session: %v", err)
 		return
 	}
 	for n := 0; ctx.Err() == nil; n++ {
 		text := fmt.Sprintf("%s.%t.%d", server, modern, n)
-		a, err := c.tool(ctx, server+"__echo", fmt.Sprintf(`{"Text":%q}`, text))
+		a, err := c.Tool(ctx, server+"__echo", fmt.Sprintf(`{"Text":%q}`, text))
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -159,7 +161,7 @@ func (v *visit) stayWell(ctx context.Context, server string, modern bool) {
 func (v *visit) keepListing(ctx context.Context) {
 	c := v.caller("", true)
 	for ctx.Err() == nil {
-		tools, a, err := c.tools(ctx)
+		tools, a, err := c.Tools(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -168,7 +170,7 @@ func (v *visit) keepListing(ctx context.Context) {
 		default:
 			v.l.count("lists")
 			for _, server := range v.healthy {
-				if !slices.ContainsFunc(tools, func(t listedTool) bool { return t.Name == server+"__echo" }) {
+				if !slices.ContainsFunc(tools, func(t wire.Listed) bool { return t.Name == server+"__echo" }) {
 					v.l.breach("a list of %d tools lacks %s", len(tools), server)
 				}
 			}
@@ -178,20 +180,20 @@ func (v *visit) keepListing(ctx context.Context) {
 }
 
 // fallIll calls a sick server, which costs an error that names it, in time.
-func (v *visit) fallIll(ctx context.Context, server, tool string, c *caller) {
+func (v *visit) fallIll(ctx context.Context, server, tool string, c *wire.Client) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	who := fmt.Sprintf("%s (modern %t, %s)", server, c.modern, tool)
-	if err := c.open(ctx); err != nil {
-		if f, ok := errors.AsType[*failure](err); !ok || !f.names(server) { // the own endpoint of a server that never greets may refuse
+	who := fmt.Sprintf("%s (modern %t, %s)", server, c.Modern, tool)
+	if err := c.Open(ctx); err != nil {
+		if f, ok := errors.AsType[*wire.Failure](err); !ok || !f.Names(server) { // the own endpoint of a server that never greets may refuse
 			v.l.breach("%s: open a session: %v", who, err)
 		}
 		v.l.count("sick sessions refused")
 		return
 	}
-	defer func() { _ = c.close(context.WithoutCancel(ctx)) }()
+	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }()
 	began := time.Now()
-	a, err := c.tool(ctx, tool, `{"Text":"are you well?"}`)
+	a, err := c.Tool(ctx, tool, `{"Text":"are you well?"}`)
 	took := time.Since(began)
 	v.l.most("ms of a sick call at most", int(took.Milliseconds()))
 	switch {
@@ -199,7 +201,7 @@ func (v *visit) fallIll(ctx context.Context, server, tool string, c *caller) {
 		v.l.breach("%s: no answer: %v", who, err)
 	case a.Error == nil:
 		v.l.breach("%s: a result: %.200s", who, a.Result)
-	case !a.Error.names(server):
+	case !a.Error.Names(server):
 		v.l.breach("%s: the error does not name server and reason: %d %q %+v", who, a.Error.Code, a.Error.Message, a.Error.Data)
 	case took > sickLimit+lateLimit && slices.Contains(v.listed, server):
 		v.l.breach("%s: the error took %s: %s", who, took.Round(time.Millisecond), a.Error.Message)
@@ -215,13 +217,13 @@ func (v *visit) marked(ctx context.Context) {
 	for _, server := range v.listed {
 		v.fallIll(ctx, server, "echo", v.caller(server, true)) // so that it is known to be sick now
 	}
-	tools, a, err := v.caller("", true).tools(ctx)
+	tools, a, err := v.caller("", true).Tools(ctx)
 	if err != nil || a.Error != nil {
 		v.l.breach("list tools: %v %v", err, a.Error)
 		return
 	}
 	for _, server := range v.listed {
-		i := slices.IndexFunc(tools, func(t listedTool) bool { return t.Name == server+"__echo" })
+		i := slices.IndexFunc(tools, func(t wire.Listed) bool { return t.Name == server+"__echo" })
 		if i < 0 {
 			v.l.breach("the tool of %s is no longer listed", server)
 			continue
@@ -234,7 +236,7 @@ func (v *visit) marked(ctx context.Context) {
 		}
 	}
 	for _, server := range v.healthy {
-		i := slices.IndexFunc(tools, func(t listedTool) bool { return t.Name == server+"__echo" })
+		i := slices.IndexFunc(tools, func(t wire.Listed) bool { return t.Name == server+"__echo" })
 		if i >= 0 && strings.Contains(string(tools[i].Meta), markUnavailable) {
 			v.l.breach("the tool of %s is marked: _meta %s", server, tools[i].Meta)
 		}

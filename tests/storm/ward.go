@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/holdfast-mcp/holdfast/tests/wire"
 )
 
 // sickLimit is the timeout that sick servers have in the configuration.
@@ -140,12 +142,12 @@ func (w *ward) close() {
 
 // caller returns a client of a server's own endpoint, or of the common one when
 // server is empty.
-func (w *ward) caller(server string, modern bool) *caller {
+func (w *ward) caller(server string, modern bool) *wire.Client {
 	path := "/mcp"
 	if server != "" {
 		path = "/servers/" + server + "/mcp"
 	}
-	return &caller{url: "http://" + w.h.addr + path, modern: modern, http: &http.Client{Transport: w.rt}}
+	return &wire.Client{URL: "http://" + w.h.addr + path, Modern: modern, Name: "storm", HTTP: &http.Client{Transport: w.rt}}
 }
 
 // kinds returns the names of sicknesses in order.
