@@ -21,11 +21,11 @@ const (
 
 // clusterFlags say how this node joins others.
 type clusterFlags struct {
-	node, listen, join, nats string
+	node, listen, advertise, join, nats string
 }
 
 func (f *clusterFlags) load(env *Env) (node.Cluster, error) {
-	c := node.Cluster{Name: f.node, Listen: f.listen, NATS: f.nats}
+	c := node.Cluster{Name: f.node, Listen: f.listen, Advertise: f.advertise, NATS: f.nats}
 	for _, seed := range strings.Split(f.join, ",") {
 		if seed = strings.TrimSpace(seed); seed != "" {
 			c.Join = append(c.Join, seed)

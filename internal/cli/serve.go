@@ -29,6 +29,7 @@ func serve(ctx context.Context, env *Env, args []string) error {
 	fs.StringVar(&f.data, "data", "", "")
 	fs.StringVar(&f.cluster.node, "node", "", "")
 	fs.StringVar(&f.cluster.listen, "cluster", "", "")
+	fs.StringVar(&f.cluster.advertise, "advertise", "", "")
 	fs.StringVar(&f.cluster.join, "join", "", "")
 	fs.StringVar(&f.cluster.nats, "nats", "", "")
 	fs.BoolVar(&f.stdio, "stdio", false, "")

@@ -23,11 +23,13 @@ import (
 // Cluster says how this node keeps what sessions need: alone, in files of the
 // data directory, or with others.
 type Cluster struct {
-	Name   string   // of this node among others
-	Listen string   // for the other nodes, host:port; empty means alone
-	Join   []string // the cluster's nodes
-	Secret string   // that all nodes share
-	NATS   string   // URL of a NATS cluster to use instead of an own one
+	Name   string // of this node among others
+	Listen string // for the other nodes, host:port; empty means alone
+	// Advertise is where the other nodes reach Listen when it is not the same.
+	Advertise string
+	Join      []string // the cluster's nodes
+	Secret    string   // that all nodes share
+	NATS      string   // URL of a NATS cluster to use instead of an own one
 }
 
 // patience is how long is waited for the stores before it is said what is missing.
@@ -41,7 +43,7 @@ func (n *Node) openCluster(ctx context.Context) error {
 	}
 	c, err := cluster.Open(ctx, cluster.Config{
 		Name: cfg.Name, Version: n.cfg.Version, Dir: n.data.store(), Grow: true,
-		Listen: cfg.Listen, Join: cfg.Join, Secret: cfg.Secret, External: cfg.NATS, Log: n.cfg.Log,
+		Listen: cfg.Listen, Advertise: cfg.Advertise, Join: cfg.Join, Secret: cfg.Secret, External: cfg.NATS, Log: n.cfg.Log,
 	})
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/tests/ledger"
 	"github.com/holdfast-mcp/holdfast/tests/wire"
 )
 
@@ -26,7 +27,7 @@ const (
 // one goroutine, some a second one that listens; stop ends and awaits them all.
 type crowd struct {
 	h       *holdfast
-	l       *ledger
+	l       *ledger.Ledger
 	servers []string
 	seed    uint64
 	pause   time.Duration // between two calls of a client, at most
@@ -37,7 +38,7 @@ type crowd struct {
 	wg     sync.WaitGroup
 }
 
-func newCrowd(ctx context.Context, h *holdfast, l *ledger, servers []string, seed uint64, pause time.Duration) *crowd {
+func newCrowd(ctx context.Context, h *holdfast, l *ledger.Ledger, servers []string, seed uint64, pause time.Duration) *crowd {
 	c := &crowd{
 		h: h, l: l, servers: servers, seed: seed, pause: pause,
 		rt: &http.Transport{MaxIdleConnsPerHost: 1024, MaxIdleConns: 1024, DisableCompression: true},
@@ -65,7 +66,7 @@ func (c *crowd) stop() {
 	select {
 	case <-done:
 	case <-time.After(outcomeLimit + 10*time.Second):
-		c.l.breach("%d calls are still without an outcome", c.l.pending.Load())
+		c.l.Breach("%d calls are still without an outcome", c.l.Pending.Load())
 	}
 	c.rt.CloseIdleConnections()
 }
@@ -125,7 +126,7 @@ func (m *member) connect() bool {
 	began := m.h.moment()
 	if err := c.Open(ctx); err != nil {
 		if f, ok := errors.AsType[*wire.Failure](err); ok && m.alone && f.Names(m.home) {
-			m.l.count("sessions refused: " + f.Data.Gateway.Reason)
+			m.l.Count("sessions refused: " + f.Data.Gateway.Reason)
 			m.sleep(100 * time.Millisecond)
 			return false
 		}
@@ -138,7 +139,7 @@ func (m *member) connect() bool {
 		m.deafen = m.listen()
 	}
 	if !m.modern {
-		m.l.count("sessions")
+		m.l.Count("sessions")
 	}
 	return true
 }
@@ -168,10 +169,10 @@ func (m *member) listen() (stop func()) {
 			case ctx.Err() != nil:
 				return
 			case wire.IsWrong(err) && !m.h.excused(began):
-				m.l.breach("%s: %v", m.name, err)
+				m.l.Breach("%s: %v", m.name, err)
 				return
 			}
-			m.l.count("streams opened again")
+			m.l.Count("streams opened again")
 			select {
 			case <-m.h.up():
 			case <-ctx.Done():
@@ -189,12 +190,12 @@ func (m *member) disappointed(what string, began int, err error) bool {
 		if m.h.crashed() {
 			err = fmt.Errorf("holdfast crashed: %w", err)
 		}
-		m.l.breach("%s cannot %s though nobody killed Holdfast: %v", m.name, what, err)
+		m.l.Breach("%s cannot %s though nobody killed Holdfast: %v", m.name, what, err)
 		m.sleep(time.Second)
 		return false
 	}
 	if wire.IsWrong(err) {
-		m.l.breach("%s cannot %s: %v", m.name, what, err)
+		m.l.Breach("%s cannot %s: %v", m.name, what, err)
 	}
 	select {
 	case <-m.h.up():
@@ -243,9 +244,9 @@ func (m *member) step() {
 
 // outcome makes a call, again for as long as Holdfast dies of something else.
 func (m *member) outcome(c call) {
-	m.l.count("calls")
-	m.l.pending.Add(1)
-	defer m.l.pending.Add(-1)
+	m.l.Count("calls")
+	m.l.Pending.Add(1)
+	defer m.l.Pending.Add(-1)
 	name := c.tool
 	if !m.alone {
 		name = c.server + "__" + c.tool
@@ -265,22 +266,22 @@ func (m *member) outcome(c call) {
 			m.judge(c, a)
 			return
 		case left && c.leave > 0:
-			m.l.count("outcome: the client left")
+			m.l.Count("outcome: the client left")
 			return
 		case left && !m.h.excused(began):
-			m.l.breach("%s has no outcome of %s on %s after %s", m.name, c.tool, c.server, limit)
-			m.l.count("outcome: none")
+			m.l.Breach("%s has no outcome of %s on %s after %s", m.name, c.tool, c.server, limit)
+			m.l.Count("outcome: none")
 			return
 		}
 		if !m.disappointed("call "+name, began, err) {
-			m.l.count("outcome: broken")
+			m.l.Count("outcome: broken")
 			return
 		}
 		if m.ctx.Err() != nil && m.h.moment() < 0 {
-			m.l.count("outcome: Holdfast killed for good")
+			m.l.Count("outcome: Holdfast killed for good")
 			return
 		}
-		m.l.count("Holdfast killed during a call, retried")
+		m.l.Count("Holdfast killed during a call, retried")
 	}
 }
 
@@ -288,26 +289,26 @@ func (m *member) outcome(c call) {
 func (m *member) judge(c call, a wire.Answer) {
 	switch {
 	case a.Error != nil:
-		m.l.count("outcome: error " + a.Error.Data.Gateway.Reason)
+		m.l.Count("outcome: error " + a.Error.Data.Gateway.Reason)
 		if !a.Error.Names(c.server) {
-			m.l.breach("%s, %s on %s: error %d without server and reason: %q", m.name, c.tool, c.server, a.Error.Code, a.Error.Message)
+			m.l.Breach("%s, %s on %s: error %d without server and reason: %q", m.name, c.tool, c.server, a.Error.Code, a.Error.Message)
 		}
 	case a.Failed, c.dies:
-		m.l.count("outcome: result")
-		m.l.breach("%s, %s on %s: %q is no good result", m.name, c.tool, c.server, a.Text)
+		m.l.Count("outcome: result")
+		m.l.Breach("%s, %s on %s: %q is no good result", m.name, c.tool, c.server, a.Text)
 	case c.tool == "count":
-		m.l.count("outcome: result")
+		m.l.Count("outcome: result")
 		var nonce string
 		var callers, calls int
 		if _, err := fmt.Sscan(a.Text, &nonce, &callers, &calls); err != nil || nonce != c.nonce {
-			m.l.breach("%s, %s on %s: %q is not an answer to %q", m.name, c.tool, c.server, a.Text, c.nonce)
+			m.l.Breach("%s, %s on %s: %q is not an answer to %q", m.name, c.tool, c.server, a.Text, c.nonce)
 		} else if !m.modern && callers != 1 {
-			m.l.breach("%s shares its process of %s with %d others", m.name, c.server, callers-1)
+			m.l.Breach("%s shares its process of %s with %d others", m.name, c.server, callers-1)
 		}
 	default:
-		m.l.count("outcome: result")
+		m.l.Count("outcome: result")
 		if a.Text != c.nonce {
-			m.l.breach("%s, %s on %s: %q is not an answer to %q", m.name, c.tool, c.server, a.Text, c.nonce)
+			m.l.Breach("%s, %s on %s: %q is not an answer to %q", m.name, c.tool, c.server, a.Text, c.nonce)
 		}
 	}
 }
@@ -320,21 +321,21 @@ func (m *member) list() {
 	tools, a, err := m.caller.Tools(ctx)
 	switch {
 	case err != nil && errors.Is(err, context.DeadlineExceeded) && !m.h.excused(began):
-		m.l.breach("%s gets no list of tools in %s", m.name, outcomeLimit)
+		m.l.Breach("%s gets no list of tools in %s", m.name, outcomeLimit)
 	case err != nil:
 		m.disappointed("list tools", began, err)
 	case a.Error != nil:
-		m.l.breach("%s: tools/list: %d %s", m.name, a.Error.Code, a.Error.Message)
+		m.l.Breach("%s: tools/list: %d %s", m.name, a.Error.Code, a.Error.Message)
 	default:
-		m.l.count("lists")
+		m.l.Count("lists")
 		want := 5
 		if !m.alone {
 			want *= len(m.servers)
 		}
 		if len(tools) == 0 {
-			m.l.breach("%s gets a blank list", m.name)
+			m.l.Breach("%s gets a blank list", m.name)
 		} else if len(tools) < want {
-			m.l.count("lists that lack a server")
+			m.l.Count("lists that lack a server")
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/holdfast-mcp/holdfast/tests/ledger"
 	"github.com/holdfast-mcp/holdfast/tests/wire"
 )
 
@@ -48,7 +49,7 @@ func checkIsolation(ctx context.Context, p programs, out io.Writer) error {
 		return err
 	}
 	defer w.close()
-	l := newLedger(out)
+	l := ledger.New("storm", out)
 	v := &visit{ward: w, l: l}
 	v.well(ctx, time.Second)
 	start, err := usageOf(w.h.cmd.Process.Pid)
@@ -59,10 +60,10 @@ func checkIsolation(ctx context.Context, p programs, out io.Writer) error {
 	v.marked(ctx)
 	v.recovered(ctx, start)
 	if w.h.crashed() {
-		l.breach("Holdfast ended by itself:\n%s", w.h.tail(40))
+		l.Breach("Holdfast ended by itself:\n%s", w.h.tail(40))
 	}
-	l.table(out)
-	if err := l.verdict(); err != nil {
+	l.Table(out)
+	if err := l.Verdict(); err != nil {
 		return fmt.Errorf("%w\nlast of the log:\n%s", err, w.h.tail(30))
 	}
 	return nil
@@ -71,7 +72,7 @@ func checkIsolation(ctx context.Context, p programs, out io.Writer) error {
 // visit makes calls in a ward. Its goroutines end before rounds returns.
 type visit struct {
 	*ward
-	l *ledger
+	l *ledger.Ledger
 }
 
 // well calls healthy servers and lists tools for a while.
@@ -121,11 +122,11 @@ func (v *visit) recovered(ctx context.Context, start usage) {
 	for deadline := time.Now().Add(recoverLimit); ; v.well(ctx, time.Second) {
 		end, _ = usageOf(v.h.cmd.Process.Pid)
 		if end.RSS <= start.RSS+recoverRSS && end.FDs <= start.FDs+recoverFDs {
-			v.l.say("before the sick ones %+v, after them %+v", start, end)
+			v.l.Say("before the sick ones %+v, after them %+v", start, end)
 			return
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
-			v.l.breach("Holdfast grew: %+v before the sick ones, %+v after them", start, end)
+			v.l.Breach("Holdfast grew: %+v before the sick ones, %+v after them", start, end)
 			return
 		}
 	}
@@ -135,7 +136,7 @@ func (v *visit) recovered(ctx context.Context, start usage) {
 func (v *visit) stayWell(ctx context.Context, server string, modern bool) {
 	c := v.caller("", modern)
 	if err := c.Open(ctx); err != nil {
-		v.l.breach("open a session: %v", err)
+		v.l.Breach("open a session: %v", err)
 		return
 	}
 	for n := 0; ctx.Err() == nil; n++ {
@@ -145,13 +146,13 @@ func (v *visit) stayWell(ctx context.Context, server string, modern bool) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			v.l.breach("%s: %v", server, err)
+			v.l.Breach("%s: %v", server, err)
 		case a.Error != nil:
-			v.l.breach("%s: %d %s", server, a.Error.Code, a.Error.Message)
+			v.l.Breach("%s: %d %s", server, a.Error.Code, a.Error.Message)
 		case a.Text != text:
-			v.l.breach("%s says %q, not %q", server, a.Text, text)
+			v.l.Breach("%s says %q, not %q", server, a.Text, text)
 		default:
-			v.l.count("healthy calls")
+			v.l.Count("healthy calls")
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -166,12 +167,12 @@ func (v *visit) keepListing(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil || a.Error != nil:
-			v.l.breach("list tools: %v %v", err, a.Error)
+			v.l.Breach("list tools: %v %v", err, a.Error)
 		default:
-			v.l.count("lists")
+			v.l.Count("lists")
 			for _, server := range v.healthy {
 				if !slices.ContainsFunc(tools, func(t wire.Listed) bool { return t.Name == server+"__echo" }) {
-					v.l.breach("a list of %d tools lacks %s", len(tools), server)
+					v.l.Breach("a list of %d tools lacks %s", len(tools), server)
 				}
 			}
 		}
@@ -186,27 +187,27 @@ func (v *visit) fallIll(ctx context.Context, server, tool string, c *wire.Client
 	who := fmt.Sprintf("%s (modern %t, %s)", server, c.Modern, tool)
 	if err := c.Open(ctx); err != nil {
 		if f, ok := errors.AsType[*wire.Failure](err); !ok || !f.Names(server) { // the own endpoint of a server that never greets may refuse
-			v.l.breach("%s: open a session: %v", who, err)
+			v.l.Breach("%s: open a session: %v", who, err)
 		}
-		v.l.count("sick sessions refused")
+		v.l.Count("sick sessions refused")
 		return
 	}
 	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }()
 	began := time.Now()
 	a, err := c.Tool(ctx, tool, `{"Text":"are you well?"}`)
 	took := time.Since(began)
-	v.l.most("ms of a sick call at most", int(took.Milliseconds()))
+	v.l.Most("ms of a sick call at most", int(took.Milliseconds()))
 	switch {
 	case err != nil:
-		v.l.breach("%s: no answer: %v", who, err)
+		v.l.Breach("%s: no answer: %v", who, err)
 	case a.Error == nil:
-		v.l.breach("%s: a result: %.200s", who, a.Result)
+		v.l.Breach("%s: a result: %.200s", who, a.Result)
 	case !a.Error.Names(server):
-		v.l.breach("%s: the error does not name server and reason: %d %q %+v", who, a.Error.Code, a.Error.Message, a.Error.Data)
+		v.l.Breach("%s: the error does not name server and reason: %d %q %+v", who, a.Error.Code, a.Error.Message, a.Error.Data)
 	case took > sickLimit+lateLimit && slices.Contains(v.listed, server):
-		v.l.breach("%s: the error took %s: %s", who, took.Round(time.Millisecond), a.Error.Message)
+		v.l.Breach("%s: the error took %s: %s", who, took.Round(time.Millisecond), a.Error.Message)
 	default:
-		v.l.count("sick calls: " + server + " " + a.Error.Data.Gateway.Reason)
+		v.l.Count("sick calls: " + server + " " + a.Error.Data.Gateway.Reason)
 	}
 }
 
@@ -219,26 +220,26 @@ func (v *visit) marked(ctx context.Context) {
 	}
 	tools, a, err := v.caller("", true).Tools(ctx)
 	if err != nil || a.Error != nil {
-		v.l.breach("list tools: %v %v", err, a.Error)
+		v.l.Breach("list tools: %v %v", err, a.Error)
 		return
 	}
 	for _, server := range v.listed {
 		i := slices.IndexFunc(tools, func(t wire.Listed) bool { return t.Name == server+"__echo" })
 		if i < 0 {
-			v.l.breach("the tool of %s is no longer listed", server)
+			v.l.Breach("the tool of %s is no longer listed", server)
 			continue
 		}
 		var meta map[string]jsontext.Value
 		if json.Unmarshal(tools[i].Meta, &meta) != nil || meta[markUnavailable] == nil {
-			v.l.breach("the tool of %s is not marked: _meta %s", server, tools[i].Meta)
+			v.l.Breach("the tool of %s is not marked: _meta %s", server, tools[i].Meta)
 		} else {
-			v.l.count("tools marked")
+			v.l.Count("tools marked")
 		}
 	}
 	for _, server := range v.healthy {
 		i := slices.IndexFunc(tools, func(t wire.Listed) bool { return t.Name == server+"__echo" })
 		if i >= 0 && strings.Contains(string(tools[i].Meta), markUnavailable) {
-			v.l.breach("the tool of %s is marked: _meta %s", server, tools[i].Meta)
+			v.l.Breach("the tool of %s is marked: _meta %s", server, tools[i].Meta)
 		}
 	}
 }

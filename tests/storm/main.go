@@ -97,6 +97,6 @@ func fullStorm(ctx context.Context, p programs, small bool, rounds int, seed uin
 		s.servers, s.clients, s.processes, s.rounds, seed)
 	st := newStorm(p, s, seed, out)
 	err := st.run(ctx)
-	st.l.table(out)
+	st.l.Table(out)
 	return err
 }

@@ -48,7 +48,7 @@ func (s *storm) calmLives(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.l.say("idle: %s", idle)
+	s.l.Say("idle: %s", idle)
 	before, err := s.h.dump()
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (s *storm) calmLives(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.l.say("before the wave: %s", start)
+	s.l.Say("before the wave: %s", start)
 	crowd := newCrowd(ctx, s.h, s.l, s.names(), s.seed+1, s.pause)
 	crowd.start(s.clients)
 	s.blow(ctx, s.wave, true)
@@ -71,35 +71,35 @@ func (s *storm) calmLives(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.l.say("after the wave:  %s (RSS in it %.1f MiB)", end, float64(peak.RSS)/1024)
+	s.l.Say("after the wave:  %s (RSS in it %.1f MiB)", end, float64(peak.RSS)/1024)
 	after, err := s.h.dump()
 	if err != nil {
 		return err
 	}
-	s.l.say("goroutines: %d without a wave, %d after it", before.total(), after.total())
+	s.l.Say("goroutines: %d without a wave, %d after it", before.total(), after.total())
 	s.compare(start, end, before, after)
 	return nil
 }
 
 func (s *storm) compare(start, end holding, before, after stacks) {
-	s.l.most("KiB resident before the wave", start.RSS)
-	s.l.most("KiB resident after the wave", end.RSS)
-	s.l.most("goroutines before the wave", before.total())
-	s.l.most("goroutines after the wave", after.total())
-	s.l.most("goroutines kept for calls after the wave", after.parked())
-	s.l.most("descriptors before the wave", start.FDs)
-	s.l.most("descriptors after the wave", end.FDs)
+	s.l.Most("KiB resident before the wave", start.RSS)
+	s.l.Most("KiB resident after the wave", end.RSS)
+	s.l.Most("goroutines before the wave", before.total())
+	s.l.Most("goroutines after the wave", after.total())
+	s.l.Most("goroutines kept for calls after the wave", after.parked())
+	s.l.Most("descriptors before the wave", start.FDs)
+	s.l.Most("descriptors after the wave", end.FDs)
 	if float64(end.RSS) > rssFactor*float64(start.RSS) {
-		s.l.breach("%d KiB resident after the wave, %d before: over %.1f times", end.RSS, start.RSS, rssFactor)
+		s.l.Breach("%d KiB resident after the wave, %d before: over %.1f times", end.RSS, start.RSS, rssFactor)
 	}
 	if float64(end.heap) > heapFactor*float64(start.heap)+heapSlack {
-		s.l.breach("%d MiB of live heap after the wave, %d before: over %.1f times and %d", end.heap, start.heap, heapFactor, heapSlack)
+		s.l.Breach("%d MiB of live heap after the wave, %d before: over %.1f times and %d", end.heap, start.heap, heapFactor, heapSlack)
 	}
 	if end.FDs > start.FDs+fdSlack {
-		s.l.breach("%d descriptors after the wave, %d before", end.FDs, start.FDs)
+		s.l.Breach("%d descriptors after the wave, %d before", end.FDs, start.FDs)
 	}
 	if after.total() > before.total()+stackSlack {
-		s.l.breach("%d goroutines after the wave, %d without one:%s", after.total(), before.total(), after.over(before))
+		s.l.Breach("%d goroutines after the wave, %d without one:%s", after.total(), before.total(), after.over(before))
 	}
 }
 

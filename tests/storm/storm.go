@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/holdfast-mcp/holdfast/tests/ledger"
 )
 
 // size says how much storm there is.
@@ -46,7 +48,7 @@ type storm struct {
 	programs
 	seed uint64
 	rng  *rand.Rand // of run's goroutine
-	l    *ledger
+	l    *ledger.Ledger
 	h    *holdfast
 	mark string
 
@@ -59,7 +61,7 @@ const mourning = 3 * time.Second
 
 func newStorm(p programs, s size, seed uint64, out io.Writer) *storm {
 	return &storm{
-		size: s, programs: p, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)), l: newLedger(out),
+		size: s, programs: p, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)), l: ledger.New("storm", out),
 		mark: fmt.Sprintf("storm%d", time.Now().UnixNano()),
 	}
 }
@@ -109,7 +111,7 @@ func (s *storm) run(ctx context.Context) error {
 			break
 		}
 	}
-	s.l.say("the clients stop")
+	s.l.Say("the clients stop")
 	crowd.stop()
 	if err == nil {
 		err = s.endLife()
@@ -120,7 +122,7 @@ func (s *storm) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.l.verdict()
+	return s.l.Verdict()
 }
 
 // sweep leaves nothing behind, whatever failed.
@@ -137,22 +139,22 @@ func (s *storm) sweep() {
 // Holdfast, then its next life.
 func (s *storm) blowAndKill(ctx context.Context, round int) error {
 	length := s.round/2 + time.Duration(s.rng.Int64N(int64(s.round/2)))
-	s.l.say("round %d of %d: %s", round+1, s.rounds, length.Round(100*time.Millisecond))
+	s.l.Say("round %d of %d: %s", round+1, s.rounds, length.Round(100*time.Millisecond))
 	s.blow(ctx, length, round%4 == 1)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if s.h.crashed() {
-		s.l.breach("Holdfast ended by itself:\n%s", s.h.tail(40))
+		s.l.Breach("Holdfast ended by itself:\n%s", s.h.tail(40))
 	}
 	all, keeper := below(s.h.cmd.Process.Pid)
 	mark := s.h.lifeMark()
-	s.l.count("Holdfast killed")
+	s.l.Count("Holdfast killed")
 	together := keeper.pid != 0 && round%3 == 2
 	if together || time.Since(s.keeperKilled) < mourning { // what outlives this is the next life's to find
 		var others []proc
 		if together {
-			s.l.count("… together with its keeper")
+			s.l.Count("… together with its keeper")
 			others = []proc{keeper}
 		}
 		s.h.kill(others, s.rng.IntN(2) == 0)
@@ -171,10 +173,10 @@ func (s *storm) blowAndKill(ctx context.Context, round int) error {
 
 // orphans judges what is left, and how long it took to go.
 func (s *storm) orphans(when string, took time.Duration, left []proc) {
-	s.l.most("ms until nothing is left after "+when, int(took.Milliseconds()))
-	s.l.add("orphans", len(left))
+	s.l.Most("ms until nothing is left after "+when, int(took.Milliseconds()))
+	s.l.Add("orphans", len(left))
 	if len(left) > 0 {
-		s.l.breach("%d orphans %s after %s: %v", len(left), took.Round(time.Millisecond), when, left)
+		s.l.Breach("%d orphans %s after %s: %v", len(left), took.Round(time.Millisecond), when, left)
 	}
 	for _, p := range left {
 		killProc(p)
@@ -199,10 +201,10 @@ func (s *storm) blow(ctx context.Context, length time.Duration, keeperToo bool) 
 		switch {
 		case keeperToo && n == 10 && killProc(keeper):
 			s.keeperKilled = time.Now()
-			s.l.count("keepers killed alone")
+			s.l.Count("keepers killed alone")
 		case len(all) > 1:
 			if p := all[s.rng.IntN(len(all))]; p != keeper && hasEnv(p.pid, markVar, s.h.lifeMark()) && killProc(p) {
-				s.l.count("servers and strays killed")
+				s.l.Count("servers and strays killed")
 			}
 		}
 	}
@@ -212,10 +214,10 @@ func (s *storm) blow(ctx context.Context, length time.Duration, keeperToo bool) 
 func (s *storm) sample(ctx context.Context) {
 	for {
 		n := atOnce(s.server, markVar, s.h.lifeMark())
-		s.l.count("samples of the ceiling")
-		s.l.most("servers at once", n)
+		s.l.Count("samples of the ceiling")
+		s.l.Most("servers at once", n)
 		if n > s.processes {
-			s.l.breach("%d servers at once, allowed are %d", n, s.processes)
+			s.l.Breach("%d servers at once, allowed are %d", n, s.processes)
 		}
 		select {
 		case <-time.After(150 * time.Millisecond):
@@ -229,7 +231,7 @@ func (s *storm) sample(ctx context.Context) {
 func (s *storm) endLife() error {
 	all, _ := below(s.h.cmd.Process.Pid)
 	if err := s.h.stop(); err != nil {
-		s.l.breach("%v:\n%s", err, s.h.tail(20))
+		s.l.Breach("%v:\n%s", err, s.h.tail(20))
 	}
 	took, left := gone(all, s.h.lifeMark())
 	s.orphans("an orderly stop", took, left)

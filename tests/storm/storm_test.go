@@ -45,7 +45,7 @@ func TestStorm(t *testing.T) {
 	seed := rand.Uint64() >> 32
 	s := newStorm(p, smallSize, seed, t.Output())
 	err = s.run(t.Context())
-	s.l.table(t.Output())
+	s.l.Table(t.Output())
 	if err != nil {
 		t.Fatalf("with -seed %d: %v", seed, err)
 	}

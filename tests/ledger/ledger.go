@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build linux
-
-package main
+// Package ledger counts what happens in a run of a test program and keeps what
+// must not have happened. It is for tests only and starts no goroutines.
+package ledger
 
 import (
 	"fmt"
@@ -18,12 +18,15 @@ import (
 // maxBreaches bounds how many breaches of one kind are told in full.
 const maxBreaches = 5
 
-// ledger counts what happened and keeps what must not. It is safe for
+// Ledger counts what happened and keeps what must not. It is safe for
 // concurrent use.
-type ledger struct {
-	began   time.Time
-	out     io.Writer
-	pending atomic.Int64 // calls without an outcome yet
+type Ledger struct {
+	// Pending is the number of calls without an outcome yet; callers keep it.
+	Pending atomic.Int64
+
+	name  string
+	began time.Time
+	out   io.Writer
 
 	mu       sync.Mutex
 	counts   map[string]int
@@ -32,28 +35,29 @@ type ledger struct {
 	broken   map[string]int // by kind of breach
 }
 
-func newLedger(out io.Writer) *ledger {
-	return &ledger{began: time.Now(), out: out, counts: map[string]int{}, maxima: map[string]int{}, broken: map[string]int{}}
+// New returns an empty ledger, of a program of that name, that reports to out.
+func New(name string, out io.Writer) *Ledger {
+	return &Ledger{name: name, began: time.Now(), out: out, counts: map[string]int{}, maxima: map[string]int{}, broken: map[string]int{}}
 }
 
-// count adds one of a kind.
-func (l *ledger) count(kind string) { l.add(kind, 1) }
+// Count adds one of a kind.
+func (l *Ledger) Count(kind string) { l.Add(kind, 1) }
 
-func (l *ledger) add(kind string, n int) {
+func (l *Ledger) Add(kind string, n int) {
 	l.mu.Lock()
 	l.counts[kind] += n
 	l.mu.Unlock()
 }
 
-// most keeps the greatest value of a kind.
-func (l *ledger) most(kind string, n int) {
+// Most keeps the greatest value of a kind.
+func (l *Ledger) Most(kind string, n int) {
 	l.mu.Lock()
 	l.maxima[kind] = max(l.maxima[kind], n)
 	l.mu.Unlock()
 }
 
-// breach notes that something does not hold which must.
-func (l *ledger) breach(format string, args ...any) {
+// Breach notes that something does not hold which must.
+func (l *Ledger) Breach(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.broken[format]++; l.broken[format] <= maxBreaches {
@@ -61,13 +65,13 @@ func (l *ledger) breach(format string, args ...any) {
 	}
 }
 
-// say reports progress.
-func (l *ledger) say(format string, args ...any) {
-	fmt.Fprintf(l.out, "storm %4.0fs: %s\n", time.Since(l.began).Seconds(), fmt.Sprintf(format, args...))
+// Say reports progress.
+func (l *Ledger) Say(format string, args ...any) {
+	fmt.Fprintf(l.out, "%s %4.0fs: %s\n", l.name, time.Since(l.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// table prints the counts.
-func (l *ledger) table(w io.Writer) {
+// Table prints the counts.
+func (l *Ledger) Table(w io.Writer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, set := range []map[string]int{l.counts, l.maxima} {
@@ -77,8 +81,8 @@ func (l *ledger) table(w io.Writer) {
 	}
 }
 
-// verdict is nil when everything held.
-func (l *ledger) verdict() error {
+// Verdict is nil when everything held.
+func (l *Ledger) Verdict() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	total := 0
