@@ -113,7 +113,8 @@ type Sharing string
 
 // The sharing policies.
 const (
-	Shared       Sharing = "shared"    // everybody's
+	Shared       Sharing = "shared"    // everybody's: one instance in the whole cluster
+	PerNode      Sharing = "node"      // everybody's at one node: each has an instance of its own
 	PerTenant    Sharing = "tenant"    // those of one tenant's principals
 	PerPrincipal Sharing = "principal" // one principal's
 	PerSession   Sharing = "session"   // one legacy session's; one principal's for modern clients, who have no session

@@ -37,14 +37,17 @@
 //
 // How many instances a server has, child processes or sessions at its URL:
 //
-//	sharing       whose calls meet in one: shared (default), tenant, principal,
-//	              session or call
+//	sharing       whose calls meet in one: shared (default), node, tenant,
+//	              principal, session or call. Of several nodes shared means one for
+//	              all, so that what it remembers is the same everywhere; node means
+//	              one each, for child processes that remember nothing
 //	min           kept running; default 0
-//	max           at most; default 1 for a shared child process, 50 for others,
+//	max           at most; default 1 for a child process of all, 50 for others,
 //	              1024 at a URL
-//	spare         child processes started ahead of need; default 0; not with shared
+//	spare         child processes started ahead of need; default 0; not with
+//	              shared or node
 //	idle          stop after this long without a call; 0 is never, the default
-//	              with shared; else 30m
+//	              with shared and node; else 30m
 //	maxCalls      calls in flight to the server; default 256
 //	startTimeout  until an instance has started and greeted; default 30s
 //

@@ -22,12 +22,15 @@ const (
 	defaultStart  = 30 * time.Second
 )
 
-var sharings = []string{string(Shared), string(PerTenant), string(PerPrincipal), string(PerSession), string(PerCall)}
+var sharings = []string{string(Shared), string(PerNode), string(PerTenant), string(PerPrincipal), string(PerSession), string(PerCall)}
+
+// common reports whether everybody's calls meet in one instance, of a node at least.
+func (s Sharing) common() bool { return s == Shared || s == PerNode }
 
 // defaultPool is the pool of an entry that only says how it is reached and shared.
 func defaultPool(t Transport, s Sharing) Pool {
 	p := Pool{Sharing: s, Max: defaultMax, Idle: defaultIdle, MaxCalls: defaultCalls, Start: defaultStart}
-	if s == Shared {
+	if s.common() {
 		p.Max, p.Idle = 1, 0
 	}
 	if t != Stdio {
@@ -50,9 +53,9 @@ func (e *entry) pool() {
 	case !ok:
 	case e.atURL():
 		e.misfit("spare", "only child processes are started ahead of need", "has no use with a url")
-	case p.Sharing == Shared && len(e.errs.List) == before:
+	case p.Sharing.common() && len(e.errs.List) == before:
 		e.fail(m.line, e.where(m), "choose another sharing, or set min to keep instances running",
-			"has no use with sharing: shared%s", e.byDefault("sharing"))
+			"has no use with sharing: %s%s", p.Sharing, e.byDefault("sharing"))
 	default:
 		e.countOf("spare", 0, maxInstances, &p.Spare)
 	}
@@ -85,7 +88,7 @@ func (e *entry) sharing() Sharing {
 	}
 	n := m.value
 	if n.kind != kindString {
-		e.wrongKind(e.where(m), n, "a string: shared, tenant, principal, session or call")
+		e.wrongKind(e.where(m), n, "a string: shared, node, tenant, principal, session or call")
 		return Shared
 	}
 	for _, s := range sharings {
@@ -94,7 +97,7 @@ func (e *entry) sharing() Sharing {
 		}
 	}
 	e.fail(n.line, e.where(m), didYouMean(n.text, sharings),
-		"want shared, tenant, principal, session or call, got %s", quote(n.text))
+		"want shared, node, tenant, principal, session or call, got %s", quote(n.text))
 	return Shared
 }
 

@@ -37,7 +37,7 @@ type launchers struct {
 func (f *launchers) backend(s *config.Server, events backend.Events) backend.Backend {
 	cfg := backend.Config{
 		Name: s.Name, Credential: credential(s),
-		Sharing: backend.Sharing(s.Pool.Sharing), Min: s.Pool.Min, Max: s.Pool.Max, Spare: s.Pool.Spare, Idle: s.Pool.Idle,
+		Sharing: sharing(s.Pool.Sharing), Min: s.Pool.Min, Max: s.Pool.Max, Spare: s.Pool.Spare, Idle: s.Pool.Idle,
 		MaxCalls: s.Pool.MaxCalls, StartTimeout: s.Pool.Start, CallTimeout: f.timeout,
 		Capabilities: s.Capabilities, Log: f.log,
 	}
@@ -48,17 +48,23 @@ func (f *launchers) backend(s *config.Server, events backend.Events) backend.Bac
 	if s.Transport == config.Stdio {
 		cfg.Processes = f.processes
 	}
-	if f.exchange == nil || s.Transport != config.Stdio || !homed(cfg.Sharing) {
+	if f.exchange == nil || s.Transport != config.Stdio || !homed(s.Pool.Sharing) {
 		return backend.New(cfg, events)
 	}
 	options := peer.Options{Name: s.Name, Repeatable: func(tool string) bool { return f.repeatable(s.Name, tool) }}
 	return f.exchange.Backend(options, func(e backend.Events) *backend.Remote { return backend.New(cfg, e) }, events)
 }
 
-// homed reports whether an instance belongs to somebody who may call any node:
-// it then lives at one of them. Of what all share, each node has its own.
-func homed(s backend.Sharing) bool {
-	return s == backend.PerSession || s == backend.PerPrincipal || s == backend.PerTenant
+// homed reports whether what an instance remembers belongs to somebody who may
+// call any node: it then lives at one of them.
+func homed(s config.Sharing) bool { return s != config.PerNode && s != config.PerCall }
+
+// sharing is how a node's own instances are shared.
+func sharing(s config.Sharing) backend.Sharing {
+	if s == config.PerNode {
+		return backend.Shared
+	}
+	return backend.Sharing(s)
 }
 
 // launcher returns how the server's instances are started and what ends with the last.

@@ -164,7 +164,7 @@ func (m *member) listen() (stop func()) {
 	wg.Go(func() {
 		for ctx.Err() == nil {
 			began := m.h.moment()
-			err := c.Listen(ctx, "", `{"toolsListChanged":true}`)
+			err := c.Listen(ctx, `{"toolsListChanged":true}`)
 			switch {
 			case ctx.Err() != nil:
 				return

@@ -63,6 +63,8 @@ func (c *Client) events(ctx context.Context, body io.Reader, do func(data []byte
 				return err
 			}
 			do(data)
+		} else if id, ok := bytes.CutPrefix(line, []byte("id:")); ok {
+			c.LastID = string(bytes.TrimSpace(id))
 		}
 		switch {
 		case errors.Is(err, io.EOF):
@@ -154,9 +156,9 @@ func (c *Client) inputs(result jsontext.Value) (string, error) {
 }
 
 // Listen holds the standing stream of a client open until it ends. A legacy
-// stream is continued after the event with the id last, if there is one. filter
-// is what a modern client listens to, an object.
-func (c *Client) Listen(ctx context.Context, last, filter string) error {
+// stream is continued after the event LastID, if there is one. filter is what a
+// modern client listens to, an object.
+func (c *Client) Listen(ctx context.Context, filter string) error {
 	var res *http.Response
 	var err error
 	if c.Modern {
@@ -167,8 +169,8 @@ func (c *Client) Listen(ctx context.Context, last, filter string) error {
 			return fmt.Errorf("listen: %w", err)
 		}
 		req.Header.Set("Accept", "text/event-stream")
-		if last != "" {
-			req.Header.Set("Last-Event-ID", last)
+		if c.LastID != "" {
+			req.Header.Set("Last-Event-ID", c.LastID)
 		}
 		c.identify(req)
 		res, err = c.HTTP.Do(req)

@@ -40,6 +40,7 @@ type Client struct {
 	Notified func(method string, params jsontext.Value)
 
 	Session string // of a legacy client, once it is open
+	LastID  string // of the last event that had one
 	id      int
 }
 
