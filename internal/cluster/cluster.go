@@ -231,7 +231,7 @@ func (c *Cluster) Await(ctx context.Context) error {
 }
 
 // Ready returns nil when this node may take traffic that writes, else the reason
-// why not: not started, failed, leaving, no majority, or no space.
+// why not: not started, failed, leaving, no majority for some seconds, or no space.
 func (c *Cluster) Ready() error {
 	select {
 	case <-c.failed:
@@ -248,7 +248,7 @@ func (c *Cluster) Ready() error {
 		return ErrClosed
 	case c.members.state() == Draining:
 		return errors.New("leaving the cluster")
-	case c.health.lost.Load():
+	case c.health.forlorn():
 		return ErrNoQuorum
 	case c.health.full.Load():
 		return ErrStorage

@@ -13,6 +13,7 @@ import (
 // reads from the leader keeps it true while nobody writes.
 type health struct {
 	lost  atomic.Bool  // no majority, as far as is known
+	when  atomic.Int64 // when lost was last set, Unix nanoseconds
 	full  atomic.Bool  // the last write was refused for lack of space
 	since atomic.Int64 // when a write found the majority lost, Unix nanoseconds
 	last  atomic.Int64 // when a write was last done
@@ -47,9 +48,29 @@ func (h *health) failed() {
 	now := time.Now().UnixNano()
 	if now-h.last.Load() > int64(quiet) {
 		h.since.Store(now)
-		h.lost.Store(true)
+		h.lose(now)
 	}
 }
+
+// lose notes that there is no majority, and reports whether that is news.
+func (h *health) lose(now int64) bool {
+	if h.lost.Load() {
+		return false
+	}
+	h.when.Store(now)
+	return !h.lost.Swap(true)
+}
+
+// forlorn reports whether there has been no majority for longer than it takes to
+// elect a leader. Every node loses the leader at the same moment: if all said at
+// once that they are not ready, a load balancer would have nowhere to send the
+// requests that need no write.
+func (h *health) forlorn() bool {
+	return h.lost.Load() && time.Now().UnixNano()-h.when.Load() > int64(electionPatience)
+}
+
+// electionPatience is longer than elections take, be it the second attempt.
+const electionPatience = 2 * maxElection
 
 // proven reports whether an answer to a read is proof of a majority.
 func (h *health) proven() bool { return time.Now().UnixNano()-h.since.Load() > int64(proof) }
@@ -70,7 +91,7 @@ func (c *Cluster) watchQuorum(ctx context.Context) {
 		}
 		_, err := c.settings.last(ctx, settingID)
 		if err != nil && ctx.Err() == nil {
-			if missed++; missed >= 2 && !c.health.lost.Swap(true) {
+			if missed++; missed >= 2 && c.health.lose(time.Now().UnixNano()) {
 				c.log.Warn("the cluster has no majority: writes are refused, reads go on", "error", err)
 			}
 			continue

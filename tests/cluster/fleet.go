@@ -11,7 +11,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -27,6 +29,7 @@ type fleet struct {
 	dir      string
 	journal  string    // of the executions of hold
 	balancer *balancer // nil when clients go to nodes
+	web      *exec.Cmd // the server that is reached over HTTP
 	http     *http.Transport
 }
 
@@ -50,14 +53,15 @@ func launch(ctx context.Context, p programs, dir string, plan plan) (*fleet, err
 		return nil, err
 	}
 	f := &fleet{programs: p, dir: dir, journal: filepath.Join(dir, "journal")}
-	config, err := f.config()
-	if err != nil {
-		return nil, err
-	}
+	config := filepath.Join(dir, "holdfast.json")
 	f.Cluster, err = clustertest.New(clustertest.Config{
 		Binary: p.holdfast, Dir: dir, Nodes: plan.nodes, Links: plan.links, Args: append([]string{"--config", config}, plan.args...),
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := f.serve(config); err != nil {
+		f.close()
 		return nil, err
 	}
 	f.http = &http.Transport{MaxIdleConnsPerHost: 4096, MaxIdleConns: 4096, DisableCompression: true}
@@ -82,9 +86,19 @@ func launch(ctx context.Context, p programs, dir string, plan plan) (*fleet, err
 	return f, nil
 }
 
-// config writes the configuration: one server that all clients share, and one
-// with a process for each session.
-func (f *fleet) config() (string, error) {
+// serve starts the HTTP server and writes the configuration: beside that server
+// one process that all clients share, and one for each session.
+func (f *fleet) serve(config string) error {
+	host, _, err := net.SplitHostPort(f.Nodes[0].Addr)
+	if err != nil {
+		return err
+	}
+	addr := net.JoinHostPort(host, "8001")
+	f.web = exec.Command(f.kit, "-listen", addr)
+	f.web.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := f.web.Start(); err != nil {
+		return fmt.Errorf("start the HTTP server: %w", err)
+	}
 	server := func(sharing string, more map[string]any) map[string]any {
 		s := map[string]any{"command": f.kit, "sharing": sharing, "env": map[string]string{"KIT_JOURNAL": f.journal}}
 		for k, v := range more {
@@ -95,12 +109,12 @@ func (f *fleet) config() (string, error) {
 	data, err := json.Marshal(map[string]any{"mcpServers": map[string]any{
 		"kit": server("shared", nil),
 		"own": server("session", map[string]any{"max": 200}),
+		"web": map[string]any{"type": "http", "url": "http://" + addr + "/mcp"},
 	}})
 	if err != nil {
-		return "", err
+		return err
 	}
-	path := filepath.Join(f.dir, "holdfast.json")
-	return path, os.WriteFile(path, data, 0o600)
+	return os.WriteFile(config, data, 0o600)
 }
 
 // url returns where clients find the fleet.
@@ -125,5 +139,9 @@ func (f *fleet) close() {
 		f.balancer.close()
 	}
 	f.Cluster.Close()
+	if f.web != nil && f.web.Process != nil {
+		_ = f.web.Process.Kill()
+		_ = f.web.Wait()
+	}
 	f.http.CloseIdleConnections()
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -48,6 +49,7 @@ type member struct {
 	level      string     // acknowledged
 	subscribed bool       // acknowledged
 	counted    int        // by its process
+	countedAt  int64      // the last fault before that
 
 	updated chan struct{} // capacity 1: its resource was announced as changed
 }
@@ -170,7 +172,7 @@ func (m *member) failed(op operation, err error, timedOut bool) {
 	switch {
 	case timedOut:
 		m.l.Breach("%s: %s has no outcome after %v: %v", m.name, op.kind, outcomeLimit, err)
-	case status != nil && status.Status == http.StatusNotFound, strings.Contains(strings.ToLower(err.Error()), "session"):
+	case status != nil && status.Status == http.StatusNotFound, gone.MatchString(err.Error()):
 		m.l.Breach("%s: %s: a session is lost: %v", m.name, op.kind, err)
 	case status != nil && status.Status < 500:
 		m.l.Breach("%s: %s: %v", m.name, op.kind, err)
@@ -180,6 +182,9 @@ func (m *member) failed(op operation, err error, timedOut bool) {
 		m.l.Breach("%s: %s failed without a fault: %v", m.name, op.kind, err)
 	}
 }
+
+// gone is what an error says of a session that is not there.
+var gone = regexp.MustCompile(`(?i)(unknown|expired|no|not found|invalid).*session|session.*(unknown|expired|not found|ended|invalid)`)
 
 // describe says what kind of failure it is, without what differs each time.
 func describe(err error) string {

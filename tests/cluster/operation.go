@@ -58,9 +58,10 @@ func (m *member) tool(ctx context.Context, name, arguments, want string) (string
 }
 
 func (m *member) echo() operation {
+	server := []string{"kit", "web"}[m.rng.IntN(2)]
 	text := m.name + "-" + strconv.Itoa(m.rng.IntN(1e9))
 	return operation{kind: "echo", do: func(ctx context.Context) error {
-		_, err := m.tool(ctx, "kit__echo", `{"Text":`+strconv.Quote(text)+`}`, text)
+		_, err := m.tool(ctx, server+"__echo", `{"Text":`+strconv.Quote(text)+`}`, text)
 		return err
 	}}
 }
@@ -81,19 +82,22 @@ func (m *member) ask() operation {
 // on unless it was lost.
 func (m *member) count() operation {
 	return operation{kind: "own process", do: func(ctx context.Context) error {
+		faults := m.disturbed.Load()
 		text, err := m.tool(ctx, "own__count", `{"Text":`+strconv.Quote(m.name)+`}`, "")
-		if err != nil {
+		if err != nil || faults != m.countedAt {
 			m.counted = 0 // it may have been counted, or its process may be gone
+		}
+		if err != nil {
 			return err
 		}
 		var calls, callers int
 		if _, err := fmt.Sscan(text, &calls, &callers); err != nil || callers != 1 {
 			return fmt.Errorf("%w: %q of a process of one's own", errWrong, text)
 		}
-		if m.counted > 0 && calls != m.counted+1 && !m.faults.Load() {
+		if m.counted > 0 && calls != m.counted+1 {
 			return fmt.Errorf("%w: the process counts %d after %d", errWrong, calls, m.counted)
 		}
-		m.counted = calls
+		m.counted, m.countedAt = calls, faults
 		return nil
 	}}
 }
@@ -140,7 +144,7 @@ func (m *member) showLevel() operation {
 	return operation{kind: "log level seen", do: func(ctx context.Context) error {
 		for deadline := time.Now().Add(staleLimit); ; {
 			m.heard = nil
-			if _, err := m.tool(ctx, "kit__log", `{"Text":"x"}`, "logged"); err != nil {
+			if _, err := m.tool(ctx, "web__log", `{"Text":"x"}`, "logged"); err != nil {
 				return err
 			}
 			want := levels[slices.Index(levels, m.level):]

@@ -220,7 +220,7 @@ func (m *member) level(ctx context.Context, turn int) error {
 		m.mu.Lock()
 		m.logged = nil
 		m.mu.Unlock()
-		if err := m.tool(ctx, "kit__log", map[string]any{"Text": m.name}, meta, "logged"); err != nil {
+		if err := m.tool(ctx, "web__log", map[string]any{"Text": m.name}, meta, "logged"); err != nil {
 			return err
 		}
 		if m.heard(levels[at:]) {

@@ -58,7 +58,7 @@ class Member {
     const want = levels.slice(levels.indexOf(level)).join();
     for (const until = Date.now() + 10_000; ; ) {
       this.logged = [];
-      await this.tool('kit__log', { Text: this.name }, meta);
+      await this.tool('web__log', { Text: this.name }, meta);
       if (this.logged.join() === want) return;
       check(Date.now() < until, `log level ${level}, and these come: ${this.logged.join()}`);
       await sleep(50);

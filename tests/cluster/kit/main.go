@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command kit is the stdio server behind the clusters of these tests: tools that
-// show what a session has set, and one whose executions can be counted.
+// Command kit is the server behind the clusters of these tests: tools that show
+// what a session has set, and one whose executions can be counted. It serves its
+// standard streams, or with -listen ADDRESS HTTP.
 //
 // With KIT_JOURNAL set, hold writes the id of each of its executions to that
 // file, one a line.
@@ -11,6 +12,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -23,6 +25,8 @@ import (
 )
 
 func main() {
+	listen := flag.String("listen", "", "")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	s := server.New("kit", "1.0.0")
@@ -37,7 +41,11 @@ func main() {
 		func(_ context.Context, req *server.Request) (*mcp.ReadResourceResult, error) {
 			return server.TextResource("text/plain", req.URI()), nil
 		})
-	if err := s.ServeStdio(ctx); err != nil && !errors.Is(err, context.Canceled) {
+	serve := s.ServeStdio
+	if *listen != "" {
+		serve = func(ctx context.Context) error { return s.ListenAndServe(ctx, *listen) }
+	}
+	if err := serve(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "kit:", err)
 		os.Exit(1)
 	}
