@@ -19,8 +19,7 @@ type Client struct {
 	core *core
 	link link
 
-	turn   chan struct{} // holds one token: who has it may change filter
-	filter Filter
+	wishes wishes
 
 	once     sync.Once
 	closeErr error
@@ -42,7 +41,7 @@ func Connect(ctx context.Context, target Target, opts ...Option) (*Client, error
 		k.group.wait()
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	c := &Client{core: k, link: l, turn: make(chan struct{}, 1)}
+	c := &Client{core: k, link: l}
 	if f := k.cfg.handlers.filter().offered(l.hello().capabilities); f.wanted() {
 		if err := c.Listen(bound, f); err != nil {
 			k.log.Warn("the server's changes are not heard of", "error", err)
@@ -131,27 +130,6 @@ func (c *Client) Notify(ctx context.Context, method string, params Raw) error {
 // what may have been missed counts as changed.
 func (c *Client) Listen(ctx context.Context, f Filter) error {
 	return c.relisten(ctx, func(current *Filter) { *current = f.clone() })
-}
-
-// relisten changes the filter, one change at a time.
-func (c *Client) relisten(ctx context.Context, change func(*Filter)) error {
-	ctx, done := c.core.group.bind(ctx)
-	defer done(nil)
-	select {
-	case c.turn <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	defer func() { <-c.turn }()
-	ctx, cancel := context.WithTimeoutCause(ctx, c.core.cfg.callTimeout, fmt.Errorf("listen: %w", ErrTimeout))
-	defer cancel()
-	next := c.filter.clone()
-	change(&next)
-	if err := c.link.listen(ctx, next); err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	c.filter = next
-	return nil
 }
 
 // closeTimeout bounds the farewell to the server.

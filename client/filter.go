@@ -35,6 +35,28 @@ func (f Filter) equal(g Filter) bool {
 		slices.Equal(f.URIs, g.URIs) && slices.Equal(f.TaskIDs, g.TaskIDs)
 }
 
+// split returns what f asks for of lists, and the rest.
+func (f Filter) split() (lists, rest Filter) {
+	return Filter{Tools: f.Tools, Prompts: f.Prompts, Resources: f.Resources}, Filter{URIs: f.URIs, TaskIDs: f.TaskIDs}
+}
+
+// plus returns what f or g ask for. They do not overlap.
+func (f Filter) plus(g Filter) Filter {
+	f.Tools, f.Prompts, f.Resources = f.Tools || g.Tools, f.Prompts || g.Prompts, f.Resources || g.Resources
+	f.URIs, f.TaskIDs = slices.Concat(f.URIs, g.URIs), slices.Concat(f.TaskIDs, g.TaskIDs)
+	return f
+}
+
+// only returns what both f and g ask for.
+func (f Filter) only(g Filter) Filter {
+	rest, _ := f.beyond(g)
+	f, _ = f.beyond(rest)
+	return f
+}
+
+// size is the number of resources and tasks.
+func (f Filter) size() int { return len(f.URIs) + len(f.TaskIDs) }
+
 // beyond returns what f asks for and g does not, and whether f asks for all that
 // g does.
 func (f Filter) beyond(g Filter) (Filter, bool) {
@@ -47,8 +69,21 @@ func (f Filter) beyond(g Filter) (Filter, bool) {
 
 // without returns what all has and some has not; grows stays if all has all of some.
 func without(all, some []string, grows bool) ([]string, bool) {
-	rest := slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(some, s) })
-	return rest, grows && !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(all, s) })
+	met := make(map[string]bool, len(some))
+	for _, s := range some {
+		met[s] = false
+	}
+	rest := slices.DeleteFunc(slices.Clone(all), func(s string) bool {
+		_, is := met[s]
+		if is {
+			met[s] = true
+		}
+		return is
+	})
+	for _, is := range met {
+		grows = grows && is
+	}
+	return rest, grows
 }
 
 // listenParams are the params of subscriptions/listen.

@@ -73,7 +73,7 @@ func FuzzResponse(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		c := &Client{core: k, link: l, turn: make(chan struct{}, 1)}
+		c := &Client{core: k, link: l}
 		for _, method := range []string{mcp.MethodListTools, mcp.MethodGetTask} {
 			result, err := c.Call(t.Context(), method, nil, CallOptions{OnNotify: func(string, Raw) {}})
 			if (result == nil) == (err == nil) {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -50,9 +51,11 @@ type listener struct {
 	// disjoint is set where all requests come to one session of the server: see alter.
 	disjoint bool
 
+	heard atomic.Pointer[heard] // what handlers are told of
+
 	turn   chan struct{} // holds one token: who has it may use the fields below
-	filter Filter
-	stops  []func() // end the present requests; one at most, unless disjoint
+	filter Filter        // that is wanted
+	parts  []part        // the present requests; one at most, unless disjoint
 }
 
 func newListener(k *core, call func(context.Context, *request) (Raw, error)) *listener {
@@ -70,60 +73,36 @@ func (l *listener) set(ctx context.Context, f Filter) error {
 	if f.equal(l.filter) {
 		return nil
 	}
+	before := l.filter
+	l.want(f)
+	err := l.change(ctx, f)
+	if err != nil {
+		l.want(before)
+	}
+	return err
+}
+
+func (l *listener) change(ctx context.Context, f Filter) error {
 	if l.disjoint {
 		return l.alter(ctx, f)
 	}
-	var stops []func()
+	var parts []part
 	if f.wanted() {
 		stop, err := l.open(ctx, f)
 		if err != nil {
 			return err
 		}
-		stops = append(stops, stop)
+		parts = append(parts, part{f, stop})
 	}
 	l.end()
-	l.filter, l.stops = f.clone(), stops
+	l.filter, l.parts = f.clone(), parts
 	return nil
 }
 
 // end ends the present requests.
 func (l *listener) end() {
-	for _, stop := range l.stops {
-		stop()
-	}
-	l.filter, l.stops = Filter{}, nil
-}
-
-// alter is set for requests that share a session of the server, as on stdio.
-// There, the official Go SDK (1.8) takes the end of a request for the end of
-// all that any other one asked for too. So requests never overlap: what is new is
-// asked for beside the rest, and to ask for less all are ended first. What may have
-// been missed meanwhile counts as changed.
-func (l *listener) alter(ctx context.Context, f Filter) error {
-	if more, grows := f.beyond(l.filter); grows {
-		if !more.wanted() {
-			return nil // the same in another order
-		}
-		stop, err := l.open(ctx, more)
-		if err != nil {
-			return err
-		}
-		l.filter, l.stops = f.clone(), append(l.stops, stop)
-		return nil
-	}
-	l.end()
-	if !f.wanted() {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(l.core.group.ctx, farewell) // the caller's end must not be the others'
-	defer cancel()
-	stop, err := l.open(ctx, f)
-	if err != nil {
-		return err
-	}
-	l.filter, l.stops = f.clone(), []func(){stop}
-	f.gap(l.core.inbox)
-	return nil
+	stopAll(l.parts)
+	l.filter, l.parts = Filter{}, nil
 }
 
 // open starts a request and waits for its acknowledgement. It returns what ends
@@ -164,12 +143,18 @@ func (l *listener) keep(ctx context.Context, f Filter, params Raw, first chan<- 
 	for attempt := 0; ; attempt++ {
 		r := &request{method: mcp.MethodListen, params: params, listen: true}
 		r.opts.OnNotify = func(method string, p Raw) {
-			if method != mcp.NotificationAcknowledged {
+			switch {
+			case method == mcp.NotificationAcknowledged:
+			case method == mcp.NotificationResourceUpdated && !l.wants(uriOf(p)):
+				return
+			default:
 				l.core.inbox.put(method, p)
 				return
 			}
 			attempt = 0
-			honoured(p).gap(l.core.inbox, acknowledged)
+			if acknowledged { // again: what may have been missed counts as changed
+				honoured(p).only(l.filterNow()).gap(l.core.inbox)
+			}
 			if !acknowledged {
 				acknowledged = true
 				first <- nil
@@ -196,20 +181,17 @@ func (l *listener) keep(ctx context.Context, f Filter, params Raw, first chan<- 
 	}
 }
 
-// granted is what an acknowledgement says is listened to.
-type granted struct{ Filter }
-
-func honoured(params Raw) granted {
+// honoured is what an acknowledgement says is listened to.
+func honoured(params Raw) Filter {
 	var ack struct {
 		Notifications Filter `json:"notifications"`
 	}
 	_ = json.Unmarshal(params, &ack) // an unreadable one grants nothing
-	return granted{ack.Notifications}
+	return ack.Notifications
 }
 
-// gap tells the handlers of what may have been missed, when again is true.
-func (g granted) gap(b *inbox, again bool) {
-	if again {
-		g.Filter.gap(b)
-	}
+func uriOf(params Raw) string {
+	raw, _ := jsonrpc.Get(params, "uri")
+	uri, _ := jsonrpc.Unquote(raw)
+	return uri
 }
