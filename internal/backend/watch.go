@@ -77,6 +77,10 @@ func (l *link) watch(ctx context.Context, uri string, active bool) error {
 	return l.client.Unsubscribe(ctx, uri)
 }
 
+// rewatching is how many resources are asked for at once; what is asked of a
+// server together costs it one request.
+const rewatching = 64
+
 // rewatch subscribes a new instance to what is listened to.
 func (r *Remote) rewatch(l *link) {
 	if !r.divided() && l.key != r.commonKey() {
@@ -84,9 +88,16 @@ func (r *Remote) rewatch(l *link) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, rewatching)
 	for _, uri := range r.watched.all() {
-		if err := l.client.Subscribe(ctx, uri); err != nil {
-			r.cfg.Log.Warn("resource not watched after reconnect", "server", r.cfg.Name, "uri", uri, "error", err)
-		}
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if err := l.client.Subscribe(ctx, uri); err != nil {
+				r.cfg.Log.Warn("resource not watched after reconnect", "server", r.cfg.Name, "uri", uri, "error", err)
+			}
+		})
 	}
+	wg.Wait()
 }

@@ -150,14 +150,14 @@ func (h *Hub) tell(t Topic) {
 	active := len(h.topics[t]) > 0
 	h.mu.RUnlock()
 	if active != w.active {
-		w.active = active
+		w.active = active // others who look at it hold mu, or are the last user
 		h.watcher(t, active)
 	}
 	w.mu.Unlock()
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if w.users--; w.users == 0 && !active {
+	if w.users--; w.users == 0 && !w.active {
 		delete(h.watches, t)
 	}
 }

@@ -33,8 +33,10 @@ type Backend struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	turn    chan struct{}       // held while a resource is brought to the instances
-	applied map[string]struct{} // URIs watched at the instances here; guarded by turn
+	turns [applying]chan struct{} // by URI; held while one is brought to the instances
+
+	noting  sync.Mutex
+	applied map[string]struct{} // URIs watched at the instances here
 }
 
 var _ backend.Backend = (*Backend)(nil)

@@ -170,7 +170,10 @@ type Options struct {
 func (x *Exchange) Backend(o Options, build func(backend.Events) *backend.Remote, events backend.Events) *Backend {
 	b := &Backend{
 		x: x, name: o.Name, options: o, events: events, table: newTable(x.self), watching: newWatching(x.self),
-		turn: make(chan struct{}, 1), applied: map[string]struct{}{},
+		applied: map[string]struct{}{},
+	}
+	for i := range b.turns {
+		b.turns[i] = make(chan struct{}, 1)
 	}
 	b.ctx, b.cancel = context.WithCancel(x.ctx)
 	b.inner = build(func(e event) { b.event(e) })

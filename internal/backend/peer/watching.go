@@ -6,6 +6,7 @@ package peer
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"sync"
 	"time"
 
@@ -170,22 +171,37 @@ func (b *Backend) Watch(ctx context.Context, uri string, active bool) error {
 
 // apply brings what is wanted of a resource to the instances here.
 func (b *Backend) apply(ctx context.Context, uri string) error {
+	turn := b.turns[maphash.String(turnSeed, uri)%applying]
 	select {
-	case b.turn <- struct{}{}:
+	case turn <- struct{}{}:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	defer func() { <-b.turn }()
+	defer func() { <-turn }()
 	want := b.watching.wanted(uri)
-	if _, is := b.applied[uri]; is == want || b.inner.Single() && !b.table.holds(b.only()) {
+	if b.inner.Single() && !b.table.holds(b.only()) || !b.news(uri, want) {
 		return nil
 	}
+	return b.inner.Watch(ctx, uri, want)
+}
+
+// applying is how many resources are brought to the instances at once: what is
+// asked of a server together costs it one request.
+const applying = 64
+
+var turnSeed = maphash.MakeSeed()
+
+// news notes what the instances are told of a resource, unless they have been.
+func (b *Backend) news(uri string, want bool) bool {
+	b.noting.Lock()
+	defer b.noting.Unlock()
+	_, is := b.applied[uri]
 	if want {
 		b.applied[uri] = struct{}{}
 	} else {
 		delete(b.applied, uri)
 	}
-	return b.inner.Watch(ctx, uri, want)
+	return is != want
 }
 
 // watchTimeout bounds what is done for one resource.
@@ -202,10 +218,22 @@ func (b *Backend) work() {
 		if b.inner.Single() && len(b.watching.of(b.x.self)) > 0 && b.homeless() {
 			b.bounded(b.find)
 		}
-		for _, uri := range b.watching.take() {
-			b.bounded(func(ctx context.Context) error { return b.apply(ctx, uri) })
-		}
+		b.applyAll(b.watching.take())
 	}
+}
+
+// applyAll brings resources to the instances here, several at once.
+func (b *Backend) applyAll(uris []string) {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, applying)
+	for _, uri := range uris {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			b.bounded(func(ctx context.Context) error { return b.apply(ctx, uri) })
+		})
+	}
+	wg.Wait()
 }
 
 func (b *Backend) bounded(f func(context.Context) error) {
