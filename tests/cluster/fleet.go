@@ -107,7 +107,7 @@ func (f *fleet) serve(config string) error {
 		return s
 	}
 	data, err := json.Marshal(map[string]any{"mcpServers": map[string]any{
-		"kit": server("shared", nil),
+		"kit": server("shared", map[string]any{"args": []string{"-items"}}),
 		"own": server("session", map[string]any{"max": 200}),
 		"web": map[string]any{"type": "http", "url": "http://" + addr + "/mcp"},
 	}})

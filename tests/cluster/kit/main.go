@@ -3,7 +3,7 @@
 
 // Command kit is the server behind the clusters of these tests: tools that show
 // what a session has set, and one whose executions can be counted. It serves its
-// standard streams, or with -listen ADDRESS HTTP.
+// standard streams, or with -listen ADDRESS HTTP; with -items it has resources.
 //
 // With KIT_JOURNAL set, hold writes the id of each of its executions to that
 // file, one a line.
@@ -26,6 +26,7 @@ import (
 
 func main() {
 	listen := flag.String("listen", "", "")
+	items := flag.Bool("items", false, "")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -37,10 +38,12 @@ func main() {
 	server.AddTool(s, "touch", "Announces a change of a resource", k.touch)
 	server.AddTool(s, "count", "Counts the calls of this process and its callers", k.count)
 	server.AddTool(s, "hold", "Notes its id, waits, and says the id", hold)
-	s.AddResourceTemplate(mcp.ResourceTemplate{URITemplate: "kit://item/{id}", Name: "item", MIMEType: "text/plain"},
-		func(_ context.Context, req *server.Request) (*mcp.ReadResourceResult, error) {
-			return server.TextResource("text/plain", req.URI()), nil
-		})
+	if *items {
+		s.AddResourceTemplate(mcp.ResourceTemplate{URITemplate: "kit://item/{id}", Name: "item", MIMEType: "text/plain"},
+			func(_ context.Context, req *server.Request) (*mcp.ReadResourceResult, error) {
+				return server.TextResource("text/plain", req.URI()), nil
+			})
+	}
 	serve := s.ServeStdio
 	if *listen != "" {
 		serve = func(ctx context.Context) error { return s.ListenAndServe(ctx, *listen) }
