@@ -21,6 +21,10 @@ var ErrClosed = errors.New("transport is closed")
 // ErrTooLarge reports a message over the size limit. The Conn stays usable.
 var ErrTooLarge = errors.New("message is over the size limit")
 
+// ErrDraining reports that the Conn is to end: it takes no new calls, and is to be
+// closed once those in flight have been answered. The Conn stays usable for that.
+var ErrDraining = errors.New("transport is draining")
+
 // Server serves Conns and Exchanges. An engine is one.
 type Server interface {
 	// ServeConn serves c until its peer leaves or ctx ends, then closes it. It
@@ -32,9 +36,10 @@ type Server interface {
 
 // Conn is a stream of messages, each a JSON text of one message or batch.
 type Conn interface {
-	// Read returns the next message, io.EOF when the peer has left, or
-	// [ErrTooLarge] after skipping a message over the limit. One goroutine reads;
-	// Close unblocks it. The caller owns the bytes.
+	// Read returns the next message, io.EOF when the peer has left,
+	// [ErrTooLarge] after skipping a message over the limit, or, at most once,
+	// [ErrDraining]. One goroutine reads; Close unblocks it. The caller owns the
+	// bytes.
 	Read() ([]byte, error)
 	// Write sends one message. It is safe for concurrent use, does not keep msg,
 	// and fails once the Conn is closed.

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
+	"sync"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -36,7 +38,7 @@ type Link interface {
 	Receive(in *Inbound)
 	ReceiveBatch(batch []jsonrpc.Element)
 	// Finish waits until the calls in flight have been answered, or ctx ends. No
-	// Receive follows it.
+	// new request is received after it has begun. It is safe for use beside Receive.
 	Finish(ctx context.Context)
 	// Close ends the link: calls still running are cancelled and waited for.
 	Close()
@@ -129,19 +131,12 @@ func (e *Engine) ServeConn(ctx context.Context, c transport.Conn) error {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
-	links := map[mcp.Era]Link{}
-	link := func(p Protocol) Link {
-		l := links[p.Era()]
-		if l == nil {
-			l = p.Attach(ctx, c)
-			links[p.Era()] = l
-		}
-		return l
-	}
+	s := &served{e: e, ctx: ctx, c: c, links: map[mcp.Era]Link{}}
 	defer c.Close()
 	defer func() {
 		cancel()
-		for _, l := range links {
+		s.draining.Wait()
+		for _, l := range s.links {
 			l.Close()
 		}
 	}()
@@ -150,16 +145,18 @@ func (e *Engine) ServeConn(ctx context.Context, c transport.Conn) error {
 		switch {
 		case errors.Is(err, transport.ErrTooLarge):
 			e.refuse(c, jsonrpc.ID{}, jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "message is over the limit of %d bytes", e.limits.Bytes))
-			continue
+		case errors.Is(err, transport.ErrDraining):
+			s.drain()
 		case errors.Is(err, io.EOF) && ctx.Err() == nil:
-			finish(ctx, links)
+			finish(ctx, s.links)
 			return nil
 		case ctx.Err() != nil || errors.Is(err, transport.ErrClosed):
 			return nil
 		case err != nil:
 			return err
+		default:
+			s.receive(data)
 		}
-		e.receive(c, data, link)
 	}
 }
 
@@ -176,34 +173,77 @@ func finish(ctx context.Context, links map[mcp.Era]Link) {
 	}
 }
 
-// receive hands one message of a Conn to its era.
-func (e *Engine) receive(c transport.Conn, data []byte, link func(Protocol) Link) {
+// served is a Conn in service. It belongs to the reading goroutine.
+type served struct {
+	e     *Engine
+	ctx   context.Context
+	c     transport.Conn
+	links map[mcp.Era]Link
+
+	last     bool           // no new requests are taken
+	draining sync.WaitGroup // of the goroutine that drain starts
+}
+
+// errDraining answers requests that come while the Conn is draining.
+var errDraining = jsonrpc.NewError(jsonrpc.CodeInternal, "the server is shutting down; connect again")
+
+// drain closes the Conn as soon as the calls in flight have been answered, on a
+// goroutine that ServeConn waits for and ctx ends. What such calls may wait for,
+// answers to their questions and cancellations, is received meanwhile.
+func (s *served) drain() {
+	s.last = true
+	links := maps.Clone(s.links)
+	s.draining.Go(func() {
+		for _, l := range links {
+			l.Finish(s.ctx)
+		}
+		s.c.Close()
+	})
+}
+
+// link returns an era's part in serving the Conn.
+func (s *served) link(p Protocol) Link {
+	l := s.links[p.Era()]
+	if l == nil {
+		l = p.Attach(s.ctx, s.c)
+		s.links[p.Era()] = l
+	}
+	return l
+}
+
+// receive hands one message to its era.
+func (s *served) receive(data []byte) {
+	e := s.e
 	if jsonrpc.IsBatch(data) {
 		batch, err := jsonrpc.DecodeBatch(data, e.limits)
-		if err != nil {
-			e.refuse(c, jsonrpc.ID{}, err)
-			return
+		switch {
+		case err != nil:
+			e.refuse(s.c, jsonrpc.ID{}, err)
+		case s.last:
+			e.refuse(s.c, jsonrpc.ID{}, errDraining)
+		default:
+			s.link(e.first()).ReceiveBatch(batch)
 		}
-		link(e.first()).ReceiveBatch(batch)
 		return
 	}
 	msg, err := jsonrpc.Decode(data, e.limits)
 	if err != nil {
-		e.refuse(c, msg.ID, err)
+		e.refuse(s.c, msg.ID, err)
 		return
 	}
 	in := NewInbound(msg)
+	switch {
+	case s.last && in.Kind() == jsonrpc.Request:
+		e.refuse(s.c, in.ID, errDraining)
 	// A cancellation names a request of either era; each link knows its own.
-	if in.Method == mcp.NotificationCancelled && in.Era() == 0 && e.legacy != nil && e.modern != nil {
-		link(e.modern).Receive(in)
-		link(e.legacy).Receive(in)
-		return
+	case in.Method == mcp.NotificationCancelled && in.Era() == 0 && e.legacy != nil && e.modern != nil:
+		s.link(e.modern).Receive(in)
+		s.link(e.legacy).Receive(in)
+	case e.modern != nil && (e.legacy == nil || in.Era() == mcp.Modern):
+		s.link(e.modern).Receive(in)
+	default:
+		s.link(e.legacy).Receive(in)
 	}
-	if e.modern != nil && (e.legacy == nil || in.Era() == mcp.Modern) {
-		link(e.modern).Receive(in)
-		return
-	}
-	link(e.legacy).Receive(in)
 }
 
 func (e *Engine) refuse(c transport.Conn, id jsonrpc.ID, err error) {
