@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -58,6 +59,8 @@ type Node struct {
 	common   *endpoint.Endpoint              // at /mcp
 	single   map[string]*endpoint.Endpoint   // by server name, at /servers/{name}/mcp
 	virtual  map[string]*endpoint.Endpoint   // by endpoint name, at /v/{name}/mcp
+	routed   sync.Once
+	routes   http.Handler // once routed
 	sockets  []*websocket.Handler
 	cluster  *cluster.Cluster // nil when all is kept in memory
 	keys     *keyFollower

@@ -98,8 +98,14 @@ func protocols() *http.Protocols {
 	return p
 }
 
-// Handler serves every endpoint. Names in paths are percent-escaped as usual.
+// Handler serves every endpoint. Names in paths are percent-escaped as usual. It
+// is always the same: a stream is found by later requests, however they came in.
 func (n *Node) Handler() http.Handler {
+	n.routed.Do(func() { n.routes = n.route() })
+	return n.routes
+}
+
+func (n *Node) route() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", n.readyz)
