@@ -18,6 +18,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/task"
+	"github.com/holdfast-mcp/holdfast/transport/httpsse"
 )
 
 // Cluster says how this node keeps what sessions need: alone, in files of the
@@ -103,9 +104,22 @@ func (n *Node) importAlone(ctx context.Context) error {
 
 // join connects an endpoint to the same one on the other nodes.
 func (n *Node) join(path string, cfg *endpoint.Config) {
-	sum := sha256.Sum256([]byte(path))
-	cfg.Nodes, cfg.NodesKind = n.cluster.Peers(), "retry-"+hex.EncodeToString(sum[:8])
+	cfg.Nodes, cfg.NodesKind = n.cluster.Peers(), kindAt("retry-", path)
 	cfg.Sessions, cfg.Peers = n.cluster.Sessions(), newLegacyPeers(n.cluster, path)
+}
+
+// joinStreams connects the HTTP+SSE streams of the endpoint at a path to those
+// at the other nodes, of which there are none for a node alone.
+func (n *Node) joinStreams(path string, cfg *httpsse.Config) {
+	if n.cluster != nil && n.cluster.Mode() != cluster.Alone {
+		cfg.Nodes, cfg.NodesKind, cfg.Ring = n.cluster.Peers(), kindAt("sse-", path), n.data.ring
+	}
+}
+
+// kindAt returns the kind of what one endpoint's nodes say to each other.
+func kindAt(prefix, path string) string {
+	sum := sha256.Sum256([]byte(path))
+	return prefix + hex.EncodeToString(sum[:8])
 }
 
 // openTasks makes the set of tasks that all endpoints share.

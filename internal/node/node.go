@@ -29,6 +29,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
+	"github.com/holdfast-mcp/holdfast/transport/httpsse"
 	"github.com/holdfast-mcp/holdfast/transport/stdio"
 	"github.com/holdfast-mcp/holdfast/transport/websocket"
 )
@@ -61,6 +62,7 @@ type Node struct {
 	virtual  map[string]*endpoint.Endpoint   // by endpoint name, at /v/{name}/mcp
 	routed   sync.Once
 	routes   http.Handler // once routed
+	streams  []*httpsse.Handler
 	sockets  []*websocket.Handler
 	cluster  *cluster.Cluster // nil when all is kept in memory
 	keys     *keyFollower
@@ -150,6 +152,9 @@ func (n *Node) endpoints() []*endpoint.Endpoint {
 // Close ends the endpoints, then the servers, then releases the data directory.
 func (n *Node) Close() error {
 	for _, h := range n.sockets {
+		h.Close()
+	}
+	for _, h := range n.streams {
 		h.Close()
 	}
 	for _, e := range n.endpoints() {

@@ -166,9 +166,12 @@ func (n *Node) mount(mux *http.ServeMux, prefix string, e *endpoint.Endpoint) {
 	mux.Handle(prefix+"/mcp", streamable.NewHandler(e, streamable.Config{
 		MaxBody: f.Limits.MaxBody, AllowedHosts: f.AllowedHosts, AllowedOrigins: f.AllowedOrigins,
 	}))
-	old := httpsse.NewHandler(e, httpsse.Config{
-		Messages: prefix + "/messages", MaxBody: f.Limits.MaxBody, AllowedHosts: f.AllowedHosts, AllowedOrigins: f.AllowedOrigins,
-	})
+	cfg := httpsse.Config{
+		Messages: prefix + "/messages", MaxBody: f.Limits.MaxBody, AllowedHosts: f.AllowedHosts, AllowedOrigins: f.AllowedOrigins, Log: n.cfg.Log,
+	}
+	n.joinStreams(prefix, &cfg)
+	old := httpsse.NewHandler(e, cfg)
+	n.streams = append(n.streams, old)
 	mux.Handle(prefix+"/sse", old)
 	mux.Handle(prefix+"/messages", old)
 	socket := websocket.NewHandler(e, websocket.Config{
@@ -185,6 +188,13 @@ func (n *Node) drain(ctx context.Context) {
 		wg.Go(func() {
 			if err := e.Drain(ctx); err != nil {
 				n.cfg.Log.Warn("calls cut off at the end of the drain", "error", err)
+			}
+		})
+	}
+	for _, h := range n.streams {
+		wg.Go(func() {
+			if err := h.Drain(ctx); err != nil {
+				n.cfg.Log.Warn("HTTP+SSE streams cut off at the end of the drain", "error", err)
 			}
 		})
 	}

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package seal makes tokens that clients carry but can neither read nor forge:
-// session tickets, request state, cursors, addresses of parked calls. A Ring
-// holds the keys; every node of a cluster has the same ring. The package starts
-// no goroutine.
+// session tickets, request state, cursors, addresses of parked calls and of
+// streams. A Ring holds the keys; every node of a cluster has the same ring. The
+// package starts no goroutine.
 package seal
 
 import (
@@ -31,6 +31,7 @@ const (
 	State   Purpose = "state"
 	Parked  Purpose = "parked"
 	Cursor  Purpose = "cursor"
+	Stream  Purpose = "stream"
 )
 
 // ErrInvalid reports a token that was not sealed by this ring for this purpose

@@ -5,24 +5,33 @@
 // no other: a GET opens the event stream and with it the session, its first
 // event names the path for POSTs, and answers come on the stream.
 //
+// A stream stays at the node where it was opened, its home. With other nodes
+// (Config.Nodes) the session id names the home, and a POST that arrives elsewhere
+// is brought there (peers.go).
+//
 // Each stream is one transport.Conn, served on the GET's own goroutine plus one
-// reader goroutine that ends with it.
+// reader goroutine that ends with it. NewHandler starts nothing.
 //
 // spec 2024-11-05 basic/transports#http-with-sse.
 package httpsse
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
+	"maps"
 	"mime"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/httpguard"
-	"github.com/holdfast-mcp/holdfast/internal/sse"
+	"github.com/holdfast-mcp/holdfast/internal/peer"
+	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/transport"
 )
 
@@ -35,37 +44,52 @@ type Config struct {
 	WriteTimeout   time.Duration // a client that does not read for this long loses its stream; default 30 s
 	AllowedHosts   []string
 	AllowedOrigins []string
+
+	// Nodes are the other nodes that serve the same endpoint, with the same bounds;
+	// nil means none. NodesKind is then the kind of the streams between them: each
+	// endpoint of a node needs its own, the same at all nodes. Ring seals session
+	// ids; all nodes need the same.
+	Nodes       peer.Peers
+	NodesKind   string
+	Ring        *seal.Ring
+	MaxForwards int          // POSTs on their way to other nodes, and as many from them; default 256
+	Log         *slog.Logger // gets what goes wrong between nodes; nil means discard
 }
 
-// Handler serves GET on the stream path and POST on Config.Messages; mount it on both.
+// Handler serves GET on the stream path and POST on Config.Messages; mount it on
+// both. It is safe for concurrent use. With Config.Nodes, call Close.
 type Handler struct {
 	srv   transport.Server
 	cfg   Config
 	guard httpguard.Guard
+	peers *peering      // nil without other nodes
+	empty chan struct{} // closed when closing and no stream is open
 
-	mu    sync.Mutex
-	conns map[string]*conn
+	mu      sync.Mutex
+	conns   map[string]*conn // by session id
+	closing bool
 }
 
-// NewHandler returns the transport in front of srv.
+// NewHandler returns the transport in front of srv. It panics when cfg has
+// Nodes without NodesKind or Ring.
 func NewHandler(srv transport.Server, cfg Config) *Handler {
-	if cfg.Messages == "" {
-		cfg.Messages = "/messages"
+	cfg.Messages = cmp.Or(cfg.Messages, "/messages")
+	cfg.MaxBody = cmp.Or(max(cfg.MaxBody, 0), 4<<20)
+	cfg.MaxStreams = cmp.Or(max(cfg.MaxStreams, 0), 10_000)
+	cfg.KeepAlive = cmp.Or(max(cfg.KeepAlive, 0), 15*time.Second)
+	cfg.WriteTimeout = cmp.Or(max(cfg.WriteTimeout, 0), 30*time.Second)
+	cfg.MaxForwards = cmp.Or(max(cfg.MaxForwards, 0), 256)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.MaxBody <= 0 {
-		cfg.MaxBody = 4 << 20
+	h := &Handler{
+		srv: srv, cfg: cfg, conns: map[string]*conn{}, empty: make(chan struct{}),
+		guard: httpguard.Guard{Hosts: cfg.AllowedHosts, Origins: cfg.AllowedOrigins},
 	}
-	if cfg.MaxStreams <= 0 {
-		cfg.MaxStreams = 10_000
+	if cfg.Nodes != nil {
+		h.peers = newPeering(&h.cfg, h.find)
 	}
-	if cfg.KeepAlive <= 0 {
-		cfg.KeepAlive = 15 * time.Second
-	}
-	if cfg.WriteTimeout <= 0 {
-		cfg.WriteTimeout = 30 * time.Second
-	}
-	return &Handler{srv: srv, cfg: cfg, conns: map[string]*conn{},
-		guard: httpguard.Guard{Hosts: cfg.AllowedHosts, Origins: cfg.AllowedOrigins}}
+	return h
 }
 
 // ServeHTTP serves one request.
@@ -85,16 +109,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Why a stream's serving ends.
+var errClosing = errors.New("the server is closing")
+
 // open serves one stream until either side ends it.
 func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
-	c := &conn{w: w, rc: http.NewResponseController(w), in: make(chan []byte, 16), done: make(chan struct{}), timeout: h.cfg.WriteTimeout}
-	id := rand.Text() + rand.Text()
-	if !h.enter(id, c) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	c := newConn(w, h.cfg.WriteTimeout, cancel)
+	id := h.newID()
+	if why := h.enter(id, c); why != "" {
 		w.Header().Set("Retry-After", "10")
-		http.Error(w, "too many open streams; try again later", http.StatusServiceUnavailable)
+		http.Error(w, why, http.StatusServiceUnavailable)
 		return
 	}
-	defer h.leave(id)
+	defer h.leave(id, c)
 	head := w.Header()
 	head.Set("Content-Type", "text/event-stream")
 	head.Set("Cache-Control", "no-cache, no-transform")
@@ -102,8 +131,6 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
 	if err := c.event("endpoint", []byte(h.cfg.Messages+"?session="+id)); err != nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
 	served := make(chan struct{})
 	go func() { // owned by this call: ends with ctx, waited for below
 		defer close(served)
@@ -125,31 +152,75 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (h *Handler) enter(id string, c *conn) bool {
+// newID returns an id that nobody can guess.
+func (h *Handler) newID() string {
+	if h.peers != nil {
+		return h.peers.newID()
+	}
+	return rand.Text() + rand.Text()
+}
+
+// enter makes a stream known, or returns why it must not be.
+func (h *Handler) enter(id string, c *conn) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.conns) >= h.cfg.MaxStreams {
-		return false
+	switch {
+	case h.closing:
+		return "the server is going away; open the stream again"
+	case len(h.conns) >= h.cfg.MaxStreams:
+		return "too many open streams; try again later"
 	}
 	h.conns[id] = c
-	return true
+	return ""
 }
 
-func (h *Handler) leave(id string) {
-	h.mu.Lock()
-	c := h.conns[id]
-	delete(h.conns, id)
-	h.mu.Unlock()
+func (h *Handler) leave(id string, c *conn) {
 	c.Close()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.conns, id)
+	if h.closing && len(h.conns) == 0 {
+		close(h.empty)
+	}
 }
 
-// post hands one message to its stream.
-func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) find(id string) *conn {
 	h.mu.Lock()
-	c := h.conns[r.URL.Query().Get("session")]
-	h.mu.Unlock()
-	if c == nil {
-		http.Error(w, "unknown session; open a stream with GET first", http.StatusNotFound)
+	defer h.mu.Unlock()
+	return h.conns[id]
+}
+
+// Why a message was not taken, in words for the client.
+var (
+	errUnknown   = errors.New("unknown session; open a stream with GET first")
+	errEnded     = errors.New("the stream has ended; open a stream again with GET")
+	errGone      = errors.New("the node that held the stream is gone; open a stream again with GET")
+	errBusy      = errors.New("too many messages wait for the stream; send the message again")
+	errUnreached = errors.New("the node that holds the stream cannot be asked at the moment; send the message again")
+	errUnsure    = errors.New("the node that holds the stream did not say whether it has taken the message")
+)
+
+// refuse tells the client why its message was not taken. Only what has not been
+// taken for certain may be sent again.
+func refuse(w http.ResponseWriter, err error) {
+	status := http.StatusGatewayTimeout
+	switch {
+	case errors.Is(err, errUnknown), errors.Is(err, errEnded), errors.Is(err, errGone):
+		status = http.StatusNotFound
+	case errors.Is(err, errBusy), errors.Is(err, errUnreached):
+		w.Header().Set("Retry-After", "1")
+		status = http.StatusServiceUnavailable
+	}
+	http.Error(w, err.Error(), status)
+}
+
+// post hands one message to its stream. It answers 202 once the stream has it,
+// so that messages sent one after the other are read in this order, whatever
+// nodes they met.
+func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
+	to, err := h.recipient(r.URL.Query().Get("session"))
+	if err != nil {
+		refuse(w, err)
 		return
 	}
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
@@ -165,71 +236,60 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the request body could not be read", http.StatusBadRequest)
 		return
 	}
-	select {
-	case c.in <- body:
+	switch err := to.put(r.Context(), body); {
+	case err == nil:
 		w.WriteHeader(http.StatusAccepted)
-	case <-c.done:
-		http.Error(w, "the stream has ended", http.StatusNotFound)
-	case <-r.Context().Done():
+	case r.Context().Err() == nil: // else nobody is there to be told
+		refuse(w, err)
 	}
 }
 
-// conn is one open stream as a transport.Conn.
-type conn struct {
-	rc      *http.ResponseController
-	in      chan []byte
-	done    chan struct{}
-	once    sync.Once
-	timeout time.Duration
-
-	mu sync.Mutex // guards the writer
-	w  http.ResponseWriter
+// recipient returns who takes messages for a session, here or at another node.
+func (h *Handler) recipient(id string) (recipient, error) {
+	if c := h.find(id); c != nil {
+		return c, nil
+	}
+	if h.peers == nil {
+		return nil, errUnknown
+	}
+	return h.peers.recipient(id)
 }
 
-func (c *conn) Read() ([]byte, error) {
+// Drain refuses new streams and ends the open ones, each when its calls in flight
+// have been answered, so that clients open theirs elsewhere; until then messages
+// are taken, as calls may wait for some. When ctx ends first, Drain cuts the
+// remaining calls off and returns the cause. Streams do not end by the HTTP
+// server's Shutdown: call Drain beside it.
+func (h *Handler) Drain(ctx context.Context) error {
+	h.mu.Lock()
+	if !h.closing && len(h.conns) == 0 {
+		close(h.empty)
+	}
+	h.closing = true
+	open := maps.Clone(h.conns)
+	h.mu.Unlock()
+	for _, c := range open {
+		c.drain()
+	}
 	select {
-	case msg := <-c.in:
-		return msg, nil
-	case <-c.done:
-		return nil, io.EOF
+	case <-h.empty:
+		return nil
+	case <-ctx.Done():
+	}
+	for _, c := range open { // nothing was opened since
+		c.cancel(errClosing)
+	}
+	return fmt.Errorf("drain HTTP+SSE streams: %w", context.Cause(ctx))
+}
+
+// Close ends all streams at once, takes nothing from other nodes any more, and
+// waits for the goroutines that serve them. It is idempotent.
+func (h *Handler) Close() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = h.Drain(ctx) // ends at once: ctx is over
+	<-h.empty
+	if h.peers != nil {
+		h.peers.close()
 	}
 }
-
-func (c *conn) Write(msg []byte) error { return c.event("message", msg) }
-
-func (c *conn) event(name string, data []byte) error {
-	return c.send(sse.Append(nil, sse.Event{Name: name, Data: data}))
-}
-
-func (c *conn) comment() {
-	_ = c.send([]byte(sse.KeepAlive)) // a failure closes the stream
-}
-
-func (c *conn) send(p []byte) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	select {
-	case <-c.done:
-		return transport.ErrClosed
-	default:
-	}
-	_ = c.rc.SetWriteDeadline(time.Now().Add(c.timeout)) // unsupported by some writers; then TCP's own timeout rules
-	_, err := c.w.Write(p)
-	if err == nil {
-		err = c.rc.Flush()
-	}
-	if err != nil {
-		c.end()
-	}
-	return err
-}
-
-// Close ends the stream after a write in progress.
-func (c *conn) Close() error {
-	c.end()
-	c.mu.Lock()
-	defer c.mu.Unlock() // no write may follow the GET handler's return
-	return nil
-}
-
-func (c *conn) end() { c.once.Do(func() { close(c.done) }) }

@@ -29,7 +29,7 @@ func (echo) ServeConn(ctx context.Context, c transport.Conn) error {
 	defer c.Close()
 	for {
 		msg, err := c.Read()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) || errors.Is(err, transport.ErrDraining) {
 			return nil
 		}
 		if err != nil {

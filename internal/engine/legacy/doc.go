@@ -22,7 +22,8 @@
 // client of a call's stream has not fetched are copied to a common archive; a
 // call that is lost with its node gets one error, which is written there before
 // anybody hears of it. Calls in flight are limited, and their ids held apart, on
-// each node by itself. Connections do not move.
+// each node by itself. Connections do not move; what reaches theirs by way of
+// another node is the transport's affair.
 //
 // Handlers never notice the era: they see calls in the newest revision's shape,
 // and what they return or ask is converted for the session's revision by
