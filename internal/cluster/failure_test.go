@@ -267,9 +267,15 @@ func TestQuorumLost(t *testing.T) {
 			t.Errorf("read from the replica without a majority: %v", err)
 		}
 	}
-	if err := nodes[0].Ready(); !errors.Is(err, ErrNoQuorum) {
-		t.Errorf("ready without a majority: %v", err)
+	if err := nodes[0].Ready(); err != nil {
+		t.Errorf("not ready when it may be an election: %v", err)
 	}
+	eventually(t, electionPatience+time.Second, func() error {
+		if err := nodes[0].Ready(); !errors.Is(err, ErrNoQuorum) {
+			return fmt.Errorf("ready without a majority: %w", err)
+		}
+		return nil
+	})
 	back := openAll(t, configs[1:2])[0]
 	eventually(t, 10*time.Second, nodes[0].Ready)
 	if err := session.Update(ctx, back.Sessions(), id, next.Expires, func(r *session.Record) error { r.Subscribe("c"); return nil }); err != nil {

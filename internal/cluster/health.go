@@ -69,8 +69,8 @@ func (h *health) forlorn() bool {
 	return h.lost.Load() && time.Now().UnixNano()-h.when.Load() > int64(electionPatience)
 }
 
-// electionPatience is longer than elections take, be it the second attempt.
-const electionPatience = 2 * maxElection
+// electionPatience is longer than elections take as a rule.
+const electionPatience = maxElection + probeInterval
 
 // proven reports whether an answer to a read is proof of a majority.
 func (h *health) proven() bool { return time.Now().UnixNano()-h.since.Load() > int64(proof) }

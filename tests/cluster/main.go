@@ -58,6 +58,7 @@ func runs() []run {
 	return []run{
 		{"balance", "every operation works although consecutive requests meet different nodes", balance},
 		{"kills", "random nodes are killed under load", kills},
+		{"partition", "nodes are cut off from each other while the same sessions change at all of them", partition},
 		{"roll", "all nodes are restarted one after the other under load", roll},
 	}
 }

@@ -32,6 +32,7 @@ type Client struct {
 	Modern bool
 	HTTP   *http.Client
 	Name   string // it gives itself
+	Tasks  bool   // a modern client takes tasks for answers
 	// Answer returns the result for a question of the server, of a method with
 	// params. Nil means that the client cannot be asked.
 	Answer func(method string, params jsontext.Value) (result string)
@@ -136,10 +137,14 @@ func (c *Client) Open(ctx context.Context) error {
 }
 
 func (c *Client) capabilities() string {
-	if c.Answer == nil {
-		return "{}"
+	all := ""
+	if c.Answer != nil {
+		all = `,"elicitation":{},"sampling":{},"roots":{}`
 	}
-	return `{"elicitation":{},"sampling":{},"roots":{}}`
+	if c.Tasks && c.Modern {
+		all += `,"extensions":{"io.modelcontextprotocol/tasks":{}}`
+	}
+	return join("{}", all)
 }
 
 func (c *Client) info() string {

@@ -38,6 +38,7 @@ func main() {
 	server.AddTool(s, "touch", "Announces a change of a resource", k.touch)
 	server.AddTool(s, "count", "Counts the calls of this process and its callers", k.count)
 	server.AddTool(s, "hold", "Notes its id, waits, and says the id", hold)
+	server.AddTool(s, "work", "As hold, as a task", hold, server.Task(server.TaskOptional, 10*time.Minute, time.Second))
 	if *items {
 		s.AddResourceTemplate(mcp.ResourceTemplate{URITemplate: "kit://item/{id}", Name: "item", MIMEType: "text/plain"},
 			func(_ context.Context, req *server.Request) (*mcp.ReadResourceResult, error) {
