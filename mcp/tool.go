@@ -3,7 +3,11 @@
 
 package mcp
 
-import "github.com/go-json-experiment/json"
+import (
+	"github.com/go-json-experiment/json"
+
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+)
 
 // Tool describes a tool as lists carry it.
 //
@@ -28,6 +32,20 @@ type ToolAnnotations struct {
 	Destructive *bool  `json:"destructiveHint,omitzero"` // nil means true
 	Idempotent  bool   `json:"idempotentHint,omitzero"`
 	OpenWorld   *bool  `json:"openWorldHint,omitzero"` // nil means true
+}
+
+// Repeatable reports whether a tool's entry in a list marks it as read-only or
+// idempotent, so that a call whose outcome was lost may be made again.
+//
+// spec 2025-11-25 server/tools#tool: annotations are hints.
+func Repeatable(tool Raw) bool {
+	annotations, _ := jsonrpc.Get(tool, "annotations")
+	for _, name := range []string{"readOnlyHint", "idempotentHint"} {
+		if v, _ := jsonrpc.Get(annotations, name); string(v) == "true" {
+			return true
+		}
+	}
+	return false
 }
 
 // Values of ToolExecution.TaskSupport.

@@ -93,7 +93,7 @@ func (t *tool) deferred(ctx context.Context, call *rpc.Call, args Raw) (rpc.Resu
 		}
 		return rpc.Result{}, fmt.Errorf("tool %q asked for input more than %d times", t.Name, maxRounds)
 	}
-	return rpc.Result{Deferred: &rpc.Deferred{Run: run, TTL: t.task.ttl, Poll: t.task.poll}}, nil
+	return rpc.Result{Deferred: &rpc.Deferred{Run: run, TTL: t.task.ttl, Poll: t.task.poll, Repeatable: mcp.Repeatable(t.json)}}, nil
 }
 
 // finish turns what a tool's handler returned into a result.

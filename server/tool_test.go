@@ -302,6 +302,22 @@ func TestTaskTools(t *testing.T) {
 	}
 }
 
+func TestTasksSayWhetherTheyMayBeRepeated(t *testing.T) {
+	s := New("test", "1")
+	work := func(context.Context, *Request, None) (string, error) { return "", nil }
+	for name, opts := range map[string][]ToolOption{"plain": nil, "idempotent": {Idempotent()}, "readonly": {ReadOnly()}, "destructive": {Destructive(true)}} {
+		AddTool(s, name, "", work, append(opts, Task(TaskOptional, 0, 0))...)
+	}
+	for name, want := range map[string]bool{"plain": false, "idempotent": true, "readonly": true, "destructive": false} {
+		call := newCall("tools/call", `{"name":"`+name+`"}`)
+		call.AllowTask = true
+		res, err := s.handler.Handle(t.Context(), call)
+		if err != nil || res.Deferred == nil || res.Deferred.Repeatable != want {
+			t.Errorf("%s: %+v, %v", name, res.Deferred, err)
+		}
+	}
+}
+
 func TestBeforeTaskMayAskFirst(t *testing.T) {
 	s := New("test", "1")
 	AddTool(s, "t", "", func(_ context.Context, req *Request, _ None) (string, error) {

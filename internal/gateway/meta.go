@@ -132,7 +132,8 @@ func (g *Gateway) callTool(ctx context.Context, call *rpc.Call) (rpc.Result, err
 	} else {
 		own.Params = jsonrpc.Delete(own.Params, "arguments")
 	}
-	return r.source.backend.Handle(ctx, &own)
+	res, err := r.source.backend.Handle(ctx, &own)
+	return g.mark(&r, toolList, res), err
 }
 
 func arguments(call *rpc.Call) Raw {

@@ -36,7 +36,20 @@ func (g *Gateway) named(ctx context.Context, call *rpc.Call, p part) (rpc.Result
 		}
 		return rpc.Result{}, unknown(p, call.Target)
 	}
-	return r.handle(ctx, call)
+	res, err := r.handle(ctx, call)
+	return g.mark(&r, p, res), err
+}
+
+// mark notes of work that goes on as a task whether its tool's entry says that
+// it may be called again.
+func (g *Gateway) mark(r *route, p part, res rpc.Result) rpc.Result {
+	if p != toolList || res.Deferred == nil || res.Deferred.Repeatable || !mcp.Repeatable(g.catalog.Tool(r.source.name, r.own)) {
+		return res
+	}
+	again := *res.Deferred
+	again.Repeatable = true
+	res.Deferred = &again
+	return res
 }
 
 // silent returns the error of a name that may well be that of a server which

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
-	"github.com/holdfast-mcp/holdfast/internal/backend/peer"
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
 	"github.com/holdfast-mcp/holdfast/internal/gateway"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
@@ -144,5 +143,5 @@ func (n *Node) watcher(watch func(context.Context, string, bool) error) subscrip
 // repeatable reports whether a server's tool is marked as one that may be called twice.
 func (n *Node) repeatable(server, tool string) bool {
 	c := n.catalog.Load()
-	return c != nil && peer.MarkedRepeatable(c.Tool(server, tool))
+	return c != nil && mcp.Repeatable(c.Tool(server, tool))
 }

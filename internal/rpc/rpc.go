@@ -159,6 +159,9 @@ type Deferred struct {
 	Run  func(ctx context.Context, client Client) (Result, error)
 	TTL  time.Duration // how long the result is kept; 0 means the engine's default
 	Poll time.Duration // suggested polling interval; 0 means the engine's default
+	// Repeatable says that the call may be made again when its outcome is lost with
+	// the node that ran it: the tool is marked as read-only or idempotent.
+	Repeatable bool
 }
 
 // Result is the outcome of a call. Exactly one of Body, Input, Deferred and Large is set.

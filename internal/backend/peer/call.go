@@ -243,17 +243,3 @@ func (a *asks) end() {
 	a.cancel()
 	a.wg.Wait()
 }
-
-// MarkedRepeatable reports whether a tool's entry in a list marks it as read-only
-// or idempotent.
-//
-// spec 2025-11-25 server/tools#tool: annotations are hints.
-func MarkedRepeatable(tool Raw) bool {
-	annotations, _ := jsonrpc.Get(tool, "annotations")
-	for _, name := range []string{"readOnlyHint", "idempotentHint"} {
-		if v, _ := jsonrpc.Get(annotations, name); string(v) == "true" {
-			return true
-		}
-	}
-	return false
-}

@@ -102,16 +102,3 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
-
-func TestMarkedRepeatable(t *testing.T) {
-	for tool, want := range map[string]bool{
-		`{"name":"a"}`: false,
-		`{"annotations":{"readOnlyHint":false,"idempotentHint":true}}`: true,
-		`{"annotations":{"readOnlyHint":true}}`:                        true,
-		`{"annotations":{"destructiveHint":true}}`:                     false,
-	} {
-		if got := MarkedRepeatable(Raw(tool)); got != want {
-			t.Errorf("%s: %v", tool, got)
-		}
-	}
-}
