@@ -39,6 +39,25 @@ type storedTask struct {
 	ResultType string                      `json:"resultType,omitzero"`
 	Cache      *mcp.CacheHint              `json:"cache,omitzero"`
 	Err        *storedError                `json:"error,omitzero"`
+	Restarts   int                         `json:"restarts,omitzero"`
+	Call       *storedCall                 `json:"call,omitzero"`
+}
+
+// storedCall is a [task.Call] as it is stored. What clients wrote is kept as
+// bytes, so that it comes back as it was and nothing in it can fail to be encoded.
+type storedCall struct {
+	Endpoint     string             `json:"endpoint"`
+	Params       []byte             `json:"params,omitzero"`
+	Version      mcp.Version        `json:"version,omitzero"`
+	Client       mcp.Implementation `json:"client,omitzero"`
+	Capabilities []byte             `json:"capabilities,omitzero"`
+	Principal    string             `json:"principal,omitzero"`
+	Tenant       string             `json:"tenant,omitzero"`
+	Level        mcp.LogLevel       `json:"level,omitzero"`
+	Responses    map[string][]byte  `json:"responses,omitzero"`
+	State        []byte             `json:"state,omitzero"`
+	Wish         *int64             `json:"wish,omitzero"` // for how long the client wants the task kept; null unless it asked for one
+	Oversized    bool               `json:"oversized,omitzero"`
 }
 
 type storedError struct {
@@ -54,6 +73,7 @@ func encodeTask(t *task.Task) ([]byte, error) {
 		Method: t.Method, Target: t.Target, Status: t.Status, Message: t.Message,
 		Created: t.Created.UnixNano(), Updated: t.Updated.UnixNano(), TTL: int64(t.TTL), Poll: int64(t.Poll),
 		Revision: t.Revision, Home: t.Home, Instance: t.Instance, Questions: t.Questions, Body: t.Result.Body, ResultType: t.Result.Type,
+		Restarts: t.Restarts, Call: storeCall(t.Call),
 	}
 	if t.Result.Cache != (mcp.CacheHint{}) {
 		s.Cache = &t.Result.Cache
@@ -82,7 +102,7 @@ func decodeTask(data []byte) (task.Task, error) {
 		Method: s.Method, Target: s.Target, Status: s.Status, Message: s.Message,
 		Created: time.Unix(0, s.Created), Updated: time.Unix(0, s.Updated),
 		TTL: time.Duration(s.TTL), Poll: time.Duration(s.Poll), Revision: s.Revision, Questions: s.Questions,
-		Home: s.Home, Instance: s.Instance,
+		Home: s.Home, Instance: s.Instance, Restarts: s.Restarts, Call: s.Call.load(),
 		Result: rpc.Result{Body: s.Body, Type: s.ResultType},
 	}
 	if s.Cache != nil {
@@ -96,4 +116,46 @@ func decodeTask(data []byte) (task.Task, error) {
 		t.Err = &jsonrpc.Error{Code: s.Err.Code, Message: s.Err.Message, Data: s.Err.Data}
 	}
 	return t, nil
+}
+
+func storeCall(c *task.Call) *storedCall {
+	if c == nil {
+		return nil
+	}
+	s := &storedCall{
+		Endpoint: c.Endpoint, Params: c.Params, Version: c.Version, Client: c.Client, Capabilities: c.Capabilities,
+		Principal: c.Principal.ID, Tenant: c.Principal.Tenant, Level: c.LogLevel, State: c.Input.State, Oversized: c.Oversized,
+	}
+	if c.Input.Responses != nil {
+		s.Responses = make(map[string][]byte, len(c.Input.Responses))
+		for key, response := range c.Input.Responses {
+			s.Responses[key] = response
+		}
+	}
+	if c.Task != nil {
+		wish := int64(c.Task.TTL)
+		s.Wish = &wish
+	}
+	return s
+}
+
+func (s *storedCall) load() *task.Call {
+	if s == nil {
+		return nil
+	}
+	c := &task.Call{
+		Endpoint: s.Endpoint, Params: s.Params, Version: s.Version, Client: s.Client, Capabilities: s.Capabilities,
+		Principal: rpc.Principal{ID: s.Principal, Tenant: s.Tenant}, LogLevel: s.Level, Oversized: s.Oversized,
+	}
+	c.Input.State = s.State
+	if s.Responses != nil {
+		c.Input.Responses = make(map[string]rpc.Raw, len(s.Responses))
+		for key, response := range s.Responses {
+			c.Input.Responses[key] = response
+		}
+	}
+	if s.Wish != nil {
+		c.Task = &rpc.TaskRequest{TTL: time.Duration(*s.Wish)}
+	}
+	return c
 }

@@ -97,8 +97,8 @@ func (s *Tasks) write(ctx context.Context, t task.Task, over uint64) error {
 	return nil
 }
 
-// putAttempts bounds how often Put tries against other writers, of whom there
-// should be none.
+// putAttempts bounds how often Put tries against other writers: there are some
+// only while a task's home is lost, or was taken for it.
 const putAttempts = 8
 
 // Put implements [task.Store].
@@ -113,7 +113,7 @@ func (s *Tasks) Put(ctx context.Context, t task.Task) error {
 			return nil
 		case err != nil:
 			return err
-		case kept.Revision >= t.Revision, kept.Status.Terminal():
+		case !t.Follows(&kept):
 			return nil
 		}
 		if err = s.write(ctx, t, rev); !errors.Is(err, errConflict) {

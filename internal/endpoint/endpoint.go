@@ -47,6 +47,9 @@ type Config struct {
 	// session.Feed. Nil means that there are none.
 	Peers legacy.Peers
 	Tasks *task.Set
+	// Name is what [task.Config.Handler] of Tasks knows Handler by, the same at all
+	// nodes. Empty means that no task of this endpoint is restarted.
+	Name string
 	// Nodes are the other nodes for modern clients, whose parked calls stay at one of
 	// them, and NodesKind the kind of the streams between them: each endpoint of a
 	// node needs its own, the same at all nodes. Nil means no other nodes.
@@ -93,7 +96,7 @@ func New(cfg Config) *Endpoint {
 	var protocols []engine.Protocol
 	if slices.Contains(cfg.Eras, mcp.Legacy) {
 		e.legacy = legacy.New(legacy.Config{
-			Handler: cfg.Handler, Info: cfg.Info, Ring: cfg.Ring, Hub: cfg.Hub, Tasks: e.tasks,
+			Handler: cfg.Handler, Info: cfg.Info, Ring: cfg.Ring, Hub: cfg.Hub, Tasks: e.tasks, Endpoint: cfg.Name,
 			Sessions: session.NewRegistry(session.Config{Store: cfg.Sessions}), Peers: cfg.Peers, Ended: cfg.SessionEnded, Log: cfg.Log,
 		})
 		protocols = append(protocols, e.legacy)
@@ -104,7 +107,7 @@ func New(cfg Config) *Endpoint {
 			older = mcp.VersionsOf(mcp.Legacy)
 		}
 		e.modern = modern.New(modern.Config{
-			Handler: cfg.Handler, Info: cfg.Info, Ring: cfg.Ring, Hub: cfg.Hub, Tasks: e.tasks,
+			Handler: cfg.Handler, Info: cfg.Info, Ring: cfg.Ring, Hub: cfg.Hub, Tasks: e.tasks, Endpoint: cfg.Name,
 			Extensions: cfg.Extensions, Legacy: older, ToolHeaders: cfg.ToolHeaders, Log: cfg.Log,
 			Peers: cfg.Nodes, PeerKind: cfg.NodesKind,
 		})

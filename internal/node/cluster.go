@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/backend/peer"
 	"github.com/holdfast-mcp/holdfast/internal/cluster"
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/task"
 	"github.com/holdfast-mcp/holdfast/transport/httpsse"
@@ -127,8 +128,34 @@ func (n *Node) openTasks() {
 	cfg := task.Config{Log: n.cfg.Log}
 	if n.cluster != nil {
 		cfg.Store, cfg.Peers = n.cluster.Tasks(), n.cluster.Peers()
+		cfg.Handler, cfg.Members = n.handler, n.takers
 	}
 	n.tasks = task.NewSet(cfg)
+}
+
+// errUnservedHere tells a client why its task was not restarted.
+var errUnservedHere = errors.New("its endpoint is not served any more")
+
+// handler returns what answers the calls of an endpoint, for tasks whose node was lost.
+func (n *Node) handler(endpoint string) (rpc.Handler, error) {
+	if !n.opened.Load() || n.leaving.Load() {
+		return nil, task.ErrNotYet
+	}
+	if h := n.handlers[endpoint]; h != nil {
+		return h, nil
+	}
+	return nil, errUnservedHere
+}
+
+// takers are the nodes that can take over what ran at a lost one.
+func (n *Node) takers() []string {
+	var names []string
+	for _, m := range n.cluster.Members() {
+		if m.Up() {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }
 
 // openExchange makes what reaches instances on other nodes, which there are none

@@ -25,6 +25,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
 	"github.com/holdfast-mcp/holdfast/internal/gateway"
 	"github.com/holdfast-mcp/holdfast/internal/process"
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/task"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -68,6 +69,8 @@ type Node struct {
 	keys     *keyFollower
 	exchange *peer.Exchange // nil when there are no other nodes
 	tasks    *task.Set
+	handlers map[string]rpc.Handler // of the endpoints, by path; complete once opened
+	opened   atomic.Bool
 	leaving  atomic.Bool
 	closers  []func()
 }
@@ -91,7 +94,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, data: data, keeper: keeper,
-		single: map[string]*endpoint.Endpoint{}, virtual: map[string]*endpoint.Endpoint{},
+		single: map[string]*endpoint.Endpoint{}, virtual: map[string]*endpoint.Endpoint{}, handlers: map[string]rpc.Handler{},
 	}
 	if !cfg.Memory {
 		if err := n.openCluster(ctx); err != nil {
@@ -102,11 +105,10 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	n.openExchange()
 	if cfg.Demo {
 		n.openDemo()
-		return n, nil
-	}
-	if err := n.openGateway(ctx); err != nil {
+	} else if err := n.openGateway(ctx); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
+	n.opened.Store(true)
 	return n, nil
 }
 
@@ -126,6 +128,8 @@ func (n *Node) endpoint(path string, cfg endpoint.Config) *endpoint.Endpoint {
 	cfg.Info, cfg.Ring, cfg.Log, cfg.Limits, cfg.Tasks = n.info(), n.data.ring, n.cfg.Log, limits, n.tasks
 	if n.cluster != nil {
 		n.join(path, &cfg)
+		cfg.Name = path + "/mcp"
+		n.handlers[cfg.Name] = cfg.Handler
 	}
 	return endpoint.New(cfg)
 }
@@ -149,7 +153,8 @@ func (n *Node) endpoints() []*endpoint.Endpoint {
 	return slices.AppendSeq(all, maps.Values(n.virtual))
 }
 
-// Close ends the endpoints, then the servers, then releases the data directory.
+// Close ends the endpoints, then the tasks, then the servers, then releases the
+// data directory.
 func (n *Node) Close() error {
 	for _, h := range n.sockets {
 		h.Close()
@@ -163,6 +168,9 @@ func (n *Node) Close() error {
 	for _, c := range n.closers {
 		c()
 	}
+	if n.tasks != nil { // before their servers, so that work which others may begin again does not fail first
+		n.tasks.Close()
+	}
 	if c := n.catalog.Load(); c != nil {
 		c.Close()
 	}
@@ -172,9 +180,6 @@ func (n *Node) Close() error {
 		wg.Go(func() { errs[i] = b.Close() })
 	}
 	wg.Wait()
-	if n.tasks != nil {
-		n.tasks.Close()
-	}
 	n.closeCluster()
 	errs[len(errs)-2] = n.keeper.Close()
 	errs[len(errs)-1] = n.data.close()

@@ -17,9 +17,18 @@
 // Several nodes may share one Store. A task then runs at its home, the node that
 // began it, and nothing of it is shown that the Store has not accepted. Any Set
 // answers for any task: from the Store when the task has ended, else by asking
-// its home over a stream (peers.go). When a home is lost, the others see to it
-// that its tasks fail; a home that was taken for lost stops its work when it
-// finds out (lost.go).
+// its home over a stream (reach.go, peers.go). When a home is lost, the others see
+// to it that its tasks are restarted or fail; a home that was taken for lost stops
+// its work when it finds out (lost.go).
+//
+// A task is restarted when its tool says that it may be called again: its call is
+// kept with it, if it is not too large, and made once more (call.go). It keeps its
+// id, its message says what happened, and what it had asked is asked anew under
+// other keys. The nodes have an order in which they may try, which spares work; what
+// makes the restart one is the Store, which takes the first claim after each loss
+// (restart.go, [Task.Follows]). A task is restarted a few times at most, never after
+// its end, and also when its node was started again or shut down in order. What a
+// restarted task notifies of, such as progress, has no way to the client any more.
 //
 // The Set owns its goroutines, one per running task, one that sweeps out what
 // has expired or is lost, and, with other nodes, those that serve them.

@@ -51,9 +51,7 @@ func (l *live) flush() error {
 	over := l.ended && l.shown.Revision >= l.task.Revision
 	l.mu.Unlock()
 	if over { // from here on the store's snapshot is the last
-		l.set.mu.Lock()
-		delete(l.set.live, l.id)
-		l.set.mu.Unlock()
+		l.leave()
 	}
 	return err
 }
@@ -68,10 +66,16 @@ func (l *live) flushOne() error {
 	case err != nil:
 		l.set.cfg.Log.Error("task state not stored", "error", err)
 		return err
-	case kept.Status.Terminal() && !same(&kept, &t): // others took this node for lost
+	case l.moved:
+		return nil
+	case same(&kept, &t):
+	case t.superseded(&kept): // others took this node for lost, or were faster to take the task over
 		l.mu.Unlock()
 		l.adopt(kept)
 		l.mu.Lock()
+		return nil
+	case kept.Restarts < t.Restarts: // the lost home had written more than was known here
+		l.task.Revision = max(l.task.Revision, kept.Revision) + 1
 		return nil
 	}
 	l.show(t)

@@ -6,6 +6,7 @@ package task
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime/debug"
@@ -39,7 +40,8 @@ type live struct {
 	shown    Task                 // what the store and the hooks have seen
 	changed  chan struct{}        // closed when shown changes
 	flushing chan struct{}        // closed when the flush that runs has ended; nil when none does
-	ended    bool                 // the work has returned
+	ended    bool                 // the work has returned, or is not begun
+	moved    bool                 // another node runs the task: nothing of it is said here any more
 }
 
 // question is one key waiting for its answer, as part of an ask.
@@ -63,6 +65,15 @@ var _ rpc.Client = (*live)(nil)
 func (l *live) run(ctx context.Context, d *rpc.Deferred) {
 	defer l.cancel(nil)
 	res, wire := l.attempt(ctx, d)
+	for wire != nil && lostElsewhere(wire) {
+		if d = l.anew(); d == nil {
+			break
+		}
+		res, wire = l.attempt(ctx, d)
+	}
+	if wire != nil && l.handedOver(ctx) {
+		return
+	}
 	switch {
 	case wire != nil:
 		l.finish(Failed, rpc.Result{}, wire, "")
@@ -73,6 +84,14 @@ func (l *live) run(ctx context.Context, d *rpc.Deferred) {
 	l.ended = true
 	l.mu.Unlock()
 	_ = l.persist(l.set.base) // fails with the Set only; other nodes then take over
+}
+
+// handedOver reports whether the work was stopped with the Set and others are to
+// begin it again: the task stays as it is, for them to find.
+func (l *live) handedOver(ctx context.Context) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return errors.Is(context.Cause(ctx), ErrClosed) && l.set.hopeless(&l.task) == nil
 }
 
 // attempt calls the work and turns what can go wrong into a wire error.
@@ -127,16 +146,39 @@ func (l *live) watch() (Task, <-chan struct{}) {
 	return clone(l.shown), l.changed
 }
 
+// await waits as [Set.Wait] does, while the task runs here.
+func (l *live) await(ctx context.Context, after uint64) (Task, error) {
+	for {
+		t, changed := l.watch()
+		switch {
+		case !time.Now().Before(l.expires):
+			return Task{}, ErrUnknown
+		case l.gone():
+			return Task{}, errMoved
+		case t.Status.Terminal(), t.Status == InputRequired && t.Revision > after:
+			return t, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return Task{}, context.Cause(ctx)
+		}
+	}
+}
+
 // finish moves the task into a final state, unless it is in one, and reports
 // whether it did. The caller flushes.
 func (l *live) finish(s Status, res rpc.Result, wire *jsonrpc.Error, message string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.task.Status.Terminal() {
+	if l.moved || l.task.Status.Terminal() {
 		return false
 	}
+	if message == "" { // what was said of a restart stays
+		message = l.task.Message
+	}
 	l.task.Status, l.task.Result, l.task.Err, l.task.Message = s, res, wire, message
-	l.task.Questions, l.waiting = nil, nil
+	l.task.Questions, l.task.Call, l.waiting = nil, nil, nil
 	l.touch()
 	return true
 }
@@ -201,7 +243,10 @@ func (l *live) pose(requests map[string]rpc.InputRequest) (*ask, []string, error
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.task.Status.Terminal() {
+	switch {
+	case l.moved:
+		return nil, nil, ErrLost
+	case l.task.Status.Terminal():
 		return nil, nil, ErrCancelled
 	}
 	if len(l.used)+len(requests) > maxQuestions {
@@ -212,13 +257,7 @@ func (l *live) pose(requests map[string]rpc.InputRequest) (*ask, []string, error
 	}
 	keys := make([]string, 0, len(requests))
 	for name, r := range requests {
-		key := name
-		for n := 2; ; n++ {
-			if _, taken := l.used[key]; !taken {
-				break
-			}
-			key = name + "-" + strconv.Itoa(n)
-		}
+		key := l.freshKey(name)
 		l.used[key] = struct{}{}
 		l.waiting[key] = &question{ask: a, name: name}
 		l.task.Questions[key] = r
@@ -226,6 +265,20 @@ func (l *live) pose(requests map[string]rpc.InputRequest) (*ask, []string, error
 	}
 	l.touch()
 	return a, keys, nil
+}
+
+// freshKey returns a key the task never had. l.mu is held.
+func (l *live) freshKey(name string) string {
+	if l.task.Restarts > 0 { // what was asked before is not all known here, and answers to it may be on the way
+		name += "-r" + strconv.Itoa(l.task.Restarts)
+	}
+	key := name
+	for n := 2; ; n++ {
+		if _, taken := l.used[key]; !taken {
+			return key
+		}
+		key = name + "-" + strconv.Itoa(n)
+	}
 }
 
 // withdraw removes questions whose asker no longer waits.
@@ -287,8 +340,8 @@ func (q *question) take(response rpc.Raw, refusal *jsonrpc.Error) {
 	}
 }
 
-// claim hands out the questions nobody has claimed.
-func (l *live) claim() (map[string]rpc.InputRequest, func()) {
+// claimQuestions hands out the questions nobody has claimed.
+func (l *live) claimQuestions() (map[string]rpc.InputRequest, func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	questions, mine := map[string]rpc.InputRequest{}, map[string]*question{}

@@ -31,15 +31,8 @@ const (
 	opClaim  = "claim"
 )
 
-const (
-	// askHome is how long Get waits for a task's home before it settles for what is stored.
-	askHome = 2 * time.Second
-	// noticeLoss is how long it may take until all agree that a node which did not
-	// answer is lost.
-	noticeLoss = 3 * time.Second
-	// maxMessage bounds a request or reply between nodes.
-	maxMessage = 64 << 20
-)
+// maxMessage bounds a request or reply between nodes.
+const maxMessage = 64 << 20
 
 // request is what a node asks a task's home for.
 type request struct {
@@ -63,6 +56,7 @@ type reply struct {
 const (
 	failUnknown = "unknown"
 	failStore   = "store"
+	failMoved   = "moved" // it does not run here
 	failElse    = "error"
 )
 
@@ -131,57 +125,12 @@ func (e *wireError) unpack() *jsonrpc.Error {
 	return &jsonrpc.Error{Code: e.Code, Message: e.Message, Data: e.Data}
 }
 
-// elsewhere reports whether t is work of another node, or of what ran here before.
-func (s *Set) elsewhere(t *Task) bool {
-	if s.cfg.Peers == nil || t.Home == "" || t.Status.Terminal() {
-		return false
-	}
-	node, instance := s.cfg.Peers.Self()
-	return t.Home != node || t.Instance != instance
-}
-
-// orphaned reports whether the work of t is over although its state does not say so.
-func (s *Set) orphaned(t *Task) bool {
-	if !s.elsewhere(t) {
-		return false
-	}
-	node, _ := s.cfg.Peers.Self()
-	return t.Home == node || s.cfg.Peers.Lost(t.Home, t.Instance)
-}
-
-// ask asks the home of t. When the home turns out to be lost the reply is the
-// task, failed. The stream is open when hold is set and there is no error, unless
-// it is nil; else it is closed.
-func (s *Set) ask(ctx context.Context, t Task, r request, hold bool) (Task, reply, peer.Stream, error) {
-	for {
-		if s.orphaned(&t) {
-			t, err := s.fail(ctx, t)
-			return t, reply{}, nil, err
-		}
-		stream, answer, err := s.exchange(ctx, &t, r)
-		if err == nil {
-			if !hold {
-				stream.Close(nil)
-				stream = nil
-			}
-			return s.read(answer, stream)
-		}
-		if ctx.Err() != nil {
-			return Task{}, reply{}, nil, context.Cause(ctx)
-		}
-		leaving := errors.Is(err, peer.ErrLost) || errors.Is(err, errBrokenOff)
-		if !leaving || !peer.AwaitLoss(ctx, s.cfg.Peers, t.Home, t.Instance, noticeLoss) {
-			return Task{}, reply{}, nil, fmt.Errorf("%w: ask node %q: %w", ErrUnavailable, t.Home, err)
-		}
-	}
-}
-
 // errBrokenOff reports a stream that ended before the reply: its node leaves, or
 // is lost.
 var errBrokenOff = errors.New("broken off")
 
 // exchange sends a request to the home of t and receives the reply.
-func (s *Set) exchange(ctx context.Context, t *Task, r request) (peer.Stream, reply, error) {
+func (s *Set) exchange(ctx context.Context, t *Task, r *request) (peer.Stream, reply, error) {
 	stream, err := s.cfg.Peers.Open(ctx, t.Home, kindTask)
 	if err != nil {
 		return nil, reply{}, err
@@ -202,20 +151,6 @@ func (s *Set) exchange(ctx context.Context, t *Task, r request) (peer.Stream, re
 		return nil, reply{}, fmt.Errorf("%w: %w", errBrokenOff, err)
 	}
 	return stream, answer, nil
-}
-
-// read turns a reply into what it says, and closes the stream of one that failed.
-func (s *Set) read(r reply, stream peer.Stream) (Task, reply, peer.Stream, error) {
-	if r.Task != nil {
-		return r.Task.unpack(), r, stream, nil
-	}
-	if stream != nil {
-		stream.Close(nil)
-	}
-	if r.Failure == failUnknown {
-		return Task{}, r, nil, ErrUnknown
-	}
-	return Task{}, r, nil, fmt.Errorf("%w: its home answered %q", ErrUnavailable, r.Failure)
 }
 
 // accept serves a stream of another node that asks for something to be done here.
@@ -249,6 +184,8 @@ func (s *Set) accept(ctx context.Context, stream peer.Stream) {
 		return
 	case errors.Is(err, ErrUnknown):
 		answer.Failure = failUnknown
+	case errors.Is(err, errMoved):
+		answer.Failure = failMoved
 	case errors.Is(err, ErrUnavailable):
 		answer.Failure = failStore
 	case err != nil:
@@ -267,27 +204,15 @@ func (s *Set) accept(ctx context.Context, stream peer.Stream) {
 
 // serve does what another node asks for, here or not at all.
 func (s *Set) serve(ctx context.Context, r *request) (t Task, answer reply, release func(), err error) {
-	release = func() {}
 	l, t, err := s.find(ctx, r.Owner, r.ID)
-	if err == nil && l == nil {
-		if s.orphaned(&t) {
-			t, err = s.fail(ctx, t)
-		} else if !t.Status.Terminal() {
-			err = fmt.Errorf("%w: the task does not run here", ErrUnavailable)
-		}
+	switch {
+	case err != nil:
+	case l != nil:
+		return s.here(ctx, l, r)
+	case s.orphaned(&t):
+		t, err = s.revive(ctx, t)
+	case !t.Status.Terminal():
+		err = errMoved
 	}
-	if err != nil || l == nil {
-		return t, answer, release, err
-	}
-	switch r.Op {
-	case opCancel:
-		t, answer.Changed, err = l.cancelled()
-	case opAnswer:
-		t, err = l.answer(r.Responses, r.Refusal.unpack())
-	case opWait:
-		t, err = s.Wait(ctx, r.Owner, r.ID, r.After)
-	case opClaim:
-		answer.Questions, release = l.claim()
-	}
-	return t, answer, release, err
+	return t, reply{}, nothing, err
 }

@@ -65,15 +65,19 @@ type trio struct {
 	memory *task.Memory
 	sets   map[string]*task.Set
 	stores map[string]*faulty
+	adapt  func(node string, cfg *task.Config) // nil for nothing
 
 	mu   sync.Mutex
 	told []string // "node status", as hooks were told
 }
 
 // three runs f with nodes a, b and c under a fake clock.
-func three(t *testing.T, f func(t *testing.T, n *trio)) {
+func three(t *testing.T, f func(t *testing.T, n *trio)) { threeOf(t, nil, f) }
+
+// threeOf is three with nodes that are configured further.
+func threeOf(t *testing.T, adapt func(node string, cfg *task.Config), f func(t *testing.T, n *trio)) {
 	synctest.Test(t, func(t *testing.T) {
-		n := &trio{net: peertest.New(), memory: task.NewMemory(), sets: map[string]*task.Set{}, stores: map[string]*faulty{}}
+		n := &trio{net: peertest.New(), memory: task.NewMemory(), sets: map[string]*task.Set{}, stores: map[string]*faulty{}, adapt: adapt}
 		for _, name := range []string{"a", "b", "c"} {
 			n.start(name)
 		}
@@ -89,7 +93,11 @@ func three(t *testing.T, f func(t *testing.T, n *trio)) {
 
 func (n *trio) start(name string) *task.Set {
 	n.stores[name] = &faulty{Memory: n.memory}
-	s := task.NewSet(task.Config{Store: n.stores[name], Peers: n.net.Start(name)})
+	cfg := task.Config{Store: n.stores[name], Peers: n.net.Start(name)}
+	if n.adapt != nil {
+		n.adapt(name, &cfg)
+	}
+	s := task.NewSet(cfg)
 	s.Watch(mcp.Modern, func(x task.Task) {
 		n.mu.Lock()
 		defer n.mu.Unlock()

@@ -34,6 +34,21 @@ type Config struct {
 	// streams of kind "task". Nil means that nobody else knows the Store, nor did
 	// before.
 	Peers peer.Peers
+
+	// Handler returns what answers the calls of an endpoint, for tasks whose work
+	// was lost with its node and may be done again. It fails with [ErrNotYet] while
+	// this node is not ready to run any, and with an error that clients may read
+	// when it does not serve that endpoint. It must not block. Nil means that no
+	// task is restarted, here or by others for this node.
+	Handler func(endpoint string) (rpc.Handler, error)
+	// Members returns the names of the nodes that can take tasks over, this one
+	// included. They only decide who tries first. Nil means that this node need not
+	// wait for others.
+	Members  func() []string
+	Restarts int // of one task, at most; default 3
+	// MaxCall is how many bytes of a call are kept so that it can be made again; the
+	// task of a larger one fails with its node. Default 32 KiB.
+	MaxCall int
 }
 
 func (c Config) withDefaults() Config {
@@ -49,6 +64,8 @@ func (c Config) withDefaults() Config {
 	c.MaxTTL = cmp.Or(c.MaxTTL, 24*time.Hour)
 	c.Poll = cmp.Or(c.Poll, time.Second)
 	c.Sweep = cmp.Or(c.Sweep, 10*time.Second)
+	c.Restarts = cmp.Or(c.Restarts, 3)
+	c.MaxCall = cmp.Or(c.MaxCall, 32<<10)
 	return c
 }
 
@@ -56,7 +73,8 @@ func (c Config) withDefaults() Config {
 //
 // With other nodes, all over one Store, a task runs at its home and can be
 // reached through any Set: what is asked of a task that runs elsewhere is asked
-// of its home. A task whose home is lost fails, once, by the first to notice.
+// of its home. A task whose home is lost is restarted by one of the others, if it
+// may be, else it fails, once, by the first to notice.
 //
 // It owns one goroutine per running task and the sweeper; Close stops them all
 // and waits.
@@ -70,13 +88,15 @@ type Set struct {
 
 	mu     sync.Mutex
 	closed bool
-	live   map[string]*live              // running here
+	live   map[string]*live              // running here, or being taken over
 	hooks  [mcp.Modern + 1][]*func(Task) // by era; replaced, never changed
+
+	orphans map[orphan]time.Time // since when a task has been known to be lost
 }
 
 // NewSet returns a Set and starts its sweeper.
 func NewSet(cfg Config) *Set {
-	s := &Set{cfg: cfg.withDefaults(), live: map[string]*live{}, unwire: func() {}}
+	s := &Set{cfg: cfg.withDefaults(), live: map[string]*live{}, orphans: map[orphan]time.Time{}, unwire: func() {}}
 	s.base, s.stop = context.WithCancel(context.Background())
 	if s.cfg.Peers != nil {
 		s.unwire = s.cfg.Peers.Serve(kindTask, s.accept)
@@ -121,6 +141,11 @@ type Spec struct {
 	Target string
 	// Peer is whose declared capabilities decide what may be asked.
 	Peer *rpc.Peer
+	// Call is the call, and Endpoint where it came in, by a name that means the same
+	// at all nodes: what it takes to make the call again if d allows it and this node
+	// is lost. Without them the task then fails.
+	Call     *rpc.Call
+	Endpoint string
 	// TTL is the client's wish for how long the task is kept, 0 for none. It is
 	// bounded by the Set.
 	TTL time.Duration
@@ -147,6 +172,9 @@ func (s *Set) Start(ctx context.Context, owner Owner, spec Spec, d *rpc.Deferred
 	if s.cfg.Peers != nil {
 		t.Home, t.Instance = s.cfg.Peers.Self()
 	}
+	if d.Repeatable && spec.Call != nil && spec.Endpoint != "" && s.cfg.Peers != nil && s.cfg.Handler != nil {
+		t.Call = keepCall(spec.Endpoint, spec.Call, s.cfg.MaxCall)
+	}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -161,52 +189,46 @@ func (s *Set) Start(ctx context.Context, owner Owner, spec Spec, d *rpc.Deferred
 		}
 		return Task{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	l := &live{
-		id: t.ID, expires: t.Expires(), set: s, spec: spec, cancel: cancel, task: t, shown: t,
-		changed: make(chan struct{}), used: map[string]struct{}{},
-	}
+	l, run := s.newLive(ctx, t, spec)
 	s.mu.Lock()
 	s.live[t.ID] = l
 	s.mu.Unlock()
-	stop := context.AfterFunc(s.base, func() { cancel(ErrClosed) })
-	go func() {
-		defer s.wg.Done()
-		defer stop()
-		l.run(run, d)
-	}()
+	s.launch(l, func() { l.run(run, d) })
 	return t, nil
 }
 
-// find returns the running task, or the kept snapshot when it does not run here.
-func (s *Set) find(ctx context.Context, owner Owner, id string) (*live, Task, error) {
-	s.mu.Lock()
-	l := s.live[id]
-	s.mu.Unlock()
-	var t Task
-	var err error
-	if l != nil {
-		l.check(ctx)
-		t = l.snapshot()
-	} else if t, err = s.cfg.Store.Get(ctx, id); err != nil {
-		return nil, Task{}, err
-	}
-	if !owner.allows(t.Owner) || !time.Now().Before(t.Expires()) {
-		return nil, Task{}, ErrUnknown
-	}
-	return l, t, nil
+// newLive returns a task that is to run here and the context of its work, which
+// has the values of ctx.
+func (s *Set) newLive(ctx context.Context, t Task, spec Spec) (*live, context.Context) {
+	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	spec.Call = nil // what is kept of it is the task's
+	return &live{
+		id: t.ID, expires: t.Expires(), set: s, spec: spec, cancel: cancel, task: t, shown: t,
+		changed: make(chan struct{}), used: map[string]struct{}{},
+	}, run
+}
+
+// launch runs f for l on a goroutine of its own, which s.wg has been told of. The
+// work of l is cancelled when the Set is closed.
+func (s *Set) launch(l *live, f func()) {
+	stop := context.AfterFunc(s.base, func() { l.cancel(ErrClosed) })
+	go func() {
+		defer s.wg.Done()
+		defer stop()
+		f()
+	}()
 }
 
 // Get returns a task, or [ErrUnknown]. Of a task that runs at another node it
 // asks that one, and returns what is stored if there is no answer in time.
 func (s *Set) Get(ctx context.Context, owner Owner, id string) (Task, error) {
-	_, t, err := s.find(ctx, owner, id)
-	if err != nil || !s.elsewhere(&t) {
+	l, t, err := s.find(ctx, owner, id)
+	if err != nil || l != nil || !s.elsewhere(&t) {
 		return t, err
 	}
 	limited, cancel := context.WithTimeout(ctx, askHome)
 	defer cancel()
-	if now, _, _, err := s.ask(limited, t, request{Op: opGet, Owner: owner, ID: id}, false); err == nil || errors.Is(err, ErrUnknown) {
+	if now, _, _, err := s.do(limited, &request{Op: opGet, Owner: owner, ID: id}); err == nil || errors.Is(err, ErrUnknown) {
 		return now, err
 	}
 	_, t, err = s.find(ctx, owner, id)
@@ -248,43 +270,23 @@ func (s *Set) List(ctx context.Context, owner Owner, cursor string, limit int) (
 // does not wait for the work to stop. A task in a final state stays as it is.
 // It returns the task afterwards and whether this call cancelled it.
 func (s *Set) Cancel(ctx context.Context, owner Owner, id string) (Task, bool, error) {
-	l, t, err := s.find(ctx, owner, id)
-	switch {
-	case err != nil:
-		return t, false, err
-	case l != nil:
-		return l.cancelled()
-	case s.elsewhere(&t):
-		t, r, _, err := s.ask(ctx, t, request{Op: opCancel, Owner: owner, ID: id}, false)
-		return t, r.Changed, err
-	}
-	return t, false, nil
+	t, r, _, err := s.do(ctx, &request{Op: opCancel, Owner: owner, ID: id})
+	return t, r.Changed, err
 }
 
 // Answer gives the task answers to its questions, which are bare results by
 // key. Keys that are not waiting for an answer are ignored. The answers may be
 // partial; when Answer returns, the answered questions are gone from the task.
 func (s *Set) Answer(ctx context.Context, owner Owner, id string, responses map[string]rpc.Raw) (Task, error) {
-	return s.respond(ctx, owner, id, responses, nil)
+	t, _, _, err := s.do(ctx, &request{Op: opAnswer, Owner: owner, ID: id, Responses: responses})
+	return t, err
 }
 
 // Refuse answers one question with an error the client sent, which the work's
 // Ask returns. An unknown key is ignored.
 func (s *Set) Refuse(ctx context.Context, owner Owner, id, key string, wire *jsonrpc.Error) (Task, error) {
-	return s.respond(ctx, owner, id, map[string]rpc.Raw{key: rpc.Raw("null")}, wire)
-}
-
-func (s *Set) respond(ctx context.Context, owner Owner, id string, responses map[string]rpc.Raw, refusal *jsonrpc.Error) (Task, error) {
-	l, t, err := s.find(ctx, owner, id)
-	switch {
-	case err != nil:
-		return t, err
-	case l != nil:
-		return l.answer(responses, refusal)
-	case s.elsewhere(&t):
-		r := request{Op: opAnswer, Owner: owner, ID: id, Responses: responses, Refusal: packError(refusal)}
-		t, _, _, err = s.ask(ctx, t, r, false)
-	}
+	r := &request{Op: opAnswer, Owner: owner, ID: id, Responses: map[string]rpc.Raw{key: rpc.Raw("null")}, Refusal: packError(wire)}
+	t, _, _, err := s.do(ctx, r)
 	return t, err
 }
 
@@ -293,28 +295,8 @@ func (s *Set) respond(ctx context.Context, owner Owner, id string, responses map
 // already; a caller that has seen a snapshot passes its Revision to wait for
 // news. It fails with ctx's cause, or [ErrUnknown] when the task expires.
 func (s *Set) Wait(ctx context.Context, owner Owner, id string, after uint64) (Task, error) {
-	for {
-		l, t, err := s.find(ctx, owner, id)
-		if err != nil {
-			return Task{}, err
-		}
-		if l == nil && s.elsewhere(&t) {
-			t, _, _, err = s.ask(ctx, t, request{Op: opWait, Owner: owner, ID: id, After: after}, false)
-			return t, err
-		}
-		if t.Status.Terminal() || l == nil {
-			return t, nil
-		}
-		t, changed := l.watch()
-		if t.Status.Terminal() || t.Status == InputRequired && t.Revision > after {
-			return t, nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return Task{}, context.Cause(ctx)
-		}
-	}
+	t, _, _, err := s.do(ctx, &request{Op: opWait, Owner: owner, ID: id, After: after})
+	return t, err
 }
 
 // Claim hands the task's unclaimed questions to the caller, who is to ask the
@@ -322,25 +304,13 @@ func (s *Set) Wait(ctx context.Context, owner Owner, id string, after uint64) (T
 // release is idempotent and must be called; it gives back what is unanswered.
 // A 2025-11-25 tasks/result claims, so that two of them do not ask twice.
 func (s *Set) Claim(ctx context.Context, owner Owner, id string) (questions map[string]rpc.InputRequest, release func(), err error) {
-	l, t, err := s.find(ctx, owner, id)
-	switch {
-	case err != nil:
-		return nil, func() {}, err
-	case l != nil:
-		questions, release = l.claim()
-		return questions, release, nil
-	case !s.elsewhere(&t):
-		return nil, func() {}, nil
-	}
-	_, r, stream, err := s.ask(ctx, t, request{Op: opClaim, Owner: owner, ID: id}, true)
-	if err != nil || stream == nil {
-		return nil, func() {}, err
-	}
-	return r.Questions, func() { stream.Close(nil) }, nil
+	_, answer, release, err := s.do(ctx, &request{Op: opClaim, Owner: owner, ID: id})
+	return answer.Questions, release, err
 }
 
 // Close cancels every running task with [ErrClosed], refuses new ones and waits
-// for the goroutines. It is idempotent.
+// for the goroutines. What that stops fails, but for tasks that may be restarted:
+// they are left to the other nodes, or this one's next instance. It is idempotent.
 func (s *Set) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -354,8 +324,12 @@ func (s *Set) Close() {
 // want to be told have said so.
 const firstSweep = time.Second
 
-// sweep forgets expired tasks, and fails those of lost nodes, until the Set is
-// closed.
+// orphanSweep is the time between looks at tasks of lost nodes that wait for the
+// node whose turn it is, or for this one to have started.
+const orphanSweep = 250 * time.Millisecond
+
+// sweep forgets expired tasks, and restarts or fails those of lost nodes, until
+// the Set is closed.
 func (s *Set) sweep() {
 	ticker := time.NewTicker(s.cfg.Sweep)
 	defer ticker.Stop()
@@ -376,7 +350,9 @@ func (s *Set) sweep() {
 		case now := <-ticker.C:
 			s.expire(now)
 		}
-		s.failOrphans()
+		if s.seeToOrphans() {
+			soon.Reset(orphanSweep)
+		}
 		s.reconcile()
 	}
 }

@@ -14,7 +14,8 @@ import (
 )
 
 // Store keeps the snapshots of tasks. The Set that runs a task is the only one
-// to write it, but for the end of a task whose node is lost. A store may be
+// to write it, but for a task whose node is lost: another ends it or takes it
+// over. A store may be
 // replicated: what Create has accepted must be visible to a Get right after, on
 // any node, and what Put or Create did to a Get at the same node. It is safe for
 // concurrent use. tasktest holds the contract.
@@ -22,9 +23,11 @@ type Store interface {
 	// Create keeps a new task durably. It fails with [ErrFull] when the owner's
 	// principal has perPrincipal tasks, or all together have total.
 	Create(ctx context.Context, t Task, perPrincipal, total int) error
-	// Put replaces a task. A task that is not kept, is kept at the same or a later
-	// revision, or is in a final state, stays as it is; that is no error. Puts of
-	// several nodes have an order: the first to end a task has ended it.
+	// Put replaces a task, if t follows what is kept, see [Task.Follows]. Else, or
+	// when no such task is kept, nothing changes; that is no error. Puts of several
+	// nodes have an order, and what is kept cannot change between the comparison and
+	// the writing: the first to end a task has ended it, the first to restart it is
+	// its home.
 	Put(ctx context.Context, t Task) error
 	// Get returns a task, or [ErrUnknown].
 	Get(ctx context.Context, id string) (Task, error)
@@ -33,7 +36,7 @@ type Store interface {
 	// its era.
 	List(ctx context.Context, owner Owner, after Position, limit int) ([]Task, error)
 	// All returns the tasks that selected returns true for, possibly without
-	// results. It may be behind other nodes by a moment. selected must not block.
+	// results, but with their calls. It may be behind other nodes by a moment. selected must not block.
 	All(selected func(*Task) bool) []Task
 	// Sweep forgets the tasks that have expired at now and returns their ids.
 	// Several Sets and nodes may sweep at the same time.
@@ -111,7 +114,7 @@ func (m *Memory) Create(_ context.Context, t Task, perPrincipal, total int) erro
 func (m *Memory) Put(_ context.Context, t Task) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if kept, ok := m.tasks[t.ID]; ok && kept.Revision < t.Revision && !kept.Status.Terminal() {
+	if kept, ok := m.tasks[t.ID]; ok && t.Follows(&kept) {
 		m.tasks[t.ID] = t
 	}
 	return nil

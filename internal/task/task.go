@@ -49,6 +49,9 @@ var (
 	// ErrUnavailable reports that a task's state cannot be written, or its home not
 	// be reached, for now. What was asked for may have been done or not.
 	ErrUnavailable = errors.New("task: unavailable for now")
+	// ErrNotYet is what [Config.Handler] says while this node is still starting, or
+	// is leaving.
+	ErrNotYet = errors.New("task: this node serves no calls at the moment")
 )
 
 // Owner says to whom a task belongs. Lookups compare Principal and Era; Session
@@ -79,6 +82,11 @@ type Task struct {
 	Revision uint64        // grows with each change, from 1
 	Home     string        // node where its work runs; empty without other nodes
 	Instance string        // of that node, another after each restart
+	Restarts int           // how often its work was lost and begun again
+
+	// Call is what it takes to begin the work again; nil when that must not be, and
+	// once Status is final.
+	Call *Call
 
 	// Questions are those waiting for an answer; not empty exactly when Status
 	// is InputRequired. A key is never used twice in the life of a task.
@@ -90,3 +98,17 @@ type Task struct {
 
 // Expires returns when the task is forgotten.
 func (t *Task) Expires() time.Time { return t.Created.Add(t.TTL) }
+
+// Follows reports whether a store that keeps kept, and is given t, takes t. What
+// is final stays, and nothing goes back. A restart gives the task a new home; of
+// several nodes that try, the first is it, and from then on what other homes say
+// counts no more, but that the task is over.
+func (t *Task) Follows(kept *Task) bool {
+	switch {
+	case kept.Status.Terminal(), t.Revision <= kept.Revision:
+		return false
+	case t.Restarts == kept.Restarts:
+		return t.Status.Terminal() || t.Home == kept.Home && t.Instance == kept.Instance
+	}
+	return t.Restarts == kept.Restarts+1
+}

@@ -33,6 +33,9 @@ type Config struct {
 	Sessions *session.Registry // nil means a registry of its own
 	Hub      *subscription.Hub // changes to announce; nil means none
 	Tasks    *task.Set         // nil means no tasks
+	// Endpoint is the name under which [task.Config.Handler] knows Handler, for tasks
+	// that are restarted elsewhere. Empty means that none are.
+	Endpoint string
 	// Peers are the other nodes of the endpoint; the sessions' store must then be
 	// a [session.Feed]. Nil means that there are none.
 	Peers Peers

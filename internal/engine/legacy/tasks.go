@@ -37,14 +37,16 @@ func (t *turn) tasksAnnounced(ctx context.Context) bool {
 
 // startTask answers a call whose client asked for a task. A handler that has
 // finished already makes a task that has.
-func (t *turn) startTask(ctx context.Context, res rpc.Result) (Raw, *jsonrpc.Error) {
+func (t *turn) startTask(ctx context.Context, call *rpc.Call, res rpc.Result) (Raw, *jsonrpc.Error) {
 	work := res.Deferred
 	if work == nil {
 		work = &rpc.Deferred{Run: func(context.Context, rpc.Client) (rpc.Result, error) { return res, nil }}
 	}
-	spec := task.Spec{Method: t.call.Method, Target: t.call.Target, Peer: t.call.Peer, Notify: t.notifyAside}
-	if t.call.Task != nil {
-		spec.TTL = t.call.Task.TTL
+	spec := task.Spec{
+		Method: call.Method, Target: call.Target, Peer: call.Peer, Call: call, Endpoint: t.p.cfg.Endpoint, Notify: t.notifyAside,
+	}
+	if call.Task != nil {
+		spec.TTL = call.Task.TTL
 	}
 	created, err := t.p.cfg.Tasks.Start(ctx, t.owner(), spec, work)
 	if err != nil {

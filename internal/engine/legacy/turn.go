@@ -139,7 +139,7 @@ func (t *turn) handle(ctx context.Context) (Raw, *jsonrpc.Error) {
 				return nil, mcp.DownError(f, call.Method, engine.WireError(t.p.cfg.Log, call, err))
 			}
 			if call.AllowTask {
-				return t.startTask(ctx, res)
+				return t.startTask(ctx, call, res)
 			}
 			t.closePages(ctx, res.Body)
 			return t.result(call.Method, &res)

@@ -43,6 +43,9 @@ type Config struct {
 	// Tasks keeps the tasks. Nil turns the tasks extension off. The Protocol
 	// watches it but does not close it.
 	Tasks *task.Set
+	// Endpoint is the name under which [task.Config.Handler] knows Handler, for tasks
+	// that are restarted elsewhere. Empty means that none are.
+	Endpoint string
 	// Extensions are offered beside the tasks extension.
 	Extensions []mcp.Extension
 	// Legacy are the versions that the same endpoint serves in the other era.

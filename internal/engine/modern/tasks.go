@@ -32,7 +32,9 @@ func (p *Protocol) startTask(ctx context.Context, c *call, d *rpc.Deferred) (rpc
 	if !c.AllowTask {
 		return rpc.Result{}, mcp.MissingExtension(mcp.ExtensionTasks)
 	}
-	spec := task.Spec{Method: c.Method, Target: c.Target, Peer: c.Peer, Changed: p.publishTask}
+	spec := task.Spec{
+		Method: c.Method, Target: c.Target, Peer: c.Peer, Call: &c.Call, Endpoint: p.cfg.Endpoint, Changed: p.publishTask,
+	}
 	t, err := p.cfg.Tasks.Start(ctx, taskOwner(c.Principal), spec, d)
 	if err != nil {
 		return rpc.Result{}, p.taskError(err)

@@ -8,9 +8,11 @@ package tasktest
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/task"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -33,6 +35,8 @@ func Run(t *testing.T, open func(t *testing.T) task.Store) {
 	t.Run("limits", func(t *testing.T) { limits(t, open(t)) })
 	t.Run("put keeps the latest", func(t *testing.T) { putKeepsLatest(t, open(t)) })
 	t.Run("put keeps the end", func(t *testing.T) { putKeepsEnd(t, open(t)) })
+	t.Run("put keeps the first restart", func(t *testing.T) { putKeepsRestart(t, open(t)) })
+	t.Run("call", func(t *testing.T) { call(t, open(t)) })
 	t.Run("all", func(t *testing.T) { all(t, open(t)) })
 	t.Run("list", func(t *testing.T) { list(t, open(t)) })
 	t.Run("sweep", func(t *testing.T) { sweep(t, open(t)) })
@@ -113,6 +117,73 @@ func putKeepsEnd(t *testing.T, s task.Store) {
 	}
 	if got.Home != "node-1" || got.Instance != "i1" {
 		t.Errorf("home %q, instance %q", got.Home, got.Instance)
+	}
+}
+
+// putKeepsRestart: of the nodes that restart a task the first is its home, and
+// what its former home writes later counts no more.
+func putKeepsRestart(t *testing.T, s task.Store) {
+	first := sample("a", anna, 0)
+	first.Home, first.Instance = "node-1", "i1"
+	mustCreate(t, s, first)
+	at := func(node string, restarts int, revision uint64, status task.Status) task.Task {
+		x := first
+		x.Home, x.Instance, x.Restarts, x.Revision, x.Status = node, "of "+node, restarts, revision, status
+		return x
+	}
+	for _, step := range []struct {
+		what string
+		put  task.Task
+		home string // afterwards
+	}{
+		{"a stranger's change", at("node-2", 0, 2, task.Working), "node-1"},
+		{"a restart that is behind", at("node-2", 1, 1, task.Working), "node-1"},
+		{"a restart too many", at("node-2", 2, 2, task.Working), "node-1"},
+		{"the first restart", at("node-2", 1, 3, task.Working), "node-2"},
+		{"the second", at("node-3", 1, 4, task.Working), "node-2"},
+		{"its former home's change", at("node-1", 0, 9, task.Working), "node-2"},
+		{"its former home's end", at("node-1", 0, 9, task.Completed), "node-2"},
+		{"its home's change", at("node-2", 1, 4, task.InputRequired), "node-2"},
+		{"a restart after another loss", at("node-3", 2, 5, task.Working), "node-3"},
+		{"its end", at("node-3", 2, 6, task.Completed), "node-3"},
+		{"a restart after its end", at("node-1", 3, 7, task.Working), "node-3"},
+	} {
+		if err := s.Put(t.Context(), step.put); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Get(t.Context(), "a")
+		if err != nil || got.Home != step.home {
+			t.Errorf("after %s its home is %q, %v, want %q: %+v", step.what, got.Home, err, step.home, got)
+		}
+	}
+}
+
+// call: what it takes to make a task's call again comes back as it was.
+func call(t *testing.T, s task.Store) {
+	x := sample("a", anna, 0)
+	x.Restarts = 2
+	x.Call = &task.Call{
+		Endpoint: "/v/x/mcp", Params: jsonrpc.Raw(`{"name" : "\u0061", "n":1e400}`), Version: mcp.Latest,
+		Client: mcp.Implementation{Name: "shell", Version: "1"}, Capabilities: jsonrpc.Raw(`{"roots":{ }}`),
+		Principal: rpc.Principal{ID: "anna", Tenant: "acme"}, LogLevel: "error",
+		Input: rpc.Input{Responses: map[string]jsonrpc.Raw{"q": jsonrpc.Raw(` 1 `)}, State: []byte{0, 255}},
+		Task:  &rpc.TaskRequest{TTL: 1500 * time.Microsecond},
+	}
+	y := sample("b", anna, 0)
+	y.Call = &task.Call{Endpoint: "/mcp", Oversized: true}
+	mustCreate(t, s, x, y, sample("c", anna, 0))
+	for id, want := range map[string]*task.Call{"a": x.Call, "b": y.Call, "c": nil} {
+		got, err := s.Get(t.Context(), id)
+		if err != nil || !reflect.DeepEqual(got.Call, want) {
+			t.Errorf("the call of %s came back as %+v, %v; want %+v", id, got.Call, err, want)
+		}
+		if id == "a" && got.Restarts != 2 {
+			t.Errorf("%d restarts, want 2", got.Restarts)
+		}
+	}
+	all := s.All(func(x *task.Task) bool { return x.ID == "a" })
+	if len(all) != 1 || !reflect.DeepEqual(all[0].Call, x.Call) {
+		t.Errorf("among all: %+v", all)
 	}
 }
 
