@@ -52,6 +52,30 @@ func (p peers) Serve(kind string, accept func(ctx context.Context, s peer.Stream
 	}
 }
 
+// Apart reports whether this node may be cut off from the others, or has been a
+// moment ago: whom it does not hear may be alive. It has no majority, hears nobody,
+// or was itself stopped.
+func (c *Cluster) Apart() bool {
+	if c.mode == Alone {
+		return false
+	}
+	if c.health.lost.Load() {
+		return true
+	}
+	m := c.members
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if time.Since(m.whole) < completeAfter*m.c.cfg.Heartbeat {
+		return true
+	}
+	for _, k := range m.byName {
+		if !k.Self && !k.Suspected {
+			return false
+		}
+	}
+	return true
+}
+
 // completeAfter is how many heartbeats it takes to have heard of everybody.
 const completeAfter = 2 * misses
 

@@ -72,6 +72,9 @@ func (p *legacyPeers) Others() []string {
 	return names
 }
 
+// Apart implements [legacy.Peers].
+func (p *legacyPeers) Apart() bool { return p.c.Apart() }
+
 // Request implements [legacy.Peers].
 func (p *legacyPeers) Request(ctx context.Context, node string, message []byte) ([]byte, error) {
 	answer, err := p.c.Request(ctx, node, p.requests, message)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -185,6 +186,39 @@ func TestClusterSlowNode(t *testing.T) {
 		again := nodes[2].ask(token, "GET", at, "")
 		if diff := cmp.Diff(first.all(), again.all()); diff != "" {
 			t.Errorf("another outcome (-first +again):\n%s", diff)
+		}
+	})
+}
+
+// TestClusterAnswerAtANodeApart: an answer that meets a node which is cut off is
+// delivered when that is over, or the client hears that it was not.
+func TestClusterAnswerAtANodeApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := startGroup(t, newGroup(), legacy.Config{}, "a", "b")
+		token := nodes[0].initialize(`{"elicitation":{}}`)
+		apart := func(is bool) {
+			nodes[1].mu.Lock()
+			defer nodes[1].mu.Unlock()
+			nodes[1].apart = is
+		}
+		x := nodes[0].ask(token, "POST", "", call("1", "elicit", "{}"))
+		synctest.Wait()
+		question := regexp.MustCompile(`"id":("[^"]+"),"method":"elicitation/create"|"method":"elicitation/create"[^}]*"id":("[^"]+")`).FindStringSubmatch(x.all())
+		if question == nil {
+			t.Fatalf("no question: %s", x.all())
+		}
+		answer := `{"jsonrpc":"2.0","id":` + question[1] + question[2] + `,"result":{"action":"accept","content":{"name":"Ada"}}}`
+		apart(true)
+		if got := nodes[1].ask(token, "POST", "", answer); got.status != 503 {
+			t.Errorf("an answer that cannot be brought anywhere: %d", got.status)
+		}
+		time.AfterFunc(time.Second, func() { apart(false) })
+		if got := nodes[1].ask(token, "POST", "", answer); got.status != 202 {
+			t.Errorf("an answer to a node that comes back: %d", got.status)
+		}
+		synctest.Wait()
+		if !strings.Contains(x.all(), "Ada") {
+			t.Errorf("the call got %s", x.all())
 		}
 	})
 }

@@ -66,6 +66,7 @@ type node struct {
 
 	mu       sync.Mutex
 	hung     bool // takes messages and does not answer
+	apart    bool // reaches nobody, as it may be cut off
 	cache    map[session.ID]*session.Record
 	watchers map[int]func(session.ID)
 	watches  int
@@ -111,13 +112,20 @@ func (n *node) Others() []string {
 	n.g.mu.Lock()
 	defer n.g.mu.Unlock()
 	var names []string
+	apart := n.Apart()
 	for name, m := range n.g.members {
-		if name != n.name && m.life.Err() == nil {
+		if name != n.name && m.life.Err() == nil && !apart {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
 	return names
+}
+
+func (n *node) Apart() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.apart
 }
 
 func (n *node) Archive() session.Archive { return &nodeArchive{n} }
@@ -138,7 +146,7 @@ func (n *node) reach(name string) (*node, error) {
 	n.g.mu.Lock()
 	other := n.g.members[name]
 	n.g.mu.Unlock()
-	if other == nil || other.life.Err() != nil || n.life.Err() != nil {
+	if other == nil || other.life.Err() != nil || n.life.Err() != nil || n.Apart() {
 		return nil, legacy.ErrNodeLost
 	}
 	return other, nil

@@ -20,6 +20,7 @@ import (
 
 // Bounds of what waits for other nodes.
 const (
+	deliverAgain = 50 * time.Millisecond  // until the next attempt
 	deliverWait  = 5 * time.Second        // for an answer to reach its question
 	cancelWait   = time.Second            // for a cancellation to reach a call
 	settleWait   = 250 * time.Millisecond // for the others to see a change
@@ -188,16 +189,36 @@ func (g *peering) forward(ctx context.Context, id session.ID, in *engine.Inbound
 	if address == "" || address == g.address {
 		return nil
 	}
-	node := g.node(address)
-	if node == "" {
-		return nil // the call is lost, and says so on its stream
-	}
 	ctx, cancel := context.WithTimeout(ctx, deliverWait)
 	defer cancel()
-	if _, err := g.to.Request(ctx, node, msg); err != nil && !g.lost(node, err) {
-		return fmt.Errorf("bring an answer to node %q: %w", node, err)
+	return g.deliver(ctx, address, msg)
+}
+
+// deliver brings an answer to the node where its question was asked. One that is
+// lost is passed over: the call is lost with it, and says so on its stream. But
+// who cannot be reached from a node that is cut off, or has just come back, may be
+// waiting: then the client must hear that its answer did not arrive.
+func (g *peering) deliver(ctx context.Context, address string, msg []byte) error {
+	for {
+		node := g.node(address)
+		err := ErrNodeLost
+		if node != "" {
+			if _, err = g.to.Request(ctx, node, msg); err == nil {
+				return nil
+			}
+		}
+		switch {
+		case !g.lost(node, err):
+			return fmt.Errorf("bring an answer to node %q: %w", node, err)
+		case !slices.Contains(g.to.Others(), node) && !g.to.Apart():
+			return nil
+		}
+		select {
+		case <-time.After(deliverAgain):
+		case <-ctx.Done():
+			return fmt.Errorf("bring an answer to the node that asked: %w", err)
+		}
 	}
-	return nil
 }
 
 // aside brings a message to the session's GET stream on another node.

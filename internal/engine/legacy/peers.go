@@ -23,6 +23,9 @@ type Peers interface {
 	// Others returns the names of the other nodes that can be reached, those that
 	// are about to leave included.
 	Others() []string
+	// Apart reports whether this node may be cut off from the others, or has just
+	// come back to them, so that who cannot be reached may well be alive.
+	Apart() bool
 	// Request sends a message to another node and waits for the answer of its
 	// request handler. It fails with an [ErrNodeLost] as soon as it is known that
 	// none will come.
