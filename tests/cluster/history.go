@@ -63,21 +63,22 @@ var register = porcupine.Model{
 }
 
 // outcome is a task's state. Seen as working it may be something else already,
-// since nodes answer from what they know; what is final never changes.
+// since nodes answer from what they know; what is final never changes. Who is
+// told that it is cancelled knows that it is final: it may have ended, or have
+// been failed with its node, a moment before.
 var outcome = porcupine.Model{
 	Partition: byObject,
 	Init:      func() any { return "working" },
 	Step: func(state, input, output any) (bool, any) {
 		s := input.(step)
 		switch {
-		case s.kind == "set": // cancelled, unless it was final before
-			if state == "working" {
-				return true, s.value
-			}
+		case s.kind == "set" && state == "working":
+			return true, "final"
+		case s.kind == "set":
 			return true, state
 		case s.value == "working":
 			return !s.strong || state == "working", state
-		case state == "working": // it ended by itself
+		case state == "working", state == "final":
 			return true, s.value
 		}
 		return state == s.value, state

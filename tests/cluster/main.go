@@ -59,6 +59,8 @@ func runs() []run {
 		{"balance", "every operation works although consecutive requests meet different nodes", balance},
 		{"kills", "random nodes are killed under load", kills},
 		{"partition", "nodes are cut off from each other while the same sessions change at all of them", partition},
+		{"hang", "random nodes are stopped for a while, which no connection tells of", hang},
+		{"alone", "a single node is killed again and again, and then grown to three", alone},
 		{"roll", "all nodes are restarted one after the other under load", roll},
 	}
 }
