@@ -6,11 +6,9 @@ package cluster
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -233,34 +231,6 @@ func askError(err error) error {
 	return err
 }
 
-// writeName is the length of a write's name, and unknownWrites stands for those
-// that the writer did not know.
-const (
-	writeName     = 8
-	unknownWrites = "????????"
-)
-
-// lineage puts a write's name before those of the writes before it.
-func lineage(name, before string) string {
-	all := name + before
-	return all[:min(len(all), maxWrites*writeName)]
-}
-
-// place returns how many writes came after the named one, -1 when it is not there.
-func place(writes, name string) int {
-	for i := 0; i+writeName <= len(writes); i += writeName {
-		if writes[i:i+writeName] == name {
-			return i / writeName
-		}
-	}
-	return -1
-}
-
-// whole reports whether writes go back to the first.
-func whole(writes string) bool {
-	return len(writes) < maxWrites*writeName && !strings.HasSuffix(writes, unknownWrites)
-}
-
 // mine resolves a conflict: the write may have won by an earlier attempt whose
 // answer was lost. It returns what the leader has when it did not.
 func (t *kv) mine(ctx context.Context, v value, name string, sent bool) (value, uint64, error) {
@@ -283,123 +253,3 @@ func (t *kv) mine(ctx context.Context, v value, name string, sent bool) (value, 
 	}
 	return now, 0, fmt.Errorf("%w: overwritten before it was acknowledged", ErrNoQuorum)
 }
-
-// value is what a key holds.
-type value struct {
-	key      string
-	rev      uint64
-	data     []byte
-	writes   string // names of its write and those before, the newest first
-	previous uint64 // revision it replaced, when the leader told
-}
-
-// last asks the leader for a key's value. It fails with errAbsent.
-func (t *kv) last(ctx context.Context, key string) (value, error) { return t.lastUnder(ctx, key) }
-
-// sure is last, tried again until there is an answer or ctx ends.
-func (t *kv) sure(ctx context.Context, key string) (value, error) {
-	for {
-		v, err := t.last(ctx, key)
-		if err == nil || errors.Is(err, errAbsent) || errors.Is(err, ErrClosed) {
-			return v, err
-		}
-		select {
-		case <-time.After(retryWait):
-		case <-ctx.Done():
-			return v, err
-		}
-	}
-}
-
-// lastUnder asks the leader for the newest value under a pattern of keys.
-func (t *kv) lastUnder(ctx context.Context, pattern string) (value, error) {
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
-	defer cancel()
-	query, err := json.Marshal(map[string]string{"last_by_subj": t.prefix + pattern})
-	if err != nil {
-		return value{}, fmt.Errorf("encode a read: %w", err)
-	}
-	answer, err := t.asker.ask(ctx, &nats.Msg{Subject: "$JS.API.STREAM.MSG.GET." + t.stream, Data: query})
-	if err != nil {
-		return value{}, askError(err)
-	}
-	var r struct {
-		Error   *apiError `json:"error"`
-		Message struct {
-			Subject  string `json:"subject"`
-			Sequence uint64 `json:"seq"`
-			Data     []byte `json:"data"`
-			Headers  []byte `json:"hdrs"`
-		} `json:"message"`
-	}
-	if err := json.Unmarshal(answer.Data, &r); err != nil {
-		return value{}, fmt.Errorf("decode a read: %w", err)
-	}
-	if r.Error != nil {
-		return value{}, r.Error.typed()
-	}
-	v := value{key: strings.TrimPrefix(r.Message.Subject, t.prefix), rev: r.Message.Sequence, data: r.Message.Data}
-	if len(r.Message.Headers) > 0 {
-		h, err := nats.DecodeHeadersMsg(r.Message.Headers)
-		if err != nil {
-			return value{}, fmt.Errorf("decode a read: %w", err)
-		}
-		v.writes = h.Get(headerWrite)
-		v.previous, _ = strconv.ParseUint(h.Get(headerExpected), 10, 64)
-	}
-	return v, nil
-}
-
-// near asks whichever replica answers first for a key's value: it works without
-// a majority, and may be behind.
-func (t *kv) near(ctx context.Context, key string) (value, error) {
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
-	defer cancel()
-	answer, err := t.asker.ask(ctx, &nats.Msg{Subject: "$JS.API.DIRECT.GET." + t.stream + "." + t.prefix + key})
-	if err != nil {
-		return value{}, askError(err)
-	}
-	switch answer.Header.Get(headerStatus) {
-	case "":
-		return t.value(answer)
-	case "404":
-		return value{}, errAbsent
-	}
-	return value{}, fmt.Errorf("read from a replica: status %s", answer.Header.Get(headerStatus))
-}
-
-// value reads a message of a replica.
-func (t *kv) value(m *nats.Msg) (value, error) {
-	subject := m.Header.Get(headerSubject)
-	rev, err := strconv.ParseUint(m.Header.Get(headerSequence), 10, 64)
-	if err != nil || len(subject) < len(t.prefix) {
-		return value{}, errors.New("read from a replica: the answer has no sequence or subject")
-	}
-	return value{key: subject[len(t.prefix):], rev: rev, data: m.Data, writes: m.Header.Get(headerWrite)}, nil
-}
-
-// A stored value begins with its format and its expiry, so that who only needs
-// to know whether it is still there need not decode it.
-const (
-	valueFormat = 1
-	valueHead   = 1 + 8
-)
-
-// ttlGrace keeps a value in the store a little longer than it is valid, since
-// clocks differ.
-const ttlGrace = time.Minute
-
-func appendHead(buf []byte, expires time.Time) []byte {
-	return binary.BigEndian.AppendUint64(append(buf, valueFormat), uint64(expires.UnixMilli())) //nolint:gosec // both ways the same bits
-}
-
-// splitHead returns a stored value's expiry and body.
-func splitHead(data []byte) (expires time.Time, body []byte, ok bool) {
-	if len(data) < valueHead || data[0] != valueFormat {
-		return time.Time{}, nil, false
-	}
-	return time.UnixMilli(int64(binary.BigEndian.Uint64(data[1:]))), data[valueHead:], true //nolint:gosec // both ways the same bits
-}
-
-// ttlOf is how long the store keeps what expires then.
-func ttlOf(expires time.Time) time.Duration { return max(time.Until(expires), 0) + ttlGrace }
