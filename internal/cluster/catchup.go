@@ -95,6 +95,9 @@ func (f *feed) read(ctx context.Context, from uint64) (highest uint64, more bool
 	return highest, more, err
 }
 
+// maxDirectBatch bounds what one read of several messages may ask for.
+const maxDirectBatch = 1000
+
 // batchTimeout bounds the wait for the next message of a batch.
 const batchTimeout = 2 * time.Second
 

@@ -126,6 +126,7 @@ func (c *Cluster) connect() (*nats.Conn, error) {
 		nats.Name("holdfast " + c.cfg.Name), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond),
 		nats.NoCallbacksAfterClientClose(), nats.ErrorHandler(c.connError), nats.ReconnectHandler(c.reconnected),
 		nats.IgnoreAuthErrorAbort(), nats.ReconnectBufSize(-1), // what cannot be sent now fails now
+		nats.SyncQueueLen(maxDirectBatch + 1), // made anew for each batch that is read; the end of it is a message too
 	}
 	address := c.cfg.External
 	if c.server != nil {

@@ -40,7 +40,7 @@ const (
 )
 
 // eventLimit is the number of kept events of one stream up to which Read finds them.
-const eventLimit = 1000
+const eventLimit = maxDirectBatch
 
 func newEvents(c *Cluster) *Events {
 	prefix := c.cfg.Cluster + ".event."

@@ -36,18 +36,19 @@ const sessionShards = 64
 
 type sessionShard struct {
 	mu      sync.Mutex
-	entries map[session.ID]*sessionEntry
+	entries map[session.ID]sessionEntry
 	cached  int // entries with data or a record
 	_       [32]byte
 }
 
-// sessionEntry says that there is a record. Its data is decoded at the first Get.
+// sessionEntry says that there is a record. Entries are many: they hold as few
+// pointers as can be, since the garbage collector follows each.
 type sessionEntry struct {
 	rev     uint64
-	expires int64  // Unix milliseconds
-	writes  string // see value
-	data    []byte
-	record  *session.Record
+	expires int64           // Unix milliseconds
+	data    []byte          // names of the writes, see value, and the record until it is decoded
+	names   uint8           // length of those names in data
+	record  *session.Record // decoded at the first Get
 }
 
 var _ session.Feed = (*Sessions)(nil)
@@ -62,32 +63,41 @@ func (s *Sessions) shard(id session.ID) *sessionShard { return &s.shards[id[0]%s
 func (s *Sessions) Get(ctx context.Context, id session.ID) (*session.Record, error) {
 	sh := s.shard(id)
 	sh.mu.Lock()
-	e := sh.entries[id]
-	if e == nil || e.expires <= time.Now().UnixMilli() {
+	e, known := sh.entries[id]
+	if !known || e.expires <= time.Now().UnixMilli() {
 		sh.mu.Unlock()
 		return nil, session.ErrNotFound
 	}
-	r, err := e.decode()
-	rev := e.rev
-	sh.mu.Unlock()
-	if r != nil || err != nil {
-		return r, err
+	fresh, err := e.decode()
+	if fresh {
+		sh.entries[id] = e
 	}
-	return s.fetch(ctx, id, rev)
+	sh.mu.Unlock()
+	if e.record != nil || err != nil {
+		return e.record, err
+	}
+	return s.fetch(ctx, id, e.rev)
 }
 
-// decode returns the entry's record, or nil when it is not cached. The shard's
-// lock is held.
-func (e *sessionEntry) decode() (*session.Record, error) {
-	if e.record == nil && e.data != nil {
-		r := &session.Record{Revision: e.rev}
-		if err := json.Unmarshal(e.data, r); err != nil {
-			return nil, fmt.Errorf("decode session record: %w", err)
-		}
-		e.record, e.data = r, nil
+// decode decodes the entry's record if it is there encoded, and reports whether.
+func (e *sessionEntry) decode() (bool, error) {
+	if e.record != nil || !e.cached() {
+		return false, nil
 	}
-	return e.record, nil
+	r := &session.Record{Revision: e.rev}
+	if err := json.Unmarshal(e.data[e.names:], r); err != nil {
+		return false, fmt.Errorf("decode session record: %w", err)
+	}
+	e.record = r
+	e.cut()
+	return true, nil
 }
+
+// cut drops the encoded record.
+func (e *sessionEntry) cut() { e.data = append(make([]byte, 0, e.names), e.data[:e.names]...) }
+
+// cached reports whether the record is in memory.
+func (e *sessionEntry) cached() bool { return len(e.data) > int(e.names) || e.record != nil }
 
 // fetch reads a record that is not cached and is known to be at rev at least: from
 // any replica, or from the leader when that one is behind. Without a leader a
@@ -144,8 +154,8 @@ func (s *Sessions) writes(id session.ID, rev uint64) string {
 	sh := s.shard(id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if e := sh.entries[id]; e != nil && e.rev == rev {
-		return e.writes
+	if e, known := sh.entries[id]; known && e.rev == rev {
+		return string(e.data[:e.names])
 	}
 	return ""
 }
@@ -201,42 +211,38 @@ func (s *Sessions) keep(id session.ID, v value) bool {
 	sh := s.shard(id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	e := sh.entries[id]
-	if e != nil && (e.rev > v.rev || e.rev == v.rev && e.cached()) {
+	e, known := sh.entries[id]
+	if known && (e.rev > v.rev || e.rev == v.rev && e.cached()) {
 		return false
 	}
 	if !expires.After(time.Now()) {
 		sh.remove(id)
 		return false
 	}
-	news := e == nil || e.rev != v.rev
-	if e == nil {
-		if sh.entries == nil {
-			sh.entries = map[session.ID]*sessionEntry{}
-		}
-		e = &sessionEntry{}
-		sh.entries[id] = e
-	}
 	if !e.cached() {
 		sh.cached++
 	}
-	e.rev, e.writes = v.rev, v.writes
-	e.expires, e.record = expires.UnixMilli(), nil
-	e.data = append(make([]byte, 0, len(body)), body...)
-	if sh.cached > s.perShard {
-		sh.shrink(e)
+	next := sessionEntry{rev: v.rev, expires: expires.UnixMilli(), names: uint8(min(len(v.writes), maxWrites*writeName))} //nolint:gosec // small
+	next.data = make([]byte, 0, int(next.names)+len(body))
+	next.data = append(append(next.data, v.writes[:next.names]...), body...)
+	if sh.entries == nil {
+		sh.entries = map[session.ID]sessionEntry{}
 	}
-	return news
+	sh.entries[id] = next
+	if sh.cached > s.perShard {
+		sh.shrink(id)
+	}
+	return !known || e.rev != v.rev
 }
 
-func (e *sessionEntry) cached() bool { return e.data != nil || e.record != nil }
-
-// shrink drops some cached record other than keep; which one is left to the
+// shrink drops some cached record other than keep's; which one is left to the
 // order of the map, which is random.
-func (sh *sessionShard) shrink(keep *sessionEntry) {
-	for _, e := range sh.entries {
-		if e != keep && e.cached() {
-			e.data, e.record = nil, nil
+func (sh *sessionShard) shrink(keep session.ID) {
+	for id, e := range sh.entries {
+		if id != keep && e.cached() {
+			e.record = nil
+			e.cut()
+			sh.entries[id] = e
 			sh.cached--
 			return
 		}
@@ -245,8 +251,8 @@ func (sh *sessionShard) shrink(keep *sessionEntry) {
 
 // remove forgets an entry. sh.mu is held.
 func (sh *sessionShard) remove(id session.ID) {
-	e := sh.entries[id]
-	if e == nil {
+	e, known := sh.entries[id]
+	if !known {
 		return
 	}
 	if e.cached() {
