@@ -181,6 +181,12 @@ func (c *Cluster) build() error {
 	c.sessions = newSessions(table(kindSession), c.cfg.CacheRecords)
 	c.tasks = newTasks(table(kindTask))
 	c.events = newEvents(c)
+	for _, t := range []*kv{c.sessions.kv, c.tasks.kv} {
+		t.batches = newBatches(t, c.base.Done())
+		for range maxFlights {
+			c.wg.Go(func() { t.batches.run(c.base) })
+		}
+	}
 	follow(c.settings, c.keys.apply)
 	follow(c.sessions.kv, c.sessions.apply)
 	follow(c.tasks.kv, c.tasks.apply)

@@ -38,6 +38,8 @@ type feed struct {
 
 	applied atomic.Uint64 // last, for others to read
 
+	received []value // of one frame, used again for the next; of receive
+
 	sending sync.Mutex
 	outbox  []byte        // entries to tell of
 	filled  chan struct{} // capacity 1: there is something in it
@@ -89,30 +91,43 @@ func (f *feed) start(ctx context.Context) error {
 	return f.catchUp(ctx)
 }
 
-// tell puts a change that this node has written into the next frame. Without a
-// revision it only says that there may be one.
-func (f *feed) tell(v value) {
+// tell puts changes that this node has written into the next frame. One without
+// a revision only says that there may be one.
+func (f *feed) tell(changes ...value) {
 	f.sending.Lock()
-	if len(f.outbox) < maxOutbox {
-		f.outbox = appendEntry(f.outbox, v)
+	for _, v := range changes {
+		if len(f.outbox) < maxOutbox {
+			f.outbox = appendEntry(f.outbox, v)
+		}
 	}
 	f.sending.Unlock()
 	select {
 	case f.filled <- struct{}{}:
 	default:
 	}
-	if v.rev == 0 {
-		f.nudge()
-		return
-	}
-	f.apply(v)
-	f.note(v.rev)
+	f.take(changes)
 }
 
-// note notes that the change numbered rev has been applied.
-func (f *feed) note(rev uint64) {
+// take applies and notes changes.
+func (f *feed) take(changes []value) {
+	for _, v := range changes {
+		if v.rev > 0 {
+			f.apply(v)
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for _, v := range changes {
+		if v.rev == 0 {
+			f.nudge()
+			continue
+		}
+		f.note(v.rev)
+	}
+}
+
+// note notes that the change numbered rev has been applied. f.mu is held.
+func (f *feed) note(rev uint64) {
 	f.seen = max(f.seen, rev)
 	if rev <= f.last {
 		return

@@ -86,18 +86,16 @@ func (f *feed) receive(m *nats.Msg) {
 	if len(b) == 0 || len(b) < 1+int(b[0]) || string(b[1:1+int(b[0])]) == f.self {
 		return
 	}
+	changes := f.received[:0]
 	for b = b[1+int(b[0]):]; len(b) > 0; {
 		v, rest, ok := cutEntry(b)
 		if !ok {
 			f.nudge()
-			return
+			break
 		}
-		b = rest
-		if v.rev == 0 {
-			f.nudge()
-			continue
-		}
-		f.apply(v)
-		f.note(v.rev)
+		changes, b = append(changes, v), rest
 	}
+	f.take(changes)
+	clear(changes) // what they point to is a whole frame
+	f.received = changes
 }

@@ -137,7 +137,9 @@ func (s *Sessions) Put(ctx context.Context, id session.ID, r session.Record) (ui
 		return 0, fmt.Errorf("encode session record: %w", err)
 	}
 	data = append(data, body...)
-	v, rev, err := s.kv.put(ctx, value{key: id.String(), rev: r.Revision, data: data, writes: s.writes(id, r.Revision)}, ttlOf(r.Expires))
+	change := value{key: id.String(), rev: r.Revision, data: data}
+	change.writes, change.doubtful = s.writes(id, r.Revision)
+	v, rev, err := s.kv.put(ctx, change, ttlOf(r.Expires))
 	switch {
 	case err == nil:
 		s.apply(v)
@@ -149,15 +151,19 @@ func (s *Sessions) Put(ctx context.Context, id session.ID, r session.Record) (ui
 	return 0, fmt.Errorf("write session record: %w", err)
 }
 
-// writes returns the names of the writes that led to a revision.
-func (s *Sessions) writes(id session.ID, rev uint64) string {
+// writes returns the names of the writes that led to a revision, and whether a
+// write over it is doubtful since there is a later one.
+func (s *Sessions) writes(id session.ID, rev uint64) (names string, doubtful bool) {
 	sh := s.shard(id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if e, known := sh.entries[id]; known && e.rev == rev {
-		return string(e.data[:e.names])
+	switch e, known := sh.entries[id]; {
+	case !known:
+		return "", rev > 0
+	case e.rev == rev:
+		return string(e.data[:e.names]), false
 	}
-	return ""
+	return "", true
 }
 
 // beaten takes what the leader had instead of a write; no revision if nothing.

@@ -48,10 +48,11 @@ const (
 // retryWait is the pause before the next attempt when there is no leader.
 const retryWait = 50 * time.Millisecond
 
-// asker sends a request and waits for one answer. It is the seam at which tests
-// lose, delay and double messages.
+// asker sends a request and waits for one answer, or sends without an answer. It
+// is the seam at which tests lose, delay and double messages.
 type asker interface {
 	ask(ctx context.Context, msg *nats.Msg) (*nats.Msg, error)
+	send(msg *nats.Msg) error
 }
 
 // natsAsker is the asker over a connection.
@@ -61,22 +62,27 @@ func (a natsAsker) ask(ctx context.Context, msg *nats.Msg) (*nats.Msg, error) {
 	return a.conn.RequestMsgWithContext(ctx, msg)
 }
 
+func (a natsAsker) send(msg *nats.Msg) error { return a.conn.PublishMsg(msg) }
+
 // kv is one replicated table: values by key, one message each.
 type kv struct {
-	stream string      // its name
-	prefix string      // of its subjects, with the dot
-	feed   string      // subject under which nodes tell each other of changes
-	tell   func(value) // tells the others of a write; may be nil
-	asker  asker
-	limit  time.Duration // of one write
-	health *health
+	stream  string         // its name
+	prefix  string         // of its subjects, with the dot
+	feed    string         // subject under which nodes tell each other of changes
+	tell    func(...value) // tells the others of writes; may be nil
+	asker   asker
+	limit   time.Duration // of one write
+	health  *health
+	batches *batches // nil: each write goes by itself
 
 	answers *atomic.Uint64 // writes that were answered
 }
 
 // reply is the server's answer to a write.
 type reply struct {
-	Sequence uint64    `json:"seq"`
+	Sequence uint64    `json:"seq"`   // of the last write of a batch
+	Batch    string    `json:"batch"` // its name
+	Count    int       `json:"count"` // of its writes
 	Error    *apiError `json:"error"`
 }
 
@@ -103,10 +109,11 @@ func (t *kv) put(ctx context.Context, v value, ttl time.Duration) (stored value,
 	if len(v.data) > maxPayload-1<<10 {
 		return v, 0, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(v.data))
 	}
-	stored, rev, err = t.write(ctx, v, ttl)
+	w := t.newWrite(v, ttl)
+	stored, rev, err = t.write(ctx, w)
 	switch {
 	case t.tell == nil:
-	case err == nil:
+	case err == nil && !w.told:
 		t.tell(stored)
 	case errors.Is(err, ErrNoQuorum):
 		t.tell(value{}) // it may have been done
@@ -114,48 +121,115 @@ func (t *kv) put(ctx context.Context, v value, ttl time.Duration) (stored value,
 	return stored, rev, err
 }
 
-func (t *kv) write(ctx context.Context, v value, ttl time.Duration) (value, uint64, error) {
+// pending is one write on its way.
+type pending struct {
+	value
+	name string
+	told bool // the others have been told
+
+	msg    nats.Msg
+	fields [6][1]string // of its header; here they cost no allocation each
+
+	done chan outcome // capacity 1: that of its batch
+}
+
+// The fields of a write's header. Those from fieldBatch on are of a batch.
+const (
+	fieldExpected = iota
+	fieldWrite
+	fieldTTL
+	fieldBatch
+	fieldSequence
+	fieldCommit
+)
+
+var fieldNames = [...]string{headerExpected, headerWrite, headerTTL, headerBatch, headerBatchSequence, headerBatchCommit}
+
+func (w *pending) set(field int, s string) {
+	w.fields[field][0] = s
+	w.msg.Header[fieldNames[field]] = w.fields[field][:]
+}
+
+// outcome is what became of a write in a batch.
+type outcome struct {
+	rev uint64
+	err error
+}
+
+// take takes the outcome of a write's batch, whose others have been told of it too.
+func (w *pending) take(o outcome) (uint64, error) {
+	w.told = o.err == nil
+	return o.rev, o.err
+}
+
+func (t *kv) newWrite(v value, ttl time.Duration) *pending {
+	w := &pending{value: v, name: rand.Text()[:writeName]}
+	if v.rev > 0 && v.writes == "" {
+		w.writes = unknownWrites
+	}
+	w.writes = lineage(w.name, w.writes)
+	w.msg = nats.Msg{Subject: t.prefix + v.key, Data: v.data, Header: make(nats.Header, len(w.fields))}
+	w.set(fieldExpected, strconv.FormatUint(v.rev, 10))
+	w.set(fieldWrite, w.writes)
+	if ttl > 0 {
+		w.set(fieldTTL, strconv.FormatInt(max(int64(ttl/time.Second), 1), 10))
+	}
+	return w
+}
+
+func (t *kv) write(ctx context.Context, w *pending) (value, uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.health.writeLimit(t.limit))
 	defer cancel()
-	name := rand.Text()[:writeName]
-	if v.rev > 0 && v.writes == "" {
-		v.writes = unknownWrites
-	}
-	v.writes = lineage(name, v.writes)
-	msg := &nats.Msg{Subject: t.prefix + v.key, Data: v.data, Header: nats.Header{
-		headerExpected: {strconv.FormatUint(v.rev, 10)},
-		headerWrite:    {v.writes},
-	}}
-	if ttl > 0 {
-		msg.Header[headerTTL] = []string{strconv.FormatInt(max(int64(ttl/time.Second), 1), 10)}
-	}
 	sent := false // an attempt without an answer may have been done
+	together := true
 	for {
-		rev, err := t.attempt(ctx, msg)
+		rev, err := t.once(ctx, w, together)
 		switch {
 		case err == nil:
 			t.health.wrote()
+			v := w.value
 			v.rev = rev
 			return v, rev, nil
+		case errors.Is(err, errRefused):
+			sent, together = sent || !errors.Is(err, errConflict), false
+			continue
 		case errors.Is(err, errConflict):
 			var now value
-			if now, rev, err = t.mine(ctx, v, name, sent); !errors.Is(err, errUndecided) {
+			if now, rev, err = t.mine(ctx, w.value, w.name, sent); !errors.Is(err, errUndecided) {
 				return now, rev, err
 			}
 			// A write of this revision is under way, perhaps an attempt of this one.
 		case errors.Is(err, ErrStorage):
 			t.health.full.Store(true)
-			return v, 0, err
+			return w.value, 0, err
 		case errors.Is(err, ErrTooLarge), errors.Is(err, ErrClosed):
-			return v, 0, err
+			return w.value, 0, err
 		}
+		// What may have been done would be refused, and its batch with it.
+		together = together && errors.Is(err, errNoLeader)
 		sent = sent || !errors.Is(err, errNoLeader)
 		select {
 		case <-time.After(retryWait):
 		case <-ctx.Done():
-			return v, 0, t.unknown(ctx, err)
+			return w.value, 0, t.unknown(ctx, err)
 		}
 	}
+}
+
+// once makes one attempt at a write, together with others if it may be and there are any.
+func (t *kv) once(ctx context.Context, w *pending, together bool) (uint64, error) {
+	b := t.batches
+	if b == nil || !together || !b.takes(w) {
+		return t.attempt(ctx, &w.msg)
+	}
+	switch b.begin(w) {
+	case goesAlone:
+		return t.attempt(ctx, &w.msg)
+	case goesFirst:
+		defer b.end(w)
+		return t.attempt(ctx, &w.msg)
+	}
+	return b.await(ctx, w)
 }
 
 // unknown is the error of a write without an answer.
@@ -167,24 +241,33 @@ func (t *kv) unknown(ctx context.Context, last error) error {
 	return fmt.Errorf("%w: %w", ErrNoQuorum, last)
 }
 
-// attempt sends a write once.
+// attempt sends a write once, by itself.
 func (t *kv) attempt(ctx context.Context, msg *nats.Msg) (uint64, error) {
+	r, err := t.request(ctx, msg)
+	switch {
+	case err != nil:
+		return 0, err
+	case r.Error != nil:
+		return 0, r.Error.typed()
+	}
+	return r.Sequence, nil
+}
+
+// request sends what the leader answers once it is written.
+func (t *kv) request(ctx context.Context, msg *nats.Msg) (reply, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, busyTimeout, errNoAnswer)
 	defer cancel()
 	defer time.AfterFunc(attemptTimeout, t.patience(ctx, cancel)).Stop()
 	answer, err := t.asker.ask(ctx, msg)
 	if err != nil {
-		return 0, askError(err)
+		return reply{}, askError(err)
 	}
 	t.answers.Add(1)
 	var r reply
 	if err := json.Unmarshal(answer.Data, &r); err != nil {
-		return 0, fmt.Errorf("decode the answer to a write: %w", err)
+		return r, fmt.Errorf("decode the answer to a write: %w", err)
 	}
-	if r.Error != nil {
-		return 0, r.Error.typed()
-	}
-	return r.Sequence, nil
+	return r, nil
 }
 
 // patience returns what looks after an attempt: it gives it up unless others have

@@ -6,11 +6,14 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go"
 
 	"github.com/holdfast-mcp/holdfast/internal/session"
@@ -44,6 +47,7 @@ func badSessions(t *testing.T, c *Cluster) *Sessions {
 	t.Helper()
 	table := *c.sessions.kv
 	table.asker = newBadNetwork(t, table.asker)
+	batchesFor(t, &table)
 	return newSessions(&table, 1000)
 }
 
@@ -62,6 +66,7 @@ func freshTasks(t *testing.T, c *Cluster) *Tasks {
 	table := *c.tasks.kv
 	table.prefix += session.NewID().String() + "."
 	table.tell = nil
+	batchesFor(t, &table)
 	return newTasks(&table)
 }
 
@@ -78,6 +83,7 @@ func TestTaskStoreOverBadNetwork(t *testing.T) {
 }
 
 // badNetwork loses requests, loses answers, delays them and sends requests twice.
+// Of a batch it loses messages and sends them twice.
 type badNetwork struct {
 	asker
 	count atomic.Int64
@@ -104,6 +110,62 @@ func (n *badNetwork) ask(ctx context.Context, msg *nats.Msg) (*nats.Msg, error) 
 		<-time.After(5 * time.Millisecond)
 	}
 	return n.asker.ask(ctx, msg)
+}
+
+func (n *badNetwork) send(msg *nats.Msg) error {
+	r := rand.New(rand.NewPCG(n.seed, uint64(n.count.Add(1))))
+	switch r.IntN(32) {
+	case 0:
+		return nil
+	case 1:
+		_ = n.asker.send(msg)
+	}
+	return n.asker.send(msg)
+}
+
+// TestManyWritersOverBadNetwork changes sessions from many sides at once, so that
+// their writes come in batches, and holds that no acknowledged change is lost.
+func TestManyWritersOverBadNetwork(t *testing.T) {
+	nodes := three(t)
+	const sessions, changes = 40, 8
+	var ids []session.ID
+	for range sessions {
+		ids = append(ids, session.NewID())
+	}
+	var wg sync.WaitGroup
+	for n, c := range nodes {
+		s := badSessions(t, c)
+		for i, id := range ids {
+			wg.Go(func() {
+				for change := range changes {
+					uri := fmt.Sprintf("file:///%d/%d/%d", n, i, change)
+					err := errors.New("not tried")
+					for err != nil && t.Context().Err() == nil {
+						err = session.Update(t.Context(), s, id, time.Now().Add(time.Hour), func(r *session.Record) error { r.Subscribe(uri); return nil })
+						if err != nil && !errors.Is(err, ErrNoQuorum) && !errors.Is(err, session.ErrConflict) {
+							t.Errorf("change: %v", err)
+							return
+						}
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	for _, id := range ids {
+		v, err := nodes[0].sessions.kv.last(t.Context(), id.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, body, _ := splitHead(v.data)
+		var r session.Record
+		if err := json.Unmarshal(body, &r); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(r.Subscriptions); n != len(nodes)*changes {
+			t.Errorf("%d of %d changes of a session", n, len(nodes)*changes)
+		}
+	}
 }
 
 // TestRefusals holds how the server's refusals are told apart.
