@@ -91,21 +91,33 @@ func (f *feed) start(ctx context.Context) error {
 	return f.catchUp(ctx)
 }
 
-// tell puts changes that this node has written into the next frame. One without
-// a revision only says that there may be one.
+// tell tells the others of changes that this node has written. One without a
+// revision only says that there may be one. Several are a frame; one by itself
+// goes in the next frame, with what else comes meanwhile.
 func (f *feed) tell(changes ...value) {
-	f.sending.Lock()
-	for _, v := range changes {
-		if len(f.outbox) < maxOutbox {
-			f.outbox = appendEntry(f.outbox, v)
+	if len(changes) > 1 {
+		var entries []byte
+		for _, v := range changes {
+			entries = appendEntry(entries, v)
 		}
+		f.publish(entries)
+	} else {
+		f.fill(changes[0])
+	}
+	f.take(changes)
+}
+
+// fill puts a change into the next frame.
+func (f *feed) fill(v value) {
+	f.sending.Lock()
+	if len(f.outbox) < maxOutbox {
+		f.outbox = appendEntry(f.outbox, v)
 	}
 	f.sending.Unlock()
 	select {
 	case f.filled <- struct{}{}:
 	default:
 	}
-	f.take(changes)
 }
 
 // take applies and notes changes.

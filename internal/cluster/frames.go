@@ -24,15 +24,20 @@ func (f *feed) send(ctx context.Context) {
 		entries := f.outbox
 		f.outbox = spare[:0]
 		f.sending.Unlock()
-		for rest := entries; len(rest) > 0; {
-			n := frameLength(rest)
-			frame := append(append(make([]byte, 0, 1+len(f.self)+n), byte(len(f.self))), f.self...)
-			_ = f.conn.Publish(f.kv.feed, append(frame, rest[:n]...)) // the others catch up
-			rest = rest[n:]
-		}
+		f.publish(entries)
 		if spare = entries; cap(spare) > 4*frameBytes {
 			spare = nil
 		}
+	}
+}
+
+// publish sends entries in as many frames as it takes.
+func (f *feed) publish(entries []byte) {
+	for len(entries) > 0 {
+		n := frameLength(entries)
+		frame := append(append(make([]byte, 0, 1+len(f.self)+n), byte(len(f.self))), f.self...)
+		_ = f.conn.Publish(f.kv.feed, append(frame, entries[:n]...)) // the others catch up
+		entries = entries[n:]
 	}
 }
 

@@ -172,7 +172,7 @@ func (t *kv) newWrite(v value, ttl time.Duration) *pending {
 	w.set(fieldExpected, strconv.FormatUint(v.rev, 10))
 	w.set(fieldWrite, w.writes)
 	if ttl > 0 {
-		w.set(fieldTTL, strconv.FormatInt(max(int64(ttl/time.Second), 1), 10))
+		w.set(fieldTTL, strconv.FormatInt(max(int64(ttl/time.Second), 1), 10)+"s") // without a unit it is parsed twice, by each replica
 	}
 	return w
 }
