@@ -4,7 +4,7 @@
 GO ?= go
 FUZZTIME ?= 30s
 
-.PHONY: help build serve test race lint conformance bench bench-gateway storm fuzz
+.PHONY: help build serve test race lint conformance bench bench-cluster bench-gateway storm fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,9 @@ conformance: ## run the official suite in every revision, also through the gatew
 
 bench: ## CPU per call and bytes per session, beside other implementations
 	$(GO) run ./bench
+
+bench-cluster: ## three nodes in one process: session changes, lag of the feed, requests, bytes between nodes
+	$(GO) test -run '^$$' -bench 'SessionPut/nodes=3|FeedLag|Request/cross-node|Compression|Wire' -benchtime 3s ./internal/cluster
 
 bench-gateway: ## CPU per proxied call, beside httputil.ReverseProxy
 	$(GO) run ./bench -gateway

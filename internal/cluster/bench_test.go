@@ -39,6 +39,34 @@ func BenchmarkSessionPut(b *testing.B) {
 	}
 }
 
+// BenchmarkCompression is what the choice of Config.Compression costs in
+// processors and saves in bytes between nodes, for session changes. The bytes are
+// counted in runs of their own, since the counting costs time too.
+func BenchmarkCompression(b *testing.B) {
+	for _, compression := range []Compression{CompressOff, CompressAuto, CompressFast} {
+		for _, counted := range []bool{false, true} {
+			b.Run(fmt.Sprintf("compression=%s/counted=%t", compression, counted), func(b *testing.B) {
+				configs, counter := threeConfigs(b, b.TempDir()), &atomic.Int64{}
+				for i := range configs {
+					configs[i].Compression = compression
+				}
+				if counted {
+					countBytes(b, configs, counter)
+				}
+				nodes := openAll(b, configs)
+				before := counter.Load()
+				inParallel(b, 256, func(ctx context.Context, i int) error {
+					_, err := nodes[i%len(nodes)].Sessions().Put(ctx, session.NewID(), benchRecord)
+					return err
+				})
+				if counted {
+					b.ReportMetric(float64(counter.Load()-before)/float64(b.N), "wire-B/op")
+				}
+			})
+		}
+	}
+}
+
 var benchRecord = session.Record{
 	Expires: time.Now().Add(time.Hour), LogLevel: "info",
 	Subscriptions: []string{"file:///srv/data/reports/2026/november.md", "file:///srv/data/reports/2026/december.md"},
@@ -99,7 +127,7 @@ func BenchmarkFeedLag(b *testing.B) {
 			lags, refused := &samples{}, atomic.Int64{}
 			var wg sync.WaitGroup
 			slots := make(chan struct{}, 2048)
-			began := time.Now()
+			began, used := time.Now(), cpuTime()
 			for i := 0; b.Loop(); i++ {
 				if ahead := time.Duration(i)*time.Second/time.Duration(rate) - time.Since(began); ahead > time.Millisecond {
 					<-time.After(ahead)
@@ -128,6 +156,7 @@ func BenchmarkFeedLag(b *testing.B) {
 			}
 			wg.Wait()
 			b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "op/s")
+			b.ReportMetric(float64((cpuTime()-used).Microseconds())/float64(b.N), "cpu-µs/op")
 			b.ReportMetric(float64(refused.Load()), "refused")
 			lags.report(b)
 		})

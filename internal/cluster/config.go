@@ -29,7 +29,10 @@ const (
 // Compression of what goes between nodes.
 type Compression string
 
-// The compressions. Auto compresses only where the round trip is long.
+// The compressions. Fast costs processor time and saves about three bytes of four.
+// Auto compresses where the round trip is over 10 ms, the more the longer it is;
+// below that it saves nothing, and still costs for framing and checksums. A
+// route is compressed when both its ends ask for it, so nodes may differ.
 const (
 	CompressFast Compression = "s2_fast"
 	CompressAuto Compression = "s2_auto"
@@ -63,8 +66,11 @@ type Config struct {
 	// Encrypt uses TLS between nodes with certificates derived from Secret.
 	Encrypt bool
 	// TLS is used between nodes instead, with certificates of the operator's own.
-	TLS         *tls.Config
-	Compression Compression // between nodes; default CompressFast
+	TLS *tls.Config
+	// Compression between nodes; default CompressOff, which suits nodes that are
+	// close and on a gigabit or more: 20,000 session changes a second are then some
+	// 40 MB/s. Where traffic is paid for, use CompressFast.
+	Compression Compression
 
 	// External is the URL of a NATS cluster with JetStream to use instead of an own one.
 	External    string
@@ -124,7 +130,7 @@ func (c Config) withDefaults() Config {
 		c.Cluster = "holdfast"
 	}
 	if c.Compression == "" {
-		c.Compression = CompressFast
+		c.Compression = CompressOff
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
