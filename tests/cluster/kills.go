@@ -14,7 +14,7 @@ import (
 
 // kills ends a random node by kill -9 again and again, under load.
 func kills(ctx context.Context, e *env) error {
-	s := size{legacy: 1000, modern: 100, owners: 20, listeners: 100, pause: 4 * time.Second}
+	s := size{legacy: 1000, modern: 100, owners: 20, listeners: 100, pause: 10 * time.Second}
 	rounds, sdk := 20, 20
 	if e.small {
 		s = size{legacy: 40, modern: 10, owners: 4, listeners: 8, pause: 300 * time.Millisecond}

@@ -10,30 +10,38 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 var binary string
 
+// scratch is the directory of all programs.
+var scratch string
+
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "holdfast-nodes-*")
-	if err != nil {
+	var err error
+	if scratch, err = os.MkdirTemp("", "holdfast-nodes-*"); err != nil {
 		panic(err)
 	}
-	binary = filepath.Join(dir, "holdfast")
-	build := exec.Command("go", "build", "-o", binary, "../../cmd/holdfast")
-	build.Stderr = os.Stderr
 	code := 1
-	if build.Run() == nil {
+	if p, err := built(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	} else {
+		binary = p.holdfast
 		code = m.Run()
 	}
-	os.RemoveAll(dir)
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.RemoveAll(scratch)
 	os.Exit(code)
 }
 

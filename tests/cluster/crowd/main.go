@@ -45,7 +45,7 @@ type report struct {
 	Lost   []string       `json:"lost"`
 }
 
-var gone = regexp.MustCompile(`(?i)session|404`)
+var gone = regexp.MustCompile(`(?i)unknown session|session (not found|has ended|has expired|missing)|\b404\b`)
 
 func (r *report) note(m *member, operation string, err error) {
 	r.mu.Lock()
@@ -176,7 +176,7 @@ func (m *member) live(ctx context.Context, r *report, rounds int, stop <-chan st
 		select {
 		case <-stop:
 			return
-		case <-time.After(rand.N(time.Second)):
+		case <-time.After(rand.N(4 * time.Second)):
 		}
 	}
 }

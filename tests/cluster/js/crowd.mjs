@@ -133,11 +133,11 @@ async function live(member) {
       } catch (error) {
         const text = `${operation}: ${String(error.message ?? error).slice(0, 200)}`;
         failed[text] = (failed[text] ?? 0) + 1;
-        if (/session|404/i.test(text)) lost.push(`${member.name}: ${text}`);
+        if (/unknown session|session (not found|has ended|has expired)|\b404\b/i.test(text)) lost.push(`${member.name}: ${text}`);
         await sleep(50);
       }
     }
-    await sleep(rounds === 0 ? 1000 * Math.random() : 0);
+    await sleep(rounds === 0 ? 4000 * Math.random() : 0);
   }
 }
 
