@@ -117,6 +117,18 @@ func New(cfg Config) *Endpoint {
 	return e
 }
 
+// Part ends open streams so that clients reconnect elsewhere, and lets none be
+// opened. Calls go on, and new ones are taken: a request that was on its way when
+// the listener was closed still gets its answer. Drain comes next.
+func (e *Endpoint) Part() {
+	if e.legacy != nil {
+		e.legacy.Part()
+	}
+	if e.modern != nil {
+		e.modern.Part()
+	}
+}
+
 // Drain ends open streams so that clients reconnect elsewhere, and waits for
 // calls in flight until ctx ends.
 func (e *Endpoint) Drain(ctx context.Context) error {

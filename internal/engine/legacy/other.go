@@ -31,6 +31,10 @@ func (p *Protocol) Other(x transport.Exchange) {
 		p.remove(x, v)
 		return
 	}
+	if p.parted.Load() {
+		unavailable(x, jsonrpc.ID{}, session.ErrDraining.Error())
+		return
+	}
 	live, err := p.cfg.Sessions.Acquire(v.id)
 	if err != nil {
 		unavailable(x, jsonrpc.ID{}, err.Error())
@@ -160,6 +164,9 @@ func (p *Protocol) stand(x transport.Exchange, v *visit, live *session.Live, fro
 		s.assumeAll(ctx, uris)
 	}
 	go s.run()
+	if p.parted.Load() { // since this GET was let in
+		h.leave(p.cfg.Limits.Reconnect)
+	}
 }
 
 // catchUpAnywhere is catchUp for a place in a stream of whatever node.

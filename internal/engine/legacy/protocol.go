@@ -88,6 +88,7 @@ type Protocol struct {
 	opened openedCache
 	peers  *peering     // nil without peers
 	lastID atomic.Int64 // of questions to clients
+	parted atomic.Bool  // GET streams are for other nodes to open
 	crew   engine.Crew  // runs calls
 }
 
@@ -129,13 +130,20 @@ func (p *Protocol) Era() mcp.Era { return mcp.Legacy }
 // errDrained is the cause of a call's context when a drain ran out of time.
 var errDrained = jsonrpc.NewError(jsonrpc.CodeInternal, "the server is shutting down")
 
-// Drain refuses new requests, tells the clients of open GET streams, and of
-// streams that live on other nodes, to reconnect and closes these, and waits for the calls in flight. When ctx ends first, they
-// are cancelled and given a short grace. Connections are not touched: their
-// transport ends them.
+// Part tells the clients of open GET streams, and of streams that live on other
+// nodes, to reconnect and closes these; a GET is refused from now on. Calls go
+// on, and new ones are taken. It is idempotent.
+func (p *Protocol) Part() {
+	p.parted.Store(true)
+	p.cfg.Sessions.Each(func(l *session.Live) { homeOf(p, l).leave(p.cfg.Limits.Reconnect) })
+}
+
+// Drain refuses new requests, parts from the clients of streams as Part does, and
+// waits for the calls in flight. When ctx ends first, they are cancelled and
+// given a short grace. Connections are not touched: their transport ends them.
 func (p *Protocol) Drain(ctx context.Context) error {
 	p.cfg.Sessions.StopAcquiring()
-	p.cfg.Sessions.Each(func(l *session.Live) { homeOf(p, l).leave(p.cfg.Limits.Reconnect) })
+	p.Part()
 	defer p.crew.Close()
 	defer p.peers.close() // until then answers and cancellations come in
 	err := p.cfg.Sessions.Drain(ctx)

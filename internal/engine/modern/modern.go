@@ -228,6 +228,10 @@ func (p *Protocol) Other(x transport.Exchange) {
 	x.Reply(405, nil, "Allow", "POST", "Cache-Control", "no-store")
 }
 
+// Part ends every listen gracefully and refuses new ones. Calls go on, and new
+// ones are taken. It is idempotent.
+func (p *Protocol) Part() { p.drain() }
+
 // Drain refuses new requests, ends every listen gracefully, and waits for the
 // calls in flight. It fails with ctx's cause when ctx ends first.
 func (p *Protocol) Drain(ctx context.Context) error {
