@@ -47,7 +47,7 @@ func (b *Backend) askAll(key, whose string, c *claim) {
 	var all found
 	var wg sync.WaitGroup
 	for _, m := range b.x.cluster.Members() {
-		if m.Name == b.x.self {
+		if m.Name == b.x.self || b.table.parted(m.Name) {
 			continue
 		}
 		wg.Go(func() {
@@ -120,7 +120,7 @@ func (b *Backend) place(ctx context.Context, s search) (node string, h *holding,
 		if h, lost = b.table.enter(s.key); h != nil {
 			return b.x.self, h, lost, nil
 		}
-		if at := b.table.where(s.key).node; !s.ask && at != b.x.self && at != s.asker && !s.not[at] && b.x.alive(at) {
+		if at := b.table.where(s.key).node; !s.ask && at != b.x.self && at != s.asker && !s.not[at] && b.x.alive(at) && !b.table.parted(at) {
 			return at, nil, false, nil
 		}
 		best := rendezvous(s.key, b.x.cluster.Members(), s.not)

@@ -22,7 +22,8 @@
 // the one before. A node that was away, and hears of a newer home than itself,
 // ends its own instance. What this cannot prevent is two homes on the two sides of a
 // partition; the caller is told of the state that is gone, and after the healing
-// the newer home stays.
+// the newer home stays. A node that drains gives its homes up, and says so: it is
+// asked no more, and what it is still called for goes elsewhere.
 //
 // # Calls
 //

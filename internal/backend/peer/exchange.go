@@ -6,6 +6,7 @@ package peer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -55,6 +56,7 @@ type Exchange struct {
 	wg     sync.WaitGroup
 
 	mu       sync.Mutex
+	draining bool
 	closed   bool
 	backends map[string]*Backend
 }
@@ -78,6 +80,40 @@ func New(c Cluster, cfg Config) *Exchange {
 	})
 	c.ServeStream(Kind, x.accept)
 	return x
+}
+
+// settle is how long a node that gives its homes up still answers those who have
+// not heard of it.
+const settle = 200 * time.Millisecond
+
+// Drain gives up the homes that are here, so that calls of other nodes look for
+// others, and waits for the calls under way. When ctx ends first it returns the
+// cause.
+func (x *Exchange) Drain(ctx context.Context) error {
+	x.mu.Lock()
+	x.draining = true
+	x.mu.Unlock()
+	for _, b := range x.all() {
+		b.publish(notice{Parting: true})
+	}
+	select {
+	case <-time.After(settle):
+	case <-ctx.Done():
+	}
+	for range cap(x.serving) { // whoever has all slots knows that nobody has one
+		select {
+		case x.serving <- struct{}{}:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the calls of other nodes: %w", context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+func (x *Exchange) leaving() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.draining
 }
 
 // Close refuses calls from other nodes, ends those under way, and waits. The
@@ -145,6 +181,7 @@ func (x *Exchange) watchMembers(changes <-chan struct{}, before map[string]bool)
 			for name := range before {
 				if !now[name] {
 					b.watching.left(name)
+					b.table.returned(name)
 				}
 			}
 			if joined {

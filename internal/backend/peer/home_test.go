@@ -216,6 +216,47 @@ func TestDrainingHomeKeeps(t *testing.T) {
 	})
 }
 
+// TestDrainedHomeMoves: calls under way at a home that leaves go on, and the next
+// one finds another.
+func TestDrainedHomeMoves(t *testing.T) {
+	three(t, backend.Config{}, func(t *testing.T, c *cell) {
+		home, far := c.away("s1")
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() {
+			_, err := far.b.Handle(ctx, call("wait", `{}`, "s1", &person{}))
+			done <- err
+		}()
+		<-c.began
+		home.setReady(false)
+		drained := make(chan error, 1)
+		go func() { drained <- home.x.Drain(t.Context()) }()
+		synctest.Wait()
+		for _, n := range c.nodes {
+			if n == home {
+				continue
+			}
+			if got := n.text("count", `{}`, "s1"); at(got) == home.name {
+				t.Errorf("%s was served by a home that leaves: %s", n.name, got)
+			}
+		}
+		synctest.Wait()
+		select {
+		case err := <-done:
+			t.Fatalf("the call under way ended: %v", err)
+		case err := <-drained:
+			t.Fatalf("drained with a call under way: %v", err)
+		default:
+		}
+		cancel()
+		<-done
+		<-c.stopped
+		if err := <-drained; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestCrowdOfClaims(t *testing.T) {
 	three(t, backend.Config{}, func(t *testing.T, c *cell) {
 		for i := range 20 {

@@ -24,6 +24,7 @@ type notice struct {
 	Hello   bool       `json:"hello,omitzero"`
 	Full    bool       `json:"full,omitzero"`
 	Held    []heldKey  `json:"held,omitzero"`
+	Parting bool       `json:"parting,omitzero"` // the node has given up all homes, and ends
 	Release string     `json:"release,omitzero"` // a session that has ended
 	Watch   []string   `json:"watch,omitzero"`
 	Unwatch []string   `json:"unwatch,omitzero"`
@@ -119,7 +120,11 @@ func (x *Exchange) notice(data []byte) {
 
 func (b *Backend) noticed(n *notice) {
 	var insist []heldKey
-	for _, k := range n.Held {
+	held := n.Held
+	if b.x.leaving() { // the calls under way keep their instance, which ends with this node
+		held = nil
+	}
+	for _, k := range held {
 		gaveUp, mine := b.table.announced(k.Key, n.Node, k.Generation)
 		if gaveUp != nil {
 			b.x.cfg.Log.Warn("instance ended: another node has a newer one", "server", b.name, "node", n.Node)
@@ -131,6 +136,12 @@ func (b *Backend) noticed(n *notice) {
 	}
 	if len(insist) > 0 {
 		b.publish(notice{Held: insist})
+	}
+	switch {
+	case n.Parting:
+		b.table.part(n.Node)
+	case n.Hello: // it is a new process
+		b.table.returned(n.Node)
 	}
 	if n.Release != "" {
 		b.release(n.Release)

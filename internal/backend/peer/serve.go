@@ -52,7 +52,13 @@ func (x *Exchange) accept(ctx context.Context, s Stream) {
 		if !x.alive(lives) {
 			lives = ""
 		}
-		_ = w.send(ctx, b.table.asked(e.Key, s.Node(), lives)) // who asked has gone
+		said := b.table.asked(e.Key, s.Node(), lives)
+		if x.leaving() {
+			said.Holds, said.Will = false, false
+		}
+		_ = w.send(ctx, said) // who asked has gone
+	case e.Kind == kindCall && x.leaving():
+		w.refuse(ctx, errClosed.Error(), true)
 	case e.Kind == kindCall:
 		select {
 		case x.serving <- struct{}{}:

@@ -60,6 +60,7 @@ type table struct {
 	held    map[string]*holding
 	claims  map[string]*claim
 	homes   map[string]home
+	parting map[string]struct{} // nodes that have given their homes up
 	sweepAt int
 }
 
@@ -90,7 +91,7 @@ type claim struct {
 }
 
 func newTable(self string) *table {
-	return &table{self: self, held: map[string]*holding{}, claims: map[string]*claim{}, homes: map[string]home{}, sweepAt: firstSweep}
+	return &table{self: self, held: map[string]*holding{}, claims: map[string]*claim{}, homes: map[string]home{}, parting: map[string]struct{}{}, sweepAt: firstSweep}
 }
 
 // enter counts a call of a key whose home is here, until leave.
@@ -123,6 +124,26 @@ func (t *table) where(key string) home {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.homes[key]
+}
+
+// part notes that a node has given its homes up, returned that it is anew.
+func (t *table) part(node string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.parting[node] = struct{}{}
+}
+
+func (t *table) returned(node string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.parting, node)
+}
+
+func (t *table) parted(node string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, parted := t.parting[node]
+	return parted
 }
 
 // hint notes a home that has not been announced here.
