@@ -40,6 +40,8 @@ type Config struct {
 	Endpoints []Endpoint
 	// Limits bound what one client may ask.
 	Limits Limits
+	// Drain says how serving ends.
+	Drain Drain
 	// AllowedHosts are Host header values accepted besides the loopback names:
 	// "host" for any port, or "host:port"; lower case.
 	AllowedHosts []string
@@ -59,6 +61,19 @@ type Limits struct {
 	CallTimeout time.Duration // longest time one call may take
 	Processes   int           // child processes at once, of all servers together
 }
+
+// Drain says how serving ends after SIGTERM or Ctrl-C.
+type Drain struct {
+	// Notice is how long requests are still accepted while /readyz says that this
+	// node is leaving, so that load balancers notice before it stops listening.
+	// 0 does without; [NoticeDefault] leaves it to whether there are other nodes.
+	Notice time.Duration
+	// Calls is how long calls in flight may then take.
+	Calls time.Duration
+}
+
+// NoticeDefault stands for 2 seconds where there are other nodes, and none alone.
+const NoticeDefault time.Duration = -1
 
 // Transport says how a server is reached.
 type Transport string
@@ -177,6 +192,7 @@ func Default() Config {
 			CallTimeout: 10 * time.Minute,
 			Processes:   256,
 		},
+		Drain: Drain{Notice: NoticeDefault, Calls: 10 * time.Second},
 	}
 }
 

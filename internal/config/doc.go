@@ -15,6 +15,7 @@
 //	endpoints:
 //	  reading: {servers: [files], include: [files__read_*], search: true}
 //	limits: {maxBody: 4MiB, maxDepth: 128, maxBatch: 100, callTimeout: 10m, processes: 256}
+//	drain: {notice: 2s, calls: 10s}
 //	allowedHosts: [mcp.example.com]
 //	allowedOrigins: ["https://app.example.com"]
 //
@@ -80,6 +81,13 @@
 // /mcp serves. servers are the entries of mcpServers it draws on, all without the
 // key; include and exclude are globs over the names that clients see; search puts
 // find_tool and call_tool in place of the list of tools.
+//
+// # The end
+//
+// drain says how serving ends after SIGTERM. For notice, requests are still
+// accepted while /readyz says no: it must be longer than a load balancer takes to
+// notice, its interval times the failures it waits for. Without the key it is 2s
+// where there are other nodes, and 0 alone. calls is how long calls may then take.
 //
 // # Values
 //

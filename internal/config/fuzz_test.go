@@ -73,6 +73,9 @@ func checkConfig(t *testing.T, c *Config) {
 	if c.Limits.MaxBody <= 0 || c.Limits.MaxDepth <= 0 || c.Limits.MaxBatch <= 0 || c.Limits.CallTimeout <= 0 || c.Limits.Processes <= 0 {
 		t.Fatalf("limits %+v", c.Limits)
 	}
+	if c.Drain.Notice < NoticeDefault || c.Drain.Calls <= 0 {
+		t.Fatalf("drain %+v", c.Drain)
+	}
 	if len(c.Notices) > maxNotices+1 {
 		t.Fatalf("%d notices", len(c.Notices))
 	}

@@ -76,8 +76,8 @@ func golden(t *testing.T, file, got string) {
 // render writes all of a configuration, secrets included.
 func render(c *Config) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "listen %s\ndata %q\nlimits %+v\nhosts %q\norigins %q\n",
-		c.Listen, c.Data, c.Limits, c.AllowedHosts, c.AllowedOrigins)
+	fmt.Fprintf(&b, "listen %s\ndata %q\nlimits %+v\ndrain %+v\nhosts %q\norigins %q\n",
+		c.Listen, c.Data, c.Limits, c.Drain, c.AllowedHosts, c.AllowedOrigins)
 	for _, e := range c.Endpoints {
 		fmt.Fprintf(&b, "endpoint %s servers %s include %s exclude %s search=%t\n", e.Name, nilOr(e.Servers), nilOr(e.Include), nilOr(e.Exclude), e.Search)
 	}

@@ -107,11 +107,7 @@ func (e *entry) idle() {
 	if !ok {
 		return
 	}
-	if m.value.text == "0" || m.value.text == "0s" {
-		e.Pool.Idle = 0
-		return
-	}
-	e.durationOf("idle", &e.Pool.Idle)
+	e.durationOrNone(e.where(m), m.value, &e.Pool.Idle)
 }
 
 // ceilings reads what a child process gets and takes.

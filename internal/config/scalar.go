@@ -210,6 +210,15 @@ const (
 	mostDuration  = 24 * time.Hour
 )
 
+// durationOrNone reads a duration or 0.
+func (p *parser) durationOrNone(path string, n *node, to *time.Duration) {
+	if n.text == "0" || n.text == "0s" {
+		*to = 0
+		return
+	}
+	p.duration(path, n, to)
+}
+
 func (p *parser) duration(path string, n *node, to *time.Duration) {
 	switch n.kind {
 	case kindInt, kindFloat:

@@ -63,6 +63,7 @@ func (p *parser) top(root *node) {
 		{"context_servers", servers}, // Zed
 		{"endpoints", p.endpoints},
 		{"limits", p.limits},
+		{"drain", p.drain},
 		{"allowedHosts", p.allowedHosts},
 		{"allowedOrigins", p.allowedOrigins},
 		{"$schema", func(string, pair) {}},
@@ -209,6 +210,21 @@ func (p *parser) limits(path string, at pair) {
 		{"maxBatch", func(path string, at pair) { p.count(path, at.value, 1, 10_000, &l.MaxBatch) }},
 		{"callTimeout", func(path string, at pair) { p.duration(path, at.value, &l.CallTimeout) }},
 		{"processes", func(path string, at pair) { p.count(path, at.value, 1, maxInstances, &l.Processes) }},
+	})
+}
+
+func (p *parser) drain(path string, at pair) {
+	if at.value.kind == kindNull {
+		return
+	}
+	if at.value.kind != kindMap {
+		p.wrongKind(path, at.value, "a mapping such as {notice: 5s, calls: 30s}")
+		return
+	}
+	d := &p.cfg.Drain
+	p.mapping(path, at.value, nil, []field{
+		{"notice", func(path string, at pair) { p.durationOrNone(path, at.value, &d.Notice) }},
+		{"calls", func(path string, at pair) { p.duration(path, at.value, &d.Calls) }},
 	})
 }
 

@@ -113,6 +113,7 @@ func (c Config) LogValue() slog.Value {
 		slog.Any("endpoints", endpoints),
 		slog.String("limits", fmt.Sprintf("maxBody=%s maxDepth=%d maxBatch=%d callTimeout=%v processes=%d",
 			formatSize(c.Limits.MaxBody), c.Limits.MaxDepth, c.Limits.MaxBatch, c.Limits.CallTimeout, c.Limits.Processes)),
+		slog.String("drain", fmt.Sprintf("notice=%v calls=%v", c.Drain.Notice, c.Drain.Calls)),
 		slog.Any("allowedHosts", c.AllowedHosts),
 		slog.Any("allowedOrigins", c.AllowedOrigins),
 	)
