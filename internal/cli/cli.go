@@ -35,7 +35,7 @@ type Env struct {
 
 func commands() []command {
 	return []command{
-		{"serve", "[--config FILE] [--listen ADDR] [--data DIR] [--stdio] [--node NAME --cluster ADDR --join HOST:PORT,…]", "put MCP servers behind one URL", serve},
+		{"serve", "[--config FILE] [--listen ADDR] [--data DIR] [--stdio] [--drain DURATION] [--node NAME --cluster ADDR --join HOST:PORT,…]", "put MCP servers behind one URL", serve},
 		{"tools", "URL", "list the tools of a server", tools},
 		{"call", "URL TOOL [ARGS]", "call a tool; ARGS is a JSON object", call},
 		{"init", "[FILE]", "write a commented holdfast.yaml", initFile},
@@ -48,10 +48,13 @@ type usageError struct{ text string }
 
 func (e usageError) Error() string { return e.text }
 
-// Main runs the command line and returns the exit code.
+// Main runs the command line and returns the exit code. The first Ctrl-C or
+// SIGTERM ends the command in order, a second one at once: the store survives that
+// as it does a crash, and the keeper ends the servers.
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop)
 	env := &Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.LookupEnv}
 	return Run(ctx, env, os.Args[1:])
 }

@@ -18,7 +18,15 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" { // started by a test, as the program itself
+		os.Exit(Main())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// asProgram is a variable that makes the test binary the program.
+const asProgram = "HOLDFAST_TEST_AS_PROGRAM"
 
 // output collects what a command writes; safe for concurrent use.
 type output struct {
@@ -48,16 +56,32 @@ func run(t *testing.T, args ...string) (code int, out, errs string) {
 	return code, o.String(), e.String()
 }
 
+// served is a serve command under way.
+type served struct {
+	url  string // that it announced
+	stop func() // is Ctrl-C
+	done chan struct{}
+	code int // once done
+	errs output
+}
+
 // serving starts serve and returns the URL it announces; it ends with the test.
 func serving(t *testing.T, args ...string) string {
 	t.Helper()
+	return startServing(t, args...).url
+}
+
+// startServing starts serve and waits for its announcement; it ends with the test.
+func startServing(t *testing.T, args ...string) *served {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r, w := io.Pipe()
-	var errs output
-	env := &Env{In: io.NopCloser(strings.NewReader("")), Out: w, Err: &errs, Getenv: os.LookupEnv}
-	done := make(chan int, 1)
+	s := &served{stop: cancel, done: make(chan struct{})}
+	env := &Env{In: io.NopCloser(strings.NewReader("")), Out: w, Err: &s.errs, Getenv: os.LookupEnv}
+	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir()}, args...)
 	go func() { // ends with cancel, waited for in the cleanup
-		done <- Run(ctx, env, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir()}, args...))
+		defer close(s.done)
+		s.code = Run(ctx, env, args)
 		w.Close()
 	}()
 	lines := bufio.NewReader(r)
@@ -65,17 +89,24 @@ func serving(t *testing.T, args ...string) string {
 	go func() { _, _ = io.Copy(io.Discard, lines) }() // ends when serve closes its output
 	t.Cleanup(func() {
 		cancel()
-		if code := <-done; code != 0 {
-			t.Errorf("serve ended with %d: %s", code, errs.String())
+		if <-s.done; s.code != 0 {
+			t.Errorf("serve ended with %d: %s", s.code, s.errs.String())
 		}
 		r.Close()
 	})
 	url, ok := strings.CutPrefix(strings.TrimSpace(line), "holdfast is listening on ")
 	if err != nil || !ok {
-		t.Fatalf("first line %q, %v; %s", line, err, errs.String())
+		t.Fatalf("first line %q, %v; %s", line, err, s.errs.String())
 	}
-	return url
+	s.url = url
+	return s
 }
+
+// base is the URL of the root.
+func (s *served) base() string { return strings.TrimSuffix(s.url, "/mcp") }
+
+// host is the address it listens on.
+func (s *served) host() string { return strings.TrimPrefix(s.base(), "http://") }
 
 func TestDemo(t *testing.T) {
 	url := serving(t)

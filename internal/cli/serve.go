@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/config"
 	"github.com/holdfast-mcp/holdfast/internal/node"
@@ -17,6 +18,7 @@ import (
 // serveFlags are the flags of serve.
 type serveFlags struct {
 	config, listen, data string
+	notice               time.Duration
 	stdio, debug         bool
 	cluster              clusterFlags
 }
@@ -32,6 +34,7 @@ func serve(ctx context.Context, env *Env, args []string) error {
 	fs.StringVar(&f.cluster.advertise, "advertise", "", "")
 	fs.StringVar(&f.cluster.join, "join", "", "")
 	fs.StringVar(&f.cluster.nats, "nats", "", "")
+	fs.DurationVar(&f.notice, "drain", config.NoticeDefault, "")
 	fs.BoolVar(&f.stdio, "stdio", false, "")
 	fs.BoolVar(&f.debug, "debug", false, "")
 	if err := parse(fs, args, 0, 0); err != nil {
@@ -67,6 +70,12 @@ func (f *serveFlags) load(env *Env) (node.Config, error) {
 			return cfg, usageError{fmt.Sprintf("--listen: %v", err)}
 		}
 		cfg.File.Listen = f.listen
+	}
+	switch {
+	case f.notice >= 0:
+		cfg.File.Drain.Notice = f.notice
+	case f.notice != config.NoticeDefault:
+		return cfg, usageError{"--drain: want a duration such as 5s, or 0"}
 	}
 	for _, notice := range cfg.File.Notices {
 		log.Warn(notice)

@@ -78,9 +78,6 @@ type Node struct {
 // startTimeout bounds how long Open waits for slow servers; they go on starting.
 const startTimeout = 10 * time.Second
 
-// drainTimeout is how long calls in flight may take after Ctrl-C.
-const drainTimeout = 10 * time.Second
-
 // Open prepares the data directory and starts the backends. A server that does
 // not start is logged and does not fail Open.
 func Open(ctx context.Context, cfg Config) (*Node, error) {

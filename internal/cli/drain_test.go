@@ -1,0 +1,314 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/client"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/transport"
+	"github.com/holdfast-mcp/holdfast/transport/websocket"
+)
+
+// poll tries until it works, for a few seconds.
+func poll(t *testing.T, what string, works func() bool) {
+	t.Helper()
+	for range 500 {
+		if works() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("not in time: %s", what)
+}
+
+// get is a request on a connection of its own.
+func get(url string) (status int, body string, h http.Header, err error) {
+	tr := &http.Transport{DisableKeepAlives: true}
+	defer tr.CloseIdleConnections()
+	res, err := (&http.Client{Transport: tr}).Get(url)
+	if err != nil {
+		return 0, "", nil, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(text), res.Header, err
+}
+
+func (s *served) statusOf(path string) int {
+	status, _, _, _ := get(s.base() + path)
+	return status
+}
+
+// held is a connection that is kept, as a load balancer does.
+type held struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func hold(t *testing.T, s *served) *held {
+	t.Helper()
+	c, err := net.Dial("tcp", s.host())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return &held{c, bufio.NewReader(c)}
+}
+
+// greet sends an initialize and reports whether the answer closes the connection.
+func (c *held) greet(t *testing.T) (closes bool) {
+	t.Helper()
+	body := strings.Replace(legacyHello, "%V", "2025-11-25", 1)
+	fmt.Fprintf(c, "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	res, err := http.ReadResponse(c.r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(io.Discard, res.Body); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("initialize: %s, %v", res.Status, err)
+	}
+	return res.Close
+}
+
+// TestDrainNotice: who is told that a node leaves loses nothing until it stops
+// listening, neither on new connections nor on those it kept.
+func TestDrainNotice(t *testing.T) {
+	s := startServing(t, "--drain", "1s")
+	kept, late := hold(t, s), hold(t, s)
+	if kept.greet(t) || late.greet(t) {
+		t.Error("a connection is closed while the node serves")
+	}
+	if status := s.statusOf("/readyz"); status != http.StatusOK {
+		t.Errorf("readyz = %d", status)
+	}
+	s.stop()
+	poll(t, "readyz says no", func() bool { return s.statusOf("/readyz") == http.StatusServiceUnavailable })
+	_, body, h, err := get(s.base() + "/readyz")
+	if err != nil || !strings.Contains(body, "leaving") || h.Get("Retry-After") == "" {
+		t.Errorf("readyz: %q, %v, %v", body, h, err)
+	}
+	if status := s.statusOf("/livez"); status != http.StatusOK {
+		t.Errorf("livez = %d", status)
+	}
+	if !kept.greet(t) || !hold(t, s).greet(t) {
+		t.Error("a response does not close its connection")
+	}
+	if _, err := kept.r.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("the connection is not closed: %v", err)
+	}
+	<-s.done
+	if _, err := net.Dial("tcp", s.host()); err == nil {
+		t.Error("it still listens")
+	}
+	if _, err := late.r.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("an idle connection is not closed at the end: %v", err)
+	}
+}
+
+// TestDrainAlone: with nobody to notice, nothing is waited for.
+func TestDrainAlone(t *testing.T) {
+	s := startServing(t)
+	began := time.Now()
+	s.stop()
+	<-s.done
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// outcome of a call.
+type outcome struct {
+	text string
+	err  error
+}
+
+// sleeping makes a call that takes so many seconds; it is under way when began
+// receives.
+func sleeping(c *client.Client, tool string, seconds float64) (began <-chan struct{}, done <-chan outcome) {
+	progress, end := make(chan struct{}, 100), make(chan outcome, 1)
+	go func() { // ends with the call
+		res, err := c.CallTool(context.Background(), tool, map[string]any{"seconds": seconds},
+			client.OnProgress(func(client.Progress) { progress <- struct{}{} }))
+		if err != nil {
+			end <- outcome{err: err}
+			return
+		}
+		end <- outcome{text: res.Text()}
+	}()
+	return progress, end
+}
+
+// asleep makes a call by every way there is; all are under way on return.
+func (s *served) asleep(t *testing.T, tool string, seconds float64) map[string]<-chan outcome {
+	t.Helper()
+	calls := map[string]<-chan outcome{}
+	var all []<-chan struct{}
+	for by, c := range s.targets(t) {
+		began, done := sleeping(c, tool, seconds)
+		calls[by], all = done, append(all, began)
+	}
+	for _, began := range all {
+		select {
+		case <-began:
+		case <-time.After(20 * time.Second):
+			t.Fatal("a call makes no progress")
+		}
+	}
+	return calls
+}
+
+// targets are ways to reach a server, in both eras.
+func (s *served) targets(t *testing.T) map[string]*client.Client {
+	socket := client.Stream(func(ctx context.Context) (transport.Conn, error) {
+		return websocket.Dial(ctx, strings.Replace(s.base(), "http", "ws", 1)+"/ws", nil, websocket.DialConfig{})
+	})
+	return map[string]*client.Client{
+		"legacy":           connectTo(t, client.HTTP(s.url), client.ForceEra(mcp.Legacy)),
+		"modern":           connectTo(t, client.HTTP(s.url), client.ForceEra(mcp.Modern)),
+		"WebSocket legacy": connectTo(t, socket, client.ForceEra(mcp.Legacy)),
+		"WebSocket modern": connectTo(t, socket, client.ForceEra(mcp.Modern)),
+		"HTTP+SSE":         connectTo(t, client.SSE(s.base()+"/sse")),
+	}
+}
+
+// TestDrainWaitsForCalls: calls in flight are answered, whatever they came by,
+// though nothing new is accepted; then it ends.
+func TestDrainWaitsForCalls(t *testing.T) {
+	s := startServing(t)
+	calls := s.asleep(t, "sleep", 3)
+	s.stop()
+	poll(t, "it stops listening", func() bool { return s.statusOf("/livez") == 0 })
+	for by, done := range calls {
+		if o := <-done; o.err != nil || !strings.Contains(o.text, "slept") {
+			t.Errorf("%s: %+v", by, o)
+		}
+	}
+	answered := time.Now()
+	<-s.done
+	if took := time.Since(answered); took > 3*time.Second {
+		t.Errorf("it ended %v after the last answer", took)
+	}
+}
+
+// TestDrainCutsOff: a call over the limit gets an error that says why. Where the
+// connection is the session, its end may be all that is said.
+func TestDrainCutsOff(t *testing.T) {
+	inner := startServing(t)
+	file := filepath.Join(t.TempDir(), "holdfast.yaml")
+	text := fmt.Sprintf("drain: {calls: 300ms}\nmcpServers:\n  in: {url: %q}\n", inner.url)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := startServing(t, "--config", file)
+	calls := s.asleep(t, "in__sleep", 20)
+	began := time.Now()
+	s.stop()
+	for by, done := range calls {
+		o := <-done
+		_, wire := errors.AsType[*jsonrpc.Error](o.err)
+		if o.err == nil || !wire && (by == "legacy" || by == "modern") {
+			t.Errorf("%s: %q, %v", by, o.text, o.err)
+		}
+	}
+	<-s.done
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// TestDrainTellsStreams: clients of standing streams are told to come back, in
+// each era in its way, once nothing new is accepted here.
+func TestDrainTellsStreams(t *testing.T) {
+	s := startServing(t, "--drain", "300ms")
+	_, _, h := send(t, s.url, probe{body: strings.Replace(legacyHello, "%V", "2025-11-25", 1)})
+	legacy := standing(t, http.MethodGet, s.url, "", "Mcp-Session-Id", h.Get("Mcp-Session-Id"))
+	listen := modernBody("subscriptions/listen", `"notifications":{"toolsListChanged":true},`, "")
+	modern := standing(t, http.MethodPost, s.url, listen, modernHeaders("subscriptions/listen", "")...)
+	s.stop()
+	for what, stream := range map[string]struct {
+		body io.Reader
+		says string
+	}{"legacy": {legacy, "retry: "}, "modern": {modern, `"resultType":"complete"`}} {
+		text, err := io.ReadAll(stream.body)
+		if err != nil || !strings.Contains(string(text), stream.says) {
+			t.Errorf("%s: %q, %v; want %q", what, text, err, stream.says)
+		}
+		if s.statusOf("/livez") != 0 {
+			t.Errorf("%s: its client was sent away while this node still accepts", what)
+		}
+	}
+}
+
+// standing opens an event stream.
+func standing(t *testing.T, method, url, body string, headers ...string) io.Reader {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	tr := &http.Transport{}
+	res, err := tr.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { res.Body.Close(); tr.CloseIdleConnections() })
+	if res.StatusCode != http.StatusOK {
+		t.Fatal(res.Status)
+	}
+	return res.Body
+}
+
+// TestSecondSignalEndsAtOnce: who does not want to wait need not.
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	cmd := exec.Command(os.Args[0], "serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--drain", "1m")
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill() }()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	url, ok := strings.CutPrefix(strings.TrimSpace(line), "holdfast is listening on ")
+	if err != nil || !ok {
+		t.Fatalf("first line %q, %v", line, err)
+	}
+	s := &served{url: url}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	poll(t, "readyz says no", func() bool { return s.statusOf("/readyz") == http.StatusServiceUnavailable })
+	began := time.Now()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}

@@ -1,0 +1,128 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/cluster"
+	"github.com/holdfast-mcp/holdfast/internal/config"
+)
+
+// farewell bounds how long the answers of calls that were cut off may take to be
+// written.
+const farewell = time.Second
+
+// clusterNotice is how long a node of several goes on accepting by default: enough
+// for two health checks, which is what it takes a load balancer as those in deploy.
+const clusterNotice = 2 * time.Second
+
+// notice returns how long this node goes on accepting when it says that it is
+// not ready. Alone there is nobody else to send requests to.
+func (n *Node) notice() time.Duration {
+	switch set := n.cfg.File.Drain.Notice; {
+	case set != config.NoticeDefault:
+		return set
+	case n.cluster != nil && n.cluster.Mode() != cluster.Alone:
+		return clusterNotice
+	}
+	return 0
+}
+
+// drain ends serving so that no request is lost. In this order: a load balancer
+// is told and given time to notice, while all goes on; nothing new is accepted;
+// streams are told to reconnect, which now leads elsewhere; calls finish, those
+// of other nodes too. Calls over the limit are cut off with an error. over is
+// closed when srv no longer accepts.
+func (n *Node) drain(srv *http.Server, l *Listener, over <-chan struct{}) {
+	notice, calls := n.notice(), n.cfg.File.Drain.Calls
+	n.cfg.Log.Info("leaving; once more Ctrl-C or SIGTERM ends at once", "accepting_for", notice, "calls_may_take", calls)
+	n.leave()
+	select {
+	case <-time.After(notice):
+	case <-over:
+	}
+	_ = l.Close() // srv closes it too
+	<-over
+	limit, cancel := context.WithTimeout(context.Background(), calls)
+	defer cancel()
+	var wg sync.WaitGroup
+	n.part(limit, &wg)
+	cut := srv.Shutdown(limit) != nil // requests on their way are still answered
+	n.finish(limit)
+	wg.Wait()
+	if cut {
+		n.cutOff(srv)
+	}
+}
+
+// leave makes this node not ready, and tells the others so. From now on each
+// response closes its connection, so that no idle one is left which could be
+// closed just when a request is sent on it.
+func (n *Node) leave() {
+	n.leaving.Store(true)
+	if n.cluster != nil {
+		n.cluster.Drain()
+	}
+}
+
+// closing asks clients not to use a connection again once this node is leaving.
+// HTTP/2 says so with a GOAWAY frame, which net/http makes of the same header.
+func (n *Node) closing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.leaving.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// part ends what would last for ever: streams, connections that are sessions, and
+// calls of other nodes, which find other homes.
+func (n *Node) part(limit context.Context, wg *sync.WaitGroup) {
+	for _, e := range n.endpoints() {
+		e.Part()
+	}
+	for _, h := range n.streams {
+		wg.Go(func() { n.cutShort("HTTP+SSE streams", h.Drain(limit)) })
+	}
+	for _, h := range n.sockets {
+		wg.Go(func() { n.cutShort("WebSocket connections", h.Drain(limit)) })
+	}
+	if n.exchange != nil {
+		wg.Go(func() { n.cutShort("calls of other nodes", n.exchange.Drain(limit)) })
+	}
+}
+
+// finish waits for calls whose client is not there at the moment.
+func (n *Node) finish(limit context.Context) {
+	var wg sync.WaitGroup
+	for _, e := range n.endpoints() {
+		wg.Go(func() { n.cutShort("calls", e.Drain(limit)) })
+	}
+	wg.Wait()
+}
+
+func (n *Node) cutShort(what string, err error) {
+	if err != nil {
+		n.cfg.Log.Warn("cut off at the end of the drain", "what", what, "error", err)
+	}
+}
+
+// cutOff ends the calls that are left and lets their clients be told.
+func (n *Node) cutOff(srv *http.Server) {
+	var wg sync.WaitGroup
+	for _, e := range n.endpoints() {
+		wg.Go(e.Close)
+	}
+	wg.Wait()
+	short, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	if srv.Shutdown(short) != nil {
+		_ = srv.Close() // what is left does not read
+	}
+}
