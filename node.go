@@ -20,18 +20,15 @@ var ErrClosed = errors.New("the node is closed")
 
 // Node is one Holdfast in this program. It is safe for concurrent use.
 type Node struct {
-	end    context.CancelFunc // cuts a start short
-	ctx    context.Context    // ends with end
-	turn   chan struct{}      // holds one token: who has it may start or close
-	routes atomic.Pointer[http.Handler]
+	end context.CancelFunc // cuts a start short
+	ctx context.Context    // ends with end
 
-	// by who has the token
-	running *node.Node // nil before Start and after Close
-	closed  bool
+	running atomic.Pointer[node.Node] // nil before the first Start, Run or Serve and after Close
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards what follows, and changes of running
 	cfg    node.Config
 	sealed bool // no more mounts
+	closed bool
 }
 
 // Open reads the configuration and returns a node that has not started: mount
@@ -44,7 +41,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open holdfast: %w", err)
 	}
-	n := &Node{cfg: settings, turn: make(chan struct{}, 1)}
+	n := &Node{cfg: settings}
 	n.ctx, n.end = context.WithCancel(context.WithoutCancel(ctx))
 	return n, nil
 }
@@ -54,48 +51,58 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 // up to 30 seconds for slow servers, which go on starting; one that cannot start
 // is logged and does not fail Start. Once started it does nothing.
 func (n *Node) Start(ctx context.Context) error {
-	select {
-	case n.turn <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	running, err := n.take()
+	if err != nil {
+		return err
 	}
-	defer func() { <-n.turn }()
-	switch {
-	case n.closed:
-		return fmt.Errorf("start holdfast: %w", ErrClosed)
-	case n.running != nil:
-		return nil
-	}
-	n.mu.Lock()
-	n.sealed = true
-	cfg := n.cfg
-	n.mu.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(n.ctx, cancel)()
-	running, err := node.Open(ctx, cfg)
-	if err != nil {
-		return fmt.Errorf("start holdfast: %w", err)
+	if err := running.Start(ctx); err != nil {
+		n.running.CompareAndSwap(running, nil) // so that another Start may succeed
+		return n.unstarted(err)
 	}
-	n.running = running
-	handler := running.Handler()
-	n.routes.Store(&handler)
 	return nil
 }
 
+// take returns the node that runs, made if there is none, and lets no more
+// mounts in.
+func (n *Node) take() (*node.Node, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.sealed = true
+	if n.closed {
+		return nil, n.unstarted(ErrClosed)
+	}
+	running := n.running.Load()
+	if running == nil {
+		running = node.New(n.cfg)
+		n.running.Store(running)
+	}
+	return running, nil
+}
+
+func (n *Node) unstarted(err error) error {
+	if errors.Is(err, node.ErrClosed) {
+		err = ErrClosed
+	}
+	return fmt.Errorf("start holdfast: %w", err)
+}
+
 // Handler serves /mcp, /servers/NAME/mcp and the paths of the older transports,
-// for an HTTP server of the program's own. It may be taken at any time; while
-// the node has not started, or has ended, it answers 503.
+// and the probes /livez and /readyz, for an HTTP server of the program's own. It
+// may be taken at any time; while the node has not started, or has ended, it
+// answers 503.
 func (n *Node) Handler() http.Handler { return http.HandlerFunc(n.serveHTTP) }
 
 func (n *Node) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	routes := n.routes.Load()
-	if routes == nil {
+	running := n.running.Load()
+	if running == nil {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "the server has not started, or has ended", http.StatusServiceUnavailable)
 		return
 	}
-	(*routes).ServeHTTP(w, r)
+	running.Handler().ServeHTTP(w, r)
 }
 
 // Run starts the node, serves its address until ctx ends, waits up to ten
@@ -112,12 +119,10 @@ func (n *Node) Run(ctx context.Context) error {
 	return n.Serve(ctx, l.Listener)
 }
 
-// Serve is [Node.Run] on a listener, which it closes.
+// Serve is [Node.Run] on a listener, which it closes. Connections wait until the
+// node has started.
 func (n *Node) Serve(ctx context.Context, l net.Listener) error {
 	defer l.Close()
-	if err := n.Start(ctx); err != nil {
-		return errors.Join(err, n.Close())
-	}
 	err := n.serve(ctx, l)
 	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) && ctx.Err() != nil {
 		err = nil
@@ -126,33 +131,29 @@ func (n *Node) Serve(ctx context.Context, l net.Listener) error {
 }
 
 func (n *Node) serve(ctx context.Context, l net.Listener) error {
-	n.turn <- struct{}{}
-	running := n.running
-	<-n.turn
+	if err := n.Start(ctx); err != nil {
+		return err
+	}
+	running := n.running.Load()
 	if running == nil {
 		return ErrClosed
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(n.ctx, cancel)() // Close ends serving too
-	return running.Serve(ctx, &node.Listener{Listener: l})
+	return running.Serve(ctx, &node.Listener{Listener: l}, nil)
 }
 
 // Close ends calls, streams and servers at once and waits for them. Servers that
 // were mounted stay usable elsewhere. It is idempotent.
 func (n *Node) Close() error {
-	n.mu.Lock()
-	n.sealed = true
-	n.mu.Unlock()
 	n.end()
-	n.turn <- struct{}{}
-	defer func() { <-n.turn }()
-	n.closed = true
-	n.routes.Store(nil)
-	if n.running == nil {
+	n.mu.Lock()
+	n.sealed, n.closed = true, true
+	running := n.running.Swap(nil)
+	n.mu.Unlock()
+	if running == nil {
 		return nil
 	}
-	running := n.running
-	n.running = nil
 	return running.Close()
 }

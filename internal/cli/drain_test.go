@@ -38,22 +38,27 @@ func poll(t *testing.T, what string, works func() bool) {
 	t.Fatalf("not in time: %s", what)
 }
 
+// answer is what a GET came to; status is 0 when nobody answers.
+type answer struct {
+	status int
+	body   string
+	header http.Header
+}
+
 // get is a request on a connection of its own.
-func get(url string) (status int, body string, h http.Header, err error) {
+func (s *served) get(path string) answer {
 	tr := &http.Transport{DisableKeepAlives: true}
 	defer tr.CloseIdleConnections()
-	res, err := (&http.Client{Transport: tr}).Get(url)
+	res, err := (&http.Client{Transport: tr}).Get(s.base() + path)
 	if err != nil {
-		return 0, "", nil, err
+		return answer{}
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
-	return res.StatusCode, string(text), res.Header, err
-}
-
-func (s *served) statusOf(path string) int {
-	status, _, _, _ := get(s.base() + path)
-	return status
+	if err != nil {
+		return answer{}
+	}
+	return answer{res.StatusCode, string(text), res.Header}
 }
 
 // held is a connection that is kept, as a load balancer does.
@@ -96,17 +101,16 @@ func TestDrainNotice(t *testing.T) {
 	if kept.greet(t) || late.greet(t) {
 		t.Error("a connection is closed while the node serves")
 	}
-	if status := s.statusOf("/readyz"); status != http.StatusOK {
-		t.Errorf("readyz = %d", status)
+	if a := s.get("/readyz"); a.status != http.StatusOK {
+		t.Errorf("readyz = %+v", a)
 	}
 	s.stop()
-	poll(t, "readyz says no", func() bool { return s.statusOf("/readyz") == http.StatusServiceUnavailable })
-	_, body, h, err := get(s.base() + "/readyz")
-	if err != nil || !strings.Contains(body, "leaving") || h.Get("Retry-After") == "" {
-		t.Errorf("readyz: %q, %v, %v", body, h, err)
+	poll(t, "readyz says no", func() bool { return s.get("/readyz").status == http.StatusServiceUnavailable })
+	if a := s.get("/readyz"); !strings.Contains(a.body, "leaving") || a.header.Get("Retry-After") == "" {
+		t.Errorf("readyz: %+v", a)
 	}
-	if status := s.statusOf("/livez"); status != http.StatusOK {
-		t.Errorf("livez = %d", status)
+	if a := s.get("/livez"); a.status != http.StatusOK {
+		t.Errorf("livez = %+v", a)
 	}
 	if !kept.greet(t) || !hold(t, s).greet(t) {
 		t.Error("a response does not close its connection")
@@ -195,7 +199,7 @@ func TestDrainWaitsForCalls(t *testing.T) {
 	s := startServing(t)
 	calls := s.asleep(t, "sleep", 3)
 	s.stop()
-	poll(t, "it stops listening", func() bool { return s.statusOf("/livez") == 0 })
+	poll(t, "it stops listening", func() bool { return s.get("/livez").status == 0 })
 	for by, done := range calls {
 		if o := <-done; o.err != nil || !strings.Contains(o.text, "slept") {
 			t.Errorf("%s: %+v", by, o)
@@ -251,7 +255,7 @@ func TestDrainTellsStreams(t *testing.T) {
 		if err != nil || !strings.Contains(string(text), stream.says) {
 			t.Errorf("%s: %q, %v; want %q", what, text, err, stream.says)
 		}
-		if s.statusOf("/livez") != 0 {
+		if s.get("/livez").status != 0 {
 			t.Errorf("%s: its client was sent away while this node still accepts", what)
 		}
 	}
@@ -302,7 +306,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	poll(t, "readyz says no", func() bool { return s.statusOf("/readyz") == http.StatusServiceUnavailable })
+	poll(t, "readyz says no", func() bool { return s.get("/readyz").status == http.StatusServiceUnavailable })
 	began := time.Now()
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -112,17 +113,9 @@ func serveHTTP(ctx context.Context, env *Env, cfg node.Config) error {
 	if err != nil {
 		return err
 	}
-	defer l.Close()
-	n, err := node.Open(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer n.Close()
-	announce(env.Out, l.URL, cfg.Demo)
-	if err := n.Serve(ctx, l); err != nil {
-		return err
-	}
-	return n.Close()
+	n := node.New(cfg)
+	err = n.Serve(ctx, l, func() { announce(env.Out, l.URL, cfg.Demo) })
+	return errors.Join(err, n.Close())
 }
 
 // announce is the first thing a person sees: where it listens, and what to paste.
@@ -138,13 +131,10 @@ func announce(w io.Writer, url string, demo bool) {
 // carries messages only; everything else goes to standard error.
 func serveStdio(ctx context.Context, env *Env, cfg node.Config) error {
 	cfg.Memory = true // its sessions end with the program that started it
-	n, err := node.Open(ctx, cfg)
-	if err != nil {
-		return err
+	n := node.New(cfg)
+	err := n.Start(ctx)
+	if err == nil {
+		err = n.ServeStdio(ctx, n.Stdio(env.In, env.Out))
 	}
-	err = n.ServeStdio(ctx, n.Stdio(env.In, env.Out))
-	if cerr := n.Close(); err == nil {
-		err = cerr
-	}
-	return err
+	return errors.Join(err, n.Close())
 }

@@ -51,6 +51,7 @@ func (n *Node) openCluster(ctx context.Context) error {
 		return err
 	}
 	n.cluster = c
+	n.joining.Store(c)
 	if err := n.awaitCluster(ctx); err != nil {
 		return err
 	}

@@ -70,17 +70,6 @@ func (n *Node) leave() {
 	}
 }
 
-// closing asks clients not to use a connection again once this node is leaving.
-// HTTP/2 says so with a GOAWAY frame, which net/http makes of the same header.
-func (n *Node) closing(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if n.leaving.Load() {
-			w.Header().Set("Connection", "close")
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
 // part ends what would last for ever: streams, connections that are sessions, and
 // calls of other nodes, which find other homes.
 func (n *Node) part(limit context.Context, wg *sync.WaitGroup) {

@@ -50,8 +50,8 @@ type Config struct {
 	Demo bool
 }
 
-// Node is one Holdfast. Open starts its backends, Listen or ServeStdio serves,
-// Close ends everything.
+// Node is one Holdfast: New makes it, Serve starts and serves it, or Start and
+// ServeStdio do, Close ends everything. It is safe for concurrent use.
 type Node struct {
 	cfg      Config
 	data     *dataDir
@@ -61,8 +61,6 @@ type Node struct {
 	common   *endpoint.Endpoint              // at /mcp
 	single   map[string]*endpoint.Endpoint   // by server name, at /servers/{name}/mcp
 	virtual  map[string]*endpoint.Endpoint   // by endpoint name, at /v/{name}/mcp
-	routed   sync.Once
-	routes   http.Handler // once routed
 	streams  []*httpsse.Handler
 	sockets  []*websocket.Handler
 	cluster  *cluster.Cluster // nil when all is kept in memory
@@ -71,42 +69,79 @@ type Node struct {
 	tasks    *task.Set
 	handlers map[string]rpc.Handler // of the endpoints, by path; complete once opened
 	opened   atomic.Bool
-	leaving  atomic.Bool
 	closers  []func()
+
+	// What requests look at, also while the node starts.
+	routes  atomic.Pointer[http.Handler] // nil until it has started
+	joining atomic.Pointer[cluster.Cluster]
+	leaving atomic.Bool
+
+	turn    chan struct{} // holds one token: who has it may start or close
+	started bool          // guarded by turn, as is closed
+	closed  bool
 }
 
-// startTimeout bounds how long Open waits for slow servers; they go on starting.
+// ErrClosed reports a start after the end.
+var ErrClosed = errors.New("the node is closed")
+
+// startTimeout bounds how long Start waits for slow servers; they go on starting.
 const startTimeout = 10 * time.Second
 
-// Open prepares the data directory and starts the backends. A server that does
-// not start is logged and does not fail Open.
-func Open(ctx context.Context, cfg Config) (*Node, error) {
-	data, err := openData(cfg.Data)
-	if err != nil {
-		return nil, err
+// New returns a node that has not started. Its Handler answers probes.
+func New(cfg Config) *Node {
+	return &Node{
+		cfg: cfg, single: map[string]*endpoint.Endpoint{}, virtual: map[string]*endpoint.Endpoint{},
+		handlers: map[string]rpc.Handler{}, turn: make(chan struct{}, 1),
 	}
-	keeper, err := process.OpenKeeper(ctx, cfg.Log, data.processes())
-	if err != nil {
-		return nil, errors.Join(err, data.close())
+}
+
+// Start prepares the data directory and starts the backends. In a cluster it
+// waits for the other nodes as long as they need. A server that does not start is
+// logged and does not fail Start. A node that has failed to start is closed; one
+// that has started does nothing.
+func (n *Node) Start(ctx context.Context) error {
+	select {
+	case n.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	n := &Node{
-		cfg: cfg, data: data, keeper: keeper,
-		single: map[string]*endpoint.Endpoint{}, virtual: map[string]*endpoint.Endpoint{}, handlers: map[string]rpc.Handler{},
+	defer func() { <-n.turn }()
+	switch {
+	case n.closed:
+		return ErrClosed
+	case n.started:
+		return nil
 	}
-	if !cfg.Memory {
+	if err := n.open(ctx); err != nil {
+		return errors.Join(err, n.close())
+	}
+	n.started = true
+	routes := n.mux()
+	n.routes.Store(&routes)
+	return nil
+}
+
+func (n *Node) open(ctx context.Context) (err error) {
+	if n.data, err = openData(n.cfg.Data); err != nil {
+		return err
+	}
+	if n.keeper, err = process.OpenKeeper(ctx, n.cfg.Log, n.data.processes()); err != nil {
+		return err
+	}
+	if !n.cfg.Memory {
 		if err := n.openCluster(ctx); err != nil {
-			return nil, errors.Join(err, n.Close())
+			return err
 		}
 	}
 	n.openTasks()
 	n.openExchange()
-	if cfg.Demo {
+	if n.cfg.Demo {
 		n.openDemo()
 	} else if err := n.openGateway(ctx); err != nil {
-		return nil, errors.Join(err, n.Close())
+		return err
 	}
 	n.opened.Store(true)
-	return n, nil
+	return nil
 }
 
 func (n *Node) info() mcp.Implementation {
@@ -150,9 +185,20 @@ func (n *Node) endpoints() []*endpoint.Endpoint {
 	return slices.AppendSeq(all, maps.Values(n.virtual))
 }
 
-// Close ends the endpoints, then the tasks, then the servers, then releases the
-// data directory.
+// Close ends the endpoints, then the tasks, then the servers, leaves the cluster
+// and releases the data directory. It waits for a Start under way, whose context
+// ends it sooner. It is idempotent.
 func (n *Node) Close() error {
+	n.turn <- struct{}{}
+	defer func() { <-n.turn }()
+	if n.closed {
+		return nil
+	}
+	return n.close()
+}
+
+func (n *Node) close() error {
+	n.closed = true
 	for _, h := range n.sockets {
 		h.Close()
 	}
@@ -172,13 +218,17 @@ func (n *Node) Close() error {
 		c.Close()
 	}
 	var wg sync.WaitGroup
-	errs := make([]error, len(n.backends)+2)
+	errs := make([]error, len(n.backends), len(n.backends)+2)
 	for i, b := range n.backends {
 		wg.Go(func() { errs[i] = b.Close() })
 	}
 	wg.Wait()
 	n.closeCluster()
-	errs[len(errs)-2] = n.keeper.Close()
-	errs[len(errs)-1] = n.data.close()
+	if n.keeper != nil {
+		errs = append(errs, n.keeper.Close())
+	}
+	if n.data != nil {
+		errs = append(errs, n.data.close())
+	}
 	return errors.Join(errs...)
 }

@@ -18,43 +18,66 @@ import (
 	"github.com/holdfast-mcp/holdfast/transport/websocket"
 )
 
-// Handler serves every endpoint. Names in paths are percent-escaped as usual. It
-// is always the same: a stream is found by later requests, however they came in.
-func (n *Node) Handler() http.Handler {
-	n.routed.Do(func() { n.routes = n.route() })
-	return n.routes
+// Handler serves probes and every endpoint. It may be taken and used at any time:
+// until the node has started, only the probes say more than that it is starting.
+func (n *Node) Handler() http.Handler { return http.HandlerFunc(n.serveHTTP) }
+
+func (n *Node) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	if n.leaving.Load() {
+		// Who keeps connections is not to use this one again: it will be closed. Of
+		// HTTP/2 connections net/http makes a GOAWAY frame of the same header.
+		w.Header().Set("Connection", "close")
+	}
+	switch routes := n.routes.Load(); {
+	case r.URL.Path == "/livez" && r.Method == http.MethodGet:
+		fmt.Fprintln(w, "ok")
+	case r.URL.Path == "/readyz" && r.Method == http.MethodGet:
+		n.readyz(w)
+	case routes == nil:
+		unavailable(w, "holdfast is starting; try again soon")
+	default:
+		(*routes).ServeHTTP(w, r)
+	}
 }
 
-func (n *Node) route() http.Handler {
+func unavailable(w http.ResponseWriter, why string) {
+	w.Header().Set("Retry-After", "1")
+	http.Error(w, why, http.StatusServiceUnavailable)
+}
+
+// readyz tells a load balancer whether to send requests here: not while this node
+// is starting or leaving, or cannot write what it would have to.
+func (n *Node) readyz(w http.ResponseWriter) {
+	if err := n.ready(); err != nil {
+		unavailable(w, err.Error())
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+func (n *Node) ready() error {
+	if n.leaving.Load() {
+		return errors.New("leaving")
+	}
+	if c := n.joining.Load(); c != nil {
+		if err := c.Ready(); err != nil {
+			return err
+		}
+	}
+	if n.routes.Load() == nil {
+		return errors.New("starting")
+	}
+	return nil
+}
+
+// mux is what requests meet once the node has started. Names in paths are
+// percent-escaped as usual.
+func (n *Node) mux() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", n.readyz)
 	n.mount(mux, "", n.common)
 	n.mountAll(mux, "servers", "server", n.names(), n.single)
 	n.mountAll(mux, "v", "endpoint", slices.Sorted(maps.Keys(n.virtual)), n.virtual)
 	return mux
-}
-
-// readyz tells a load balancer whether to send requests here: not while this
-// node is leaving, or cannot write what it would have to.
-func (n *Node) readyz(w http.ResponseWriter, _ *http.Request) {
-	err := n.ready()
-	if err == nil {
-		fmt.Fprintln(w, "ok")
-		return
-	}
-	w.Header().Set("Retry-After", "1")
-	http.Error(w, err.Error(), http.StatusServiceUnavailable)
-}
-
-func (n *Node) ready() error {
-	switch {
-	case n.leaving.Load():
-		return errors.New("leaving")
-	case n.cluster != nil:
-		return n.cluster.Ready()
-	}
-	return nil
 }
 
 // mountAll mounts endpoints by name below a folder, where unknown names are

@@ -38,12 +38,14 @@ func cause(err error) error {
 	return err
 }
 
-// Serve serves HTTP on l until ctx ends, and then drains: it tells load balancers
-// and accepts a little longer, streams are ended so that their clients reconnect
-// elsewhere, and calls finish within bounds.
-func (n *Node) Serve(ctx context.Context, l *Listener) error {
+// Serve serves HTTP on l until ctx ends, which also cuts a start short. Probes are
+// answered at once; then the node starts, unless it has, and ready, if not nil, is
+// called. At the end it drains: it tells load balancers and accepts a little
+// longer, streams are ended so that their clients reconnect elsewhere, and calls
+// finish within bounds. It returns nil when ctx was the reason. Close is next.
+func (n *Node) Serve(ctx context.Context, l *Listener, ready func()) error {
 	srv := &http.Server{
-		Handler:           n.closing(n.Handler()),
+		Handler:           n.Handler(),
 		Protocols:         protocols(),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       5 * time.Minute,
@@ -57,6 +59,14 @@ func (n *Node) Serve(ctx context.Context, l *Listener) error {
 		defer close(over)
 		stop(cmp.Or(srv.Serve(l), http.ErrServerClosed))
 	}()
+	if err := n.Start(up); err != nil {
+		_ = srv.Close() // nothing is in work
+		<-over
+		return n.unstarted(ctx, err)
+	}
+	if ready != nil {
+		ready()
+	}
 	var failure error
 	select {
 	case <-up.Done():
@@ -68,6 +78,15 @@ func (n *Node) Serve(ctx context.Context, l *Listener) error {
 	}
 	n.drain(srv, l, over)
 	return failure
+}
+
+// unstarted is the error of a node that did not start: none when that was wanted.
+func (n *Node) unstarted(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	n.cfg.Log.Info("ended before it had started", "reason", err)
+	return nil
 }
 
 // protocols are HTTP/1.1 and cleartext HTTP/2.

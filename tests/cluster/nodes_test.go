@@ -172,7 +172,8 @@ func (n *node) leave() {
 }
 
 // rotating sends each request to the next node that takes it: what a load
-// balancer without stickiness does. A node that refuses the connection is passed over.
+// balancer without stickiness does. A node that refuses the connection, or says
+// that it is not ready, is passed over.
 type rotating struct {
 	c    *nodes
 	turn atomic.Int64
@@ -181,7 +182,7 @@ type rotating struct {
 func (r *rotating) RoundTrip(req *http.Request) (*http.Response, error) {
 	var resp *http.Response
 	var err error
-	for range r.c.all {
+	for tried := range r.c.all {
 		n := r.c.all[int(r.turn.Add(1))%len(r.c.all)]
 		next := req.Clone(req.Context())
 		next.URL.Host, next.Host = n.listen, n.listen
@@ -191,7 +192,10 @@ func (r *rotating) RoundTrip(req *http.Request) (*http.Response, error) {
 			}
 		}
 		resp, err = http.DefaultTransport.RoundTrip(next)
-		if err == nil || !strings.Contains(err.Error(), "connection refused") {
+		switch {
+		case err == nil && resp.StatusCode == http.StatusServiceUnavailable && tried < len(r.c.all)-1:
+			resp.Body.Close()
+		case err == nil || !strings.Contains(err.Error(), "connection refused"):
 			return resp, err
 		}
 	}

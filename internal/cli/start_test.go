@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// freeAddr returns an address that nobody listened on a moment ago.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// withSecret is an environment with the secret of a cluster.
+func withSecret(name string) (string, bool) {
+	if name == envSecret {
+		return "a secret of these tests", true
+	}
+	return os.LookupEnv(name)
+}
+
+// waiting starts a node of a cluster whose other nodes are not there. It never
+// announces itself.
+func waiting(t *testing.T) *served {
+	t.Helper()
+	listen, own := freeAddr(t), freeAddr(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &served{url: "http://" + listen + "/mcp", stop: cancel, done: make(chan struct{})}
+	var out output
+	env := &Env{In: io.NopCloser(strings.NewReader("")), Out: &out, Err: &s.errs, Getenv: withSecret}
+	args := []string{
+		"serve", "--listen", listen, "--data", t.TempDir(), "--node", "a", "--cluster", own,
+		"--join", strings.Join([]string{own, freeAddr(t), freeAddr(t)}, ","),
+	}
+	go func() { // ends with cancel, waited for in the cleanup
+		defer close(s.done)
+		s.code = Run(ctx, env, args)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if <-s.done; s.code != 0 || out.String() != "" {
+			t.Errorf("serve ended with %d %q: %s", s.code, out.String(), s.errs.String())
+		}
+	})
+	return s
+}
+
+// TestProbesWhileStarting: a node that waits for others is alive, says what it
+// waits for, and ends as soon as it is told to.
+func TestProbesWhileStarting(t *testing.T) {
+	s := waiting(t)
+	poll(t, "livez", func() bool { return s.get("/livez").status == http.StatusOK })
+	poll(t, "a reason", func() bool { return strings.Contains(s.get("/readyz").body, "waiting for") })
+	if a := s.get("/readyz"); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+		t.Errorf("readyz: %+v", a)
+	}
+	for _, path := range []string{"/mcp", "/servers/x/mcp", "/"} {
+		if a := s.get(path); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "starting") {
+			t.Errorf("%s: %+v", path, a)
+		}
+	}
+	began := time.Now()
+	s.stop()
+	<-s.done
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v to end", took)
+	}
+	if errs := s.errs.String(); strings.Contains(errs, "level=ERROR") {
+		t.Error(errs)
+	}
+}
