@@ -117,6 +117,19 @@ func New(cfg Config) *Endpoint {
 	return e
 }
 
+// Load returns how many legacy sessions have something live here, and how many
+// calls in flight and streams without a call there are. It is cheap.
+func (e *Endpoint) Load() (sessions, calls, streams int) {
+	if e.legacy != nil {
+		sessions, calls, streams = e.legacy.Load()
+	}
+	if e.modern != nil {
+		c, s := e.modern.Load()
+		calls, streams = calls+c, streams+s
+	}
+	return sessions, calls, streams
+}
+
 // Part ends open streams so that clients reconnect elsewhere, and lets none be
 // opened. Calls go on, and new ones are taken: a request that was on its way when
 // the listener was closed still gets its answer. Drain comes next.

@@ -47,6 +47,10 @@ type Ticket struct {
 	ClientVersion string
 }
 
+// TicketLife is how long a ticket is valid, unless its issuer says otherwise. A
+// key that sealed one must open for as long.
+const TicketLife = 30 * 24 * time.Hour
+
 const (
 	ticketFormat   = 1
 	ticketFixed    = 1 + 16 + 4 + 4 + 4 + 2

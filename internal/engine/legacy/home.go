@@ -196,6 +196,8 @@ func (s *standing) giveWay() *session.Stream {
 
 // run tells the client of changes until the stream ends.
 func (s *standing) run() {
+	s.p.streams.Add(1)
+	defer s.p.streams.Add(-1)
 	defer s.p.cfg.Sessions.Release(s.live)
 	for {
 		select {

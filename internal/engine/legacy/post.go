@@ -71,7 +71,9 @@ func (t *posted) request(ctx context.Context, in *engine.Inbound, r *reply, v *v
 		t.conclude(r, appendAnswer(nil, in.ID, nil, wire), done)
 		return
 	}
+	p.calls.Add(1)
 	p.crew.Go(func() {
+		defer p.calls.Add(-1)
 		defer t.live.flights.End(in.ID)
 		t.answer(ctx, in, r, done)
 	})

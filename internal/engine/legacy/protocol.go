@@ -69,7 +69,7 @@ func (l Limits) withDefaults() Limits {
 	l.Capabilities = cmp.Or(l.Capabilities, 16<<10)
 	l.Quiet = cmp.Or(l.Quiet, 15*time.Second)
 	l.Ask = cmp.Or(l.Ask, 10*time.Minute)
-	l.Ticket = cmp.Or(l.Ticket, 30*24*time.Hour)
+	l.Ticket = cmp.Or(l.Ticket, session.TicketLife)
 	l.Reconnect = cmp.Or(l.Reconnect, time.Second)
 	l.DrainGrace = cmp.Or(l.DrainGrace, 5*time.Second)
 	return l
@@ -89,7 +89,9 @@ type Protocol struct {
 	peers  *peering     // nil without peers
 	lastID atomic.Int64 // of questions to clients
 	parted atomic.Bool  // GET streams are for other nodes to open
-	crew   engine.Crew  // runs calls
+
+	calls, streams atomic.Int64 // in flight and open, of HTTP
+	crew           engine.Crew  // runs calls
 }
 
 var _ engine.Protocol = (*Protocol)(nil)
@@ -155,6 +157,12 @@ func (p *Protocol) Drain(ctx context.Context) error {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Limits.DrainGrace)
 	defer cancel()
 	return p.cfg.Sessions.Drain(grace)
+}
+
+// Load returns how many sessions have something live here, and how many calls in
+// flight and streams without a call. Connections are not counted.
+func (p *Protocol) Load() (sessions, calls, streams int) {
+	return p.cfg.Sessions.Len(), int(p.calls.Load()), int(p.streams.Load())
 }
 
 // discover asks the handler what it offers to this peer.

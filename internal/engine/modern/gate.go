@@ -35,6 +35,13 @@ func (g *gate) leave() {
 	}
 }
 
+// count returns how many are inside.
+func (g *gate) count() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.inside
+}
+
 // close lets nothing in any more. The channel it returns is closed once nothing
 // is inside.
 func (g *gate) close() <-chan struct{} {

@@ -228,6 +228,10 @@ func (p *Protocol) Other(x transport.Exchange) {
 	x.Reply(405, nil, "Allow", "POST", "Cache-Control", "no-store")
 }
 
+// Load returns how many calls are in flight, parked ones included, and how many
+// listens are open.
+func (p *Protocol) Load() (calls, listens int) { return p.calls.count(), p.listens.count() }
+
 // Part ends every listen gracefully and refuses new ones. Calls go on, and new
 // ones are taken. It is idempotent.
 func (p *Protocol) Part() { p.drain() }
