@@ -38,7 +38,8 @@ func startServer(cfg *Config, mode Mode, seeds []string) (*embedded, error) {
 		ServerName: cfg.Name, JetStream: true, StoreDir: storeDir(cfg.Dir, mode),
 		SyncAlways: cfg.SyncAlways, SyncInterval: cfg.SyncInterval,
 		MaxPayload: maxPayload, NoSigs: true, NoLog: true, DisableJetStreamBanner: true,
-		Username: routeUser, Password: e.password, DontListen: true,
+		DontListen:                 true,
+		CustomClientAuthentication: &doorman{e.password, func() *natsd.Account { return e.srv.SystemAccount() }},
 	}
 	if mode == Clustered {
 		if err := e.cluster(cfg, seeds); err != nil {
