@@ -41,12 +41,13 @@ func TestReadmeStart(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", bin, "./cmd/holdfast").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
+	t.Setenv("XDG_STATE_HOME", t.TempDir()) // where the default data directory is
 	url := serveDemo(t, bin)
 	ran := 0
 	for _, block := range fence.FindAllStringSubmatch(string(readme), -1) {
 		for line := range strings.Lines(block[1]) {
 			line = strings.TrimSpace(line)
-			if !strings.HasPrefix(line, "./bin/holdfast tools") && !strings.HasPrefix(line, "./bin/holdfast call") {
+			if !strings.HasPrefix(line, "./bin/holdfast ") || strings.HasPrefix(line, "./bin/holdfast serve") {
 				continue
 			}
 			line = strings.Replace(line, "./bin/holdfast", bin, 1)
@@ -57,8 +58,8 @@ func TestReadmeStart(t *testing.T) {
 			ran++
 		}
 	}
-	if ran < 2 {
-		t.Errorf("the README shows %d commands to try, want at least 2", ran)
+	if ran < 5 {
+		t.Errorf("the README shows %d commands to try, want at least 5", ran)
 	}
 }
 
@@ -85,7 +86,7 @@ func TestReadmeConfig(t *testing.T) {
 // serveDemo starts the built-in demo on a free port and returns its URL.
 func serveDemo(t *testing.T, bin string) string {
 	t.Helper()
-	cmd := exec.Command(bin, "serve", "--listen", "127.0.0.1:0", "--data", t.TempDir())
+	cmd := exec.Command(bin, "serve", "--listen", "127.0.0.1:0")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -38,6 +38,8 @@ func commands() []command {
 		{"serve", "[--config FILE] [--listen ADDR] [--data DIR] [--stdio] [--drain DURATION] [--node NAME --cluster ADDR --join HOST:PORT,…]", "put MCP servers behind one URL", serve},
 		{"tools", "URL", "list the tools of a server", tools},
 		{"call", "URL TOOL [ARGS]", "call a tool; ARGS is a JSON object", call},
+		{"keys", "[--json] [--data DIR] | rotate [--keep DURATION] [--data DIR]", "list the keys that session ids are sealed with, or add a new one", keys},
+		{"nodes", "[--json] [--data DIR] | remove NAME [--data DIR]", "list the nodes of the cluster, or go on without one that never returns", nodes},
 		{"init", "[FILE]", "write a commented holdfast.yaml", initFile},
 		{"version", "", "print the version", version},
 	}

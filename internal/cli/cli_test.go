@@ -59,6 +59,7 @@ func run(t *testing.T, args ...string) (code int, out, errs string) {
 // served is a serve command under way.
 type served struct {
 	url  string // that it announced
+	data string // directory
 	stop func() // is Ctrl-C
 	done chan struct{}
 	code int // once done

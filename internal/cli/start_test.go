@@ -39,11 +39,11 @@ func waiting(t *testing.T) *served {
 	t.Helper()
 	listen, own := freeAddr(t), freeAddr(t)
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &served{url: "http://" + listen + "/mcp", stop: cancel, done: make(chan struct{})}
+	s := &served{url: "http://" + listen + "/mcp", data: t.TempDir(), stop: cancel, done: make(chan struct{})}
 	var out output
 	env := &Env{In: io.NopCloser(strings.NewReader("")), Out: &out, Err: &s.errs, Getenv: withSecret}
 	args := []string{
-		"serve", "--listen", listen, "--data", t.TempDir(), "--node", "a", "--cluster", own,
+		"serve", "--listen", listen, "--data", s.data, "--node", "a", "--cluster", own,
 		"--join", strings.Join([]string{own, freeAddr(t), freeAddr(t)}, ","),
 	}
 	go func() { // ends with cancel, waited for in the cleanup

@@ -52,6 +52,7 @@ func (n *Node) openCluster(ctx context.Context) error {
 	}
 	n.cluster = c
 	n.joining.Store(c)
+	n.openControl()
 	if err := n.awaitCluster(ctx); err != nil {
 		return err
 	}
@@ -175,6 +176,9 @@ func (n *Node) closeCluster() {
 	if n.keys != nil {
 		n.keys.close()
 	}
+	if n.control != nil {
+		n.control.Close()
+	}
 	if n.cluster == nil {
 		return
 	}
@@ -211,16 +215,7 @@ func (f *keyFollower) use(keys []cluster.Key) {
 	if f.ended || len(keys) == 0 {
 		return
 	}
-	now := time.Now()
-	newest := len(keys) - 1
-	var next time.Duration
-	for i := len(keys) - 1; i >= 0; i-- {
-		if wait := keys[i].From.Sub(now); wait <= 0 {
-			newest = i
-		} else if next == 0 || wait < next {
-			next = wait
-		}
-	}
+	newest, next := sealing(keys, time.Now())
 	var others [][]byte
 	for i := range keys {
 		if i != newest {
@@ -247,4 +242,18 @@ func (f *keyFollower) close() {
 	if f.timer != nil {
 		f.timer.Stop()
 	}
+}
+
+// sealing returns which key, of those newest first, is to be sealed with now, and
+// when that may change; 0 for never.
+func sealing(keys []cluster.Key, now time.Time) (newest int, next time.Duration) {
+	newest = len(keys) - 1
+	for i := len(keys) - 1; i >= 0; i-- {
+		if wait := keys[i].From.Sub(now); wait <= 0 {
+			newest = i
+		} else if next == 0 || wait < next {
+			next = wait
+		}
+	}
+	return newest, next
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/backend/peer"
 	"github.com/holdfast-mcp/holdfast/internal/cluster"
 	"github.com/holdfast-mcp/holdfast/internal/config"
+	"github.com/holdfast-mcp/holdfast/internal/control"
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
 	"github.com/holdfast-mcp/holdfast/internal/gateway"
 	"github.com/holdfast-mcp/holdfast/internal/process"
@@ -69,6 +70,7 @@ type Node struct {
 	tasks    *task.Set
 	handlers map[string]rpc.Handler // of the endpoints, by path; complete once opened
 	opened   atomic.Bool
+	control  *control.Server // nil when commands cannot ask
 	closers  []func()
 
 	// What requests look at, also while the node starts.
@@ -115,6 +117,7 @@ func (n *Node) Start(ctx context.Context) error {
 	if err := n.open(ctx); err != nil {
 		return errors.Join(err, n.close())
 	}
+	n.openLoad()
 	n.started = true
 	routes := n.mux()
 	n.routes.Store(&routes)

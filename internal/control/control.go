@@ -1,0 +1,56 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+)
+
+// Node is what can be asked of a running node. Its methods are safe for
+// concurrent use; their errors are sentences for an operator.
+type Node interface {
+	// Keys returns the keys that tickets are sealed with, newest first.
+	Keys() []Key
+	// RotateKeys adds a key. Those before it open what they sealed for keep longer.
+	RotateKeys(ctx context.Context, keep time.Duration) error
+	// Nodes returns the cluster as the node sees it, by name.
+	Nodes() []Member
+	// RemoveNode makes the cluster go on without a node that never returns.
+	RemoveNode(ctx context.Context, name string) error
+}
+
+// Key is one key of the ring, without its secret.
+type Key struct {
+	ID      string    `json:"id"` // tells keys apart, and nothing about the secret
+	Created time.Time `json:"created"`
+	From    time.Time `json:"from"`             // since or from when it seals, while it is the newest
+	Expires time.Time `json:"expires,omitzero"` // when it no longer opens; zero while it may seal
+	Seals   bool      `json:"seals"`            // it seals now
+}
+
+// Member is one node of the cluster.
+type Member struct {
+	Name      string    `json:"name"`
+	State     string    `json:"state"` // joining, ready or draining, as it last said
+	Version   string    `json:"version"`
+	Sessions  int       `json:"sessions"` // with something live there
+	Calls     int       `json:"calls"`    // in flight
+	Streams   int       `json:"streams"`  // open, without an end of their own
+	Started   time.Time `json:"started"`
+	Since     time.Time `json:"since"`     // when it was first heard of here
+	Suspected bool      `json:"suspected"` // it is not heard of any more
+	Self      bool      `json:"self"`
+}
+
+// ErrNotRunning reports that no node uses the data directory.
+var ErrNotRunning = errors.New("no holdfast is running on this data directory")
+
+// errPath reports a path that the system takes no socket at.
+var errPath = errors.New("the data directory's path is too long for a socket in it; choose a shorter one with --data")
+
+// socket returns the path of the socket in a data directory.
+func socket(dir string) string { return filepath.Join(dir, "control.sock") }

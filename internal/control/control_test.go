@@ -1,0 +1,80 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// memory is a node that remembers what it was asked.
+type memory struct {
+	keep time.Duration
+	gone string
+}
+
+var errRefused = errors.New("node \"a/b\" is up; stop it first")
+
+func (*memory) Keys() []Key { return []Key{{ID: "1f", Created: time.Unix(1, 0).UTC(), Seals: true}} }
+
+func (m *memory) RotateKeys(_ context.Context, keep time.Duration) error {
+	m.keep = keep
+	return nil
+}
+
+func (*memory) Nodes() []Member { return nil }
+
+func (m *memory) RemoveNode(_ context.Context, name string) error {
+	m.gone = name
+	return errRefused
+}
+
+func TestRoundTrip(t *testing.T) {
+	dir, m := t.TempDir(), &memory{}
+	s, err := Listen(dir, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := NewClient(dir)
+	keys, err := c.Keys(t.Context())
+	if diff := cmp.Diff(m.Keys(), keys); err != nil || diff != "" {
+		t.Errorf("keys: %v %s", err, diff)
+	}
+	if nodes, err := c.Nodes(t.Context()); err != nil || nodes == nil || len(nodes) != 0 {
+		t.Errorf("nodes: %v, %v", nodes, err)
+	}
+	if err := c.RotateKeys(t.Context(), 90*time.Minute); err != nil || m.keep != 90*time.Minute {
+		t.Errorf("rotate: %v, kept %v", err, m.keep)
+	}
+	if err := c.RemoveNode(t.Context(), "a/b"); err == nil || err.Error() != errRefused.Error() || m.gone != "a/b" {
+		t.Errorf("remove %q: %v", m.gone, err)
+	}
+	s.Close()
+	if _, err := c.Keys(t.Context()); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
+// TestInTheWay: what is no socket is somebody's file.
+func TestInTheWay(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(socket(dir), []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(dir, &memory{}); err == nil || !strings.Contains(err.Error(), "in the way") {
+		t.Errorf("listen: %v", err)
+	}
+	if data, err := os.ReadFile(socket(dir)); err != nil || string(data) != "precious" {
+		t.Errorf("the file is gone: %q, %v", data, err)
+	}
+}

@@ -1,0 +1,79 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/cluster"
+	"github.com/holdfast-mcp/holdfast/internal/control"
+)
+
+// openControl lets commands on this host ask the node, already while it waits for
+// others. Without it everything else works, so a failure is only said.
+func (n *Node) openControl() {
+	s, err := control.Listen(n.data.path, operator{n.cluster})
+	if err != nil {
+		n.cfg.Log.Warn("holdfast keys and holdfast nodes cannot ask this node", "error", err)
+		return
+	}
+	n.control = s
+}
+
+// operator is the node as commands see it.
+type operator struct{ c *cluster.Cluster }
+
+var _ control.Node = operator{}
+
+// Keys implements [control.Node].
+func (o operator) Keys() []control.Key {
+	ring := o.c.Keys().All()
+	newest, _ := sealing(ring, time.Now())
+	keys := make([]control.Key, len(ring))
+	for i, k := range ring {
+		sum := sha256.Sum256(k.Secret)
+		keys[i] = control.Key{ID: hex.EncodeToString(sum[:4]), Created: k.Created, From: k.From, Expires: k.Expires, Seals: i == newest}
+	}
+	return keys
+}
+
+// RotateKeys implements [control.Node].
+func (o operator) RotateKeys(ctx context.Context, keep time.Duration) error {
+	return o.whole(o.c.Keys().Rotate(ctx, keep))
+}
+
+// Nodes implements [control.Node].
+func (o operator) Nodes() []control.Member {
+	members := o.c.Members()
+	nodes := make([]control.Member, len(members))
+	for i, m := range members {
+		nodes[i] = control.Member{
+			Name: m.Name, State: string(m.State), Version: m.Version,
+			Sessions: m.Load.Sessions, Calls: m.Load.Calls, Streams: m.Load.Streams,
+			Started: m.Started, Since: m.Since, Suspected: m.Suspected, Self: m.Self,
+		}
+	}
+	return nodes
+}
+
+// RemoveNode implements [control.Node].
+func (o operator) RemoveNode(ctx context.Context, name string) error {
+	return o.c.Remove(ctx, name)
+}
+
+// whole adds to a failed change why it may have failed.
+func (o operator) whole(err error) error {
+	if err == nil {
+		return nil
+	}
+	if why := o.c.Ready(); why != nil && !errors.Is(err, why) {
+		return fmt.Errorf("%w (%w)", err, why)
+	}
+	return err
+}
