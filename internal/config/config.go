@@ -42,6 +42,8 @@ type Config struct {
 	Limits Limits
 	// Drain says how serving ends.
 	Drain Drain
+	// Cluster says how this node joins others.
+	Cluster Cluster
 	// AllowedHosts are Host header values accepted besides the loopback names:
 	// "host" for any port, or "host:port"; lower case.
 	AllowedHosts []string
@@ -192,7 +194,8 @@ func Default() Config {
 			CallTimeout: 10 * time.Minute,
 			Processes:   256,
 		},
-		Drain: Drain{Notice: NoticeDefault, Calls: 10 * time.Second},
+		Drain:   Drain{Notice: NoticeDefault, Calls: 10 * time.Second},
+		Cluster: defaultCluster(),
 	}
 }
 

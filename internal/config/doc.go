@@ -16,6 +16,7 @@
 //	  reading: {servers: [files], include: [files__read_*], search: true}
 //	limits: {maxBody: 4MiB, maxDepth: 128, maxBatch: 100, callTimeout: 10m, processes: 256}
 //	drain: {notice: 2s, calls: 10s}
+//	cluster: {name: a, listen: 10.0.0.1:7422, join: [10.0.0.1:7422, 10.0.0.2:7422, 10.0.0.3:7422]}
 //	allowedHosts: [mcp.example.com]
 //	allowedOrigins: ["https://app.example.com"]
 //
@@ -88,6 +89,30 @@
 // accepted while /readyz says no: it must be longer than a load balancer takes to
 // notice, its interval times the failures it waits for. Without the key it is 2s
 // where there are other nodes, and 0 alone. calls is how long calls may then take.
+//
+// # The cluster
+//
+// cluster says how this node joins others; flags of holdfast serve win over it. The
+// nodes' secret is never in the file: it is in HOLDFAST_CLUSTER_SECRET, or in the
+// file that HOLDFAST_CLUSTER_SECRET_FILE names.
+//
+//	name         of this node, its own, and the same after each restart
+//	listen       for the other nodes, host:port
+//	advertise    where they reach it when that is not listen
+//	join         the cluster's nodes, host:port or dns:NAME:PORT, the same list everywhere
+//	tls          between nodes: secret (default) makes certificates from the secret,
+//	             off is for networks that protect by themselves, {cert, key, ca} are
+//	             PEM files for mutual TLS; each certificate names its node's host in
+//	             join, for servers and clients
+//	sync         how often the disk is synced, default 2s, or always: then each write
+//	             waits for it
+//	compression  of what goes between nodes: fast (default), auto or off
+//	events       {age: 5m, bytes: 512MiB}, what is kept of streams for clients that
+//	             resume them at another node
+//	nats         URL of a NATS cluster with JetStream to use instead of an own one,
+//	             with credentials, the path of a file, and replicas, default 3
+//
+// sync and events also apply to a node alone.
 //
 // # Values
 //

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -78,6 +79,10 @@ func render(c *Config) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "listen %s\ndata %q\nlimits %+v\ndrain %+v\nhosts %q\norigins %q\n",
 		c.Listen, c.Data, c.Limits, c.Drain, c.AllowedHosts, c.AllowedOrigins)
+	if !reflect.DeepEqual(c.Cluster, defaultCluster()) {
+		type plain Cluster // without its String
+		fmt.Fprintf(&b, "cluster %+v\n", plain(c.Cluster))
+	}
 	for _, e := range c.Endpoints {
 		fmt.Fprintf(&b, "endpoint %s servers %s include %s exclude %s search=%t\n", e.Name, nilOr(e.Servers), nilOr(e.Include), nilOr(e.Exclude), e.Search)
 	}

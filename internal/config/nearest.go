@@ -39,6 +39,11 @@ var synonyms = map[string]string{
 	"mem":              "memory",
 	"cores":            "cpu",
 	"maxprocesses":     "processes",
+	"node":             "name",
+	"nodename":         "name",
+	"peers":            "join",
+	"seeds":            "join",
+	"routes":           "join",
 }
 
 // nearest returns the name that key was probably meant to be, or "".

@@ -64,6 +64,7 @@ func (p *parser) top(root *node) {
 		{"endpoints", p.endpoints},
 		{"limits", p.limits},
 		{"drain", p.drain},
+		{"cluster", p.cluster},
 		{"allowedHosts", p.allowedHosts},
 		{"allowedOrigins", p.allowedOrigins},
 		{"$schema", func(string, pair) {}},

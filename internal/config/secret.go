@@ -86,6 +86,39 @@ func publicURL(s string) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
+// String shows where the node is and whom it joins, without the user and query of
+// the URL.
+func (c Cluster) String() string { return c.LogValue().String() }
+
+// GoString is String, for %#v.
+func (c Cluster) GoString() string { return c.String() }
+
+// MarshalText is String, for encoders: they would show every field.
+func (c Cluster) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// LogValue is what String shows, as a group.
+func (c Cluster) LogValue() slog.Value {
+	var attrs []slog.Attr
+	for _, a := range []struct{ key, value string }{
+		{"name", c.Name}, {"listen", c.Listen}, {"advertise", c.Advertise}, {"join", strings.Join(c.Join, ",")}, {"nats", publicURLs(c.NATS)},
+	} {
+		if a.value != "" {
+			attrs = append(attrs, slog.String(a.key, a.value))
+		}
+	}
+	return slog.GroupValue(attrs...)
+}
+
+func publicURLs(s string) string {
+	var all []string
+	for one := range strings.SplitSeq(s, ",") {
+		if one = strings.TrimSpace(one); one != "" {
+			all = append(all, publicURL(one))
+		}
+	}
+	return strings.Join(all, ",")
+}
+
 // String shows the configuration without its secrets.
 func (c Config) String() string { return c.LogValue().String() }
 
@@ -114,6 +147,7 @@ func (c Config) LogValue() slog.Value {
 		slog.String("limits", fmt.Sprintf("maxBody=%s maxDepth=%d maxBatch=%d callTimeout=%v processes=%d",
 			formatSize(c.Limits.MaxBody), c.Limits.MaxDepth, c.Limits.MaxBatch, c.Limits.CallTimeout, c.Limits.Processes)),
 		slog.String("drain", fmt.Sprintf("notice=%v calls=%v", c.Drain.Notice, c.Drain.Calls)),
+		slog.Any("cluster", c.Cluster),
 		slog.Any("allowedHosts", c.AllowedHosts),
 		slog.Any("allowedOrigins", c.AllowedOrigins),
 	)
