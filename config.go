@@ -49,6 +49,10 @@ func (c Config) settings() (node.Config, error) {
 		}
 		cfg.File = *file
 	}
+	cfg.Cluster.Cluster = cfg.File.Cluster
+	if !cfg.Cluster.Alone() {
+		return cfg, fmt.Errorf("%s: cluster: a node inside another program is alone; leave out listen and nats, or run holdfast serve", cfg.File.File)
+	}
 	for _, notice := range cfg.File.Notices {
 		cfg.Log.Warn(notice)
 	}

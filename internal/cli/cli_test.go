@@ -63,6 +63,7 @@ type served struct {
 	stop func() // is Ctrl-C
 	done chan struct{}
 	code int // once done
+	out  *bufio.Reader
 	errs output
 }
 
@@ -75,9 +76,16 @@ func serving(t *testing.T, args ...string) string {
 // startServing starts serve and waits for its announcement; it ends with the test.
 func startServing(t *testing.T, args ...string) *served {
 	t.Helper()
+	s := beginServing(t, args...)
+	s.await(t)
+	return s
+}
+
+// beginServing starts serve; await is next.
+func beginServing(t *testing.T, args ...string) *served {
 	ctx, cancel := context.WithCancel(context.Background())
 	r, w := io.Pipe()
-	s := &served{stop: cancel, done: make(chan struct{})}
+	s := &served{stop: cancel, done: make(chan struct{}), out: bufio.NewReader(r)}
 	env := &Env{In: io.NopCloser(strings.NewReader("")), Out: w, Err: &s.errs, Getenv: os.LookupEnv}
 	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir()}, args...)
 	go func() { // ends with cancel, waited for in the cleanup
@@ -85,9 +93,6 @@ func startServing(t *testing.T, args ...string) *served {
 		s.code = Run(ctx, env, args)
 		w.Close()
 	}()
-	lines := bufio.NewReader(r)
-	line, err := lines.ReadString('\n')
-	go func() { _, _ = io.Copy(io.Discard, lines) }() // ends when serve closes its output
 	t.Cleanup(func() {
 		cancel()
 		if <-s.done; s.code != 0 {
@@ -95,12 +100,19 @@ func startServing(t *testing.T, args ...string) *served {
 		}
 		r.Close()
 	})
+	return s
+}
+
+// await waits for the announcement.
+func (s *served) await(t *testing.T) {
+	t.Helper()
+	line, err := s.out.ReadString('\n')
+	go func() { _, _ = io.Copy(io.Discard, s.out) }() // ends when serve closes its output
 	url, ok := strings.CutPrefix(strings.TrimSpace(line), "holdfast is listening on ")
 	if err != nil || !ok {
 		t.Fatalf("first line %q, %v; %s", line, err, s.errs.String())
 	}
 	s.url = url
-	return s
 }
 
 // base is the URL of the root.

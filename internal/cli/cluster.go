@@ -4,11 +4,13 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 
+	"github.com/holdfast-mcp/holdfast/internal/config"
 	"github.com/holdfast-mcp/holdfast/internal/node"
 )
 
@@ -24,29 +26,50 @@ type clusterFlags struct {
 	node, listen, advertise, join, nats string
 }
 
-func (f *clusterFlags) load(env *Env) (node.Cluster, error) {
-	c := node.Cluster{Name: f.node, Listen: f.listen, Advertise: f.advertise, NATS: f.nats}
-	for _, seed := range strings.Split(f.join, ",") {
-		if seed = strings.TrimSpace(seed); seed != "" {
-			c.Join = append(c.Join, seed)
-		}
-	}
+// load lets the flags win over the file.
+func (f *clusterFlags) load(env *Env, file config.Cluster) (node.Cluster, error) {
+	c := node.Cluster{Cluster: file}
 	switch {
 	case f.nats != "" && f.listen != "":
 		return c, usageError{"--nats uses a NATS cluster that is there, --cluster makes one; give one of them"}
-	case f.listen == "" && len(c.Join) > 0:
-		return c, usageError{"--join needs --cluster ADDR, the address that the other nodes reach this one at"}
-	case f.listen != "" && f.node == "":
-		return c, usageError{"--cluster needs --node NAME, a name of its own that this node keeps over restarts"}
+	case f.nats != "": // in place of the nodes' own
+		c.NATS, c.Listen, c.Advertise, c.Join = f.nats, "", "", nil
+	case f.listen != "":
+		c.Listen, c.NATS = f.listen, ""
+	}
+	c.Name, c.Advertise = cmp.Or(f.node, c.Name), cmp.Or(f.advertise, c.Advertise)
+	if f.join != "" {
+		c.Join = nil
+		for seed := range strings.SplitSeq(f.join, ",") {
+			if seed = strings.TrimSpace(seed); seed != "" {
+				c.Join = append(c.Join, seed)
+			}
+		}
+	}
+	if err := fits(&c); err != nil {
+		return c, err
 	}
 	var err error
 	if c.Secret, err = secret(env); err != nil {
 		return c, err
 	}
-	if f.listen != "" && c.Secret == "" {
+	if c.Listen != "" && c.Secret == "" {
 		return c, usageError{"a cluster needs a secret that all nodes share; set " + envSecret + " or " + envSecretFile}
 	}
 	return c, nil
+}
+
+// fits reports what is missing, whether flags or the file should have said it.
+func fits(c *node.Cluster) error {
+	switch {
+	case c.Listen == "" && (len(c.Join) > 0 || c.Advertise != ""):
+		return usageError{"to join others, --cluster ADDR (cluster.listen in the file) must say where they reach this node"}
+	case c.Listen != "" && c.Name == "":
+		return usageError{"a cluster needs --node NAME (cluster.name in the file), a name of its own that this node keeps over restarts"}
+	case c.NATS == "" && c.Credentials != "":
+		return usageError{"cluster.credentials are for a NATS cluster; name it with cluster.nats in the file, or --nats"}
+	}
+	return nil
 }
 
 func secret(env *Env) (string, error) {

@@ -81,9 +81,11 @@ func (f *serveFlags) load(env *Env) (node.Config, error) {
 	for _, notice := range cfg.File.Notices {
 		log.Warn(notice)
 	}
-	var err error
-	if cfg.Cluster, err = f.cluster.load(env); err != nil {
-		return cfg, err
+	if !f.stdio { // whose sessions end with the program that started it
+		var err error
+		if cfg.Cluster, err = f.cluster.load(env, cfg.File.Cluster); err != nil {
+			return cfg, err
+		}
 	}
 	return cfg, f.chooseData(&cfg)
 }

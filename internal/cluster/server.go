@@ -161,11 +161,19 @@ func (e *embedded) close() {
 type serverLog struct{ log *slog.Logger }
 
 func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug(line(format, v)) }
-func (l *serverLog) Warnf(format string, v ...any)   { l.log.Info(line(format, v)) }
+func (l *serverLog) Warnf(format string, v ...any)   { l.warn(format, v) }
 func (l *serverLog) Fatalf(format string, v ...any)  { l.log.Error(line(format, v)) }
 func (l *serverLog) Errorf(format string, v ...any)  { l.log.Info(line(format, v)) }
 func (l *serverLog) Debugf(string, ...any)           {}
 func (l *serverLog) Tracef(string, ...any)           {}
+
+// warn passes a warning on, unless it is that nobody verifies certificates:
+// secretTLS does.
+func (l *serverLog) warn(format string, v []any) {
+	if !strings.Contains(format, "will not be verified") {
+		l.log.Info(line(format, v))
+	}
+}
 
 func line(format string, v []any) string {
 	return "nats: " + strings.TrimSpace(fmt.Sprintf(format, v...))

@@ -6,15 +6,19 @@ package node
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend/peer"
 	"github.com/holdfast-mcp/holdfast/internal/cluster"
+	"github.com/holdfast-mcp/holdfast/internal/config"
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
@@ -25,28 +29,24 @@ import (
 // Cluster says how this node keeps what sessions need: alone, in files of the
 // data directory, or with others.
 type Cluster struct {
-	Name   string // of this node among others
-	Listen string // for the other nodes, host:port; empty means alone
-	// Advertise is where the other nodes reach Listen when it is not the same.
-	Advertise string
-	Join      []string // the cluster's nodes
-	Secret    string   // that all nodes share
-	NATS      string   // URL of a NATS cluster to use instead of an own one
+	config.Cluster
+	Secret string // that all nodes share
 }
+
+// Alone reports whether c names no others.
+func (c *Cluster) Alone() bool { return c.Listen == "" && c.NATS == "" }
 
 // patience is how long is waited for the stores before it is said what is missing.
 const patience = 15 * time.Second
 
 // openCluster starts this node's part and takes the key ring from it.
 func (n *Node) openCluster(ctx context.Context) error {
-	cfg := n.cfg.Cluster
-	if cfg.Listen == "" && cfg.NATS == "" {
-		cfg.Secret = "" // alone, the key ring is as safe as the directory, and must be readable when it grows
+	cfg, err := n.cfg.Cluster.config()
+	if err != nil {
+		return err
 	}
-	c, err := cluster.Open(ctx, cluster.Config{
-		Name: cfg.Name, Version: n.cfg.Version, Dir: n.data.store(), Grow: true,
-		Listen: cfg.Listen, Advertise: cfg.Advertise, Join: cfg.Join, Secret: cfg.Secret, External: cfg.NATS, Log: n.cfg.Log,
-	})
+	cfg.Version, cfg.Dir, cfg.Grow, cfg.Log = n.cfg.Version, n.data.store(), true, n.cfg.Log
+	c, err := cluster.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -64,6 +64,55 @@ func (n *Node) openCluster(ctx context.Context) error {
 	}
 	n.keys = followKeys(c.Keys(), n.data.ring, n.cfg.Log)
 	return nil
+}
+
+// compressions are the configuration's words in the cluster's.
+var compressions = map[config.Compression]cluster.Compression{
+	config.CompressFast: cluster.CompressFast, config.CompressAuto: cluster.CompressAuto, config.CompressOff: cluster.CompressOff,
+}
+
+// config turns c into the cluster's own words.
+func (c *Cluster) config() (cluster.Config, error) {
+	cfg := cluster.Config{
+		SyncAlways: c.SyncAlways, SyncInterval: c.SyncInterval, EventAge: c.EventAge, EventBytes: c.EventBytes,
+	}
+	if c.Alone() { // the key ring is as safe as the directory, and must be readable when it grows
+		return cfg, nil
+	}
+	cfg.Name, cfg.Secret = c.Name, c.Secret
+	if c.NATS != "" {
+		cfg.External, cfg.Credentials, cfg.Replicas = c.NATS, c.Credentials, c.Replicas
+		return cfg, nil
+	}
+	cfg.Listen, cfg.Advertise, cfg.Join = c.Listen, c.Advertise, c.Join
+	cfg.Compression = compressions[c.Compression]
+	var err error
+	if c.TLS.Cert != "" {
+		cfg.TLS, err = mutualTLS(&c.TLS)
+	} else {
+		cfg.Encrypt = !c.TLS.Off
+	}
+	return cfg, err
+}
+
+// mutualTLS reads the operator's certificates.
+func mutualTLS(t *config.ClusterTLS) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	if err != nil {
+		return nil, fmt.Errorf("cluster.tls: cert %s and key %s: %w", t.Cert, t.Key, err)
+	}
+	data, err := os.ReadFile(t.CA)
+	if err != nil {
+		return nil, fmt.Errorf("cluster.tls: ca: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		return nil, fmt.Errorf("cluster.tls: ca %s has no certificate in PEM", t.CA)
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair},
+		RootCAs: pool, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
+	}, nil
 }
 
 // awaitCluster waits until the stores are whole: alone this takes milliseconds,
