@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -96,7 +97,7 @@ func (c *held) greet(t *testing.T) (closes bool) {
 // TestDrainNotice: who is told that a node leaves loses nothing until it stops
 // listening, neither on new connections nor on those it kept.
 func TestDrainNotice(t *testing.T) {
-	s := startServing(t, "--drain", "1s")
+	s := startServing(t, "--drain", "2s")
 	kept, late := hold(t, s), hold(t, s)
 	if kept.greet(t) || late.greet(t) {
 		t.Error("a connection is closed while the node serves")
@@ -118,6 +119,11 @@ func TestDrainNotice(t *testing.T) {
 	if _, err := kept.r.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("the connection is not closed: %v", err)
 	}
+	for by, c := range s.targets(t) { // new sessions, upgrades and streams too
+		if got := textOfEcho(t, c); got != "hi" {
+			t.Errorf("%s: %q", by, got)
+		}
+	}
 	<-s.done
 	if _, err := net.Dial("tcp", s.host()); err == nil {
 		t.Error("it still listens")
@@ -125,6 +131,40 @@ func TestDrainNotice(t *testing.T) {
 	if _, err := late.r.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("an idle connection is not closed at the end: %v", err)
 	}
+}
+
+// TestDrainNoticeHTTP2: a connection of many streams is not used for new ones
+// once a node leaves, and those on it end in order.
+func TestDrainNoticeHTTP2(t *testing.T) {
+	s := startServing(t, "--drain", "2s")
+	var only http.Protocols
+	only.SetUnencryptedHTTP2(true)
+	tr := &http.Transport{Protocols: &only}
+	defer tr.CloseIdleConnections()
+	reused := func() (reused bool) {
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }})
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base()+"/livez", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := tr.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if _, err := io.ReadAll(res.Body); err != nil || res.ProtoMajor != 2 {
+			t.Errorf("HTTP/%d, %v", res.ProtoMajor, err)
+		}
+		return reused
+	}
+	reused()
+	if !reused() {
+		t.Fatal("a connection is not used again while the node serves")
+	}
+	s.stop()
+	poll(t, "readyz says no", func() bool { return s.get("/readyz").status == http.StatusServiceUnavailable })
+	reused() // the last on its connection
+	poll(t, "another connection", func() bool { return !reused() })
 }
 
 // TestDrainAlone: with nobody to notice, nothing is waited for.

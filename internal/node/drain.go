@@ -40,7 +40,7 @@ func (n *Node) notice() time.Duration {
 // closed when srv no longer accepts.
 func (n *Node) drain(srv *http.Server, l *Listener, over <-chan struct{}) {
 	notice, calls := n.notice(), n.cfg.File.Drain.Calls
-	n.cfg.Log.Info("leaving; once more Ctrl-C or SIGTERM ends at once", "accepting_for", notice, "calls_may_take", calls)
+	n.cfg.Log.Info("leaving", "accepting_for", notice, "calls_may_take", calls)
 	n.leave()
 	select {
 	case <-time.After(notice):
