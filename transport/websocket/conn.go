@@ -77,7 +77,8 @@ type conn struct {
 	reading  atomic.Bool  // somebody is in Read
 	writers  atomic.Int64 // writes in progress
 	latest   atomic.Int64 // when a message last went either way, in Unix nanoseconds
-	buf      []byte       // of the reading goroutine
+	buf      []byte       // of the reading goroutine, as is told
+	told     bool         // that the connection drains
 
 	once sync.Once
 	err  error         // why it ended; to be read after done
@@ -103,7 +104,7 @@ func (c *conn) Read() ([]byte, error) {
 	case c.ended():
 		return nil, c.err
 	case c.draining.Load():
-		return nil, io.EOF
+		return nil, c.drained()
 	}
 	c.reading.Store(true)
 	defer c.reading.Store(false)
@@ -152,7 +153,7 @@ func (c *conn) readFailed(err error) error {
 	status := ws.CloseStatus(err)
 	switch {
 	case c.draining.Load() && errors.Is(err, os.ErrDeadlineExceeded):
-		return io.EOF // with the way out still open
+		return c.drained() // with the way out still open
 	case errors.Is(err, ws.ErrMessageTooBig):
 		return c.refuse(ws.StatusMessageTooBig, fmt.Sprintf("message is over the limit of %d bytes", c.lim.maxMessage))
 	case status == ws.StatusNormalClosure || status == ws.StatusGoingAway || status == ws.StatusNoStatusRcvd:
@@ -267,7 +268,18 @@ func (c *conn) ended() bool {
 	}
 }
 
-// drain makes Read report the peer's leaving, so that calls in flight can be
+// drained says once that the connection is to end when its calls have been
+// answered. Nothing is read any more, so all that follows is the end.
+func (c *conn) drained() error {
+	if !c.told {
+		c.told = true
+		return transport.ErrDraining
+	}
+	<-c.done
+	return c.err
+}
+
+// drain makes Read say that this side is leaving, so that calls in flight can be
 // answered and nothing new comes.
 func (c *conn) drain() {
 	c.draining.Store(true)

@@ -210,8 +210,8 @@ func (h *Handler) detach(c *conn) {
 }
 
 // Drain refuses new connections and reads nothing more from the open ones; each
-// is closed with status 1001 when its engine has answered the calls in flight,
-// for which engines give it a grace of their own. When ctx ends first, Drain
+// is closed with status 1001 when its engine has answered the calls in flight.
+// When ctx ends first, Drain
 // cuts the remaining calls off and returns the cause. Connections do not end by
 // the HTTP server's Shutdown: call Drain beside it.
 func (h *Handler) Drain(ctx context.Context) error {

@@ -238,8 +238,8 @@ func TestDrain(t *testing.T) {
 	drained := make(chan error, 1)
 	until(t, func() bool { return h.openConns() > 0 }) // the handshake is over before the connection is known
 	go func() { drained <- h.Drain(t.Context()) }()
-	if err := within(t, reading); err == nil || err.Error() != "EOF" {
-		t.Errorf("Read while draining: %v, want EOF", err)
+	if err := within(t, reading); !errors.Is(err, transport.ErrDraining) {
+		t.Errorf("Read while draining: %v, want ErrDraining", err)
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(struct {
