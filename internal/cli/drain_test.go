@@ -106,7 +106,7 @@ func TestDrainNotice(t *testing.T) {
 		t.Errorf("readyz = %+v", a)
 	}
 	s.stop()
-	poll(t, "readyz says no", func() bool { return s.get("/readyz").status == http.StatusServiceUnavailable })
+	poll(t, "readyz says no", func() bool { return s.get("/readyz").status == http.StatusNotFound })
 	if a := s.get("/readyz"); !strings.Contains(a.body, "leaving") || a.header.Get("Retry-After") == "" {
 		t.Errorf("readyz: %+v", a)
 	}
@@ -162,7 +162,7 @@ func TestDrainNoticeHTTP2(t *testing.T) {
 		t.Fatal("a connection is not used again while the node serves")
 	}
 	s.stop()
-	poll(t, "readyz says no", func() bool { return s.get("/readyz").status == http.StatusServiceUnavailable })
+	poll(t, "readyz says no", func() bool { return s.get("/readyz").status == http.StatusNotFound })
 	reused() // the last on its connection
 	poll(t, "another connection", func() bool { return !reused() })
 }
@@ -346,7 +346,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	poll(t, "readyz says no", func() bool { return s.get("/readyz").status == http.StatusServiceUnavailable })
+	poll(t, "readyz says no", func() bool { return s.get("/readyz").status == http.StatusNotFound })
 	began := time.Now()
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

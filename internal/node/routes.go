@@ -46,19 +46,22 @@ func unavailable(w http.ResponseWriter, why string) {
 }
 
 // readyz tells a load balancer whether to send requests here: not while this node
-// is starting or leaving, or cannot write what it would have to.
+// is starting or leaving, or cannot write what it would have to. Leaving is said by
+// 404, which HAProxy can tell from a failure (disable-on-404): it sends nothing
+// new and lets the calls in flight end.
 func (n *Node) readyz(w http.ResponseWriter) {
-	if err := n.ready(); err != nil {
+	switch err := n.ready(); {
+	case n.leaving.Load():
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "leaving", http.StatusNotFound)
+	case err != nil:
 		unavailable(w, err.Error())
-		return
+	default:
+		fmt.Fprintln(w, "ok")
 	}
-	fmt.Fprintln(w, "ok")
 }
 
 func (n *Node) ready() error {
-	if n.leaving.Load() {
-		return errors.New("leaving")
-	}
 	if c := n.joining.Load(); c != nil {
 		if err := c.Ready(); err != nil {
 			return err
