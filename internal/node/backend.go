@@ -48,8 +48,11 @@ func (f *launchers) backend(s *config.Server, events backend.Events) backend.Bac
 	if s.Transport == config.Stdio {
 		cfg.Processes = f.processes
 	}
-	if f.exchange == nil || s.Transport != config.Stdio || !homed(s.Pool.Sharing) {
+	switch {
+	case f.exchange == nil || s.Transport != config.Stdio:
 		return backend.New(cfg, events)
+	case !homed(s.Pool.Sharing):
+		return f.exchange.Pinned(s.Name, backend.New(cfg, events))
 	}
 	options := peer.Options{Name: s.Name, Repeatable: func(tool string) bool { return f.repeatable(s.Name, tool) }}
 	return f.exchange.Backend(options, func(e backend.Events) *backend.Remote { return backend.New(cfg, e) }, events)

@@ -87,6 +87,9 @@ const maxHops = 5
 
 // Handle makes a call at the home of its instance.
 func (b *Backend) Handle(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
+	if node, life, state, ok := bound(call.Input.State); ok {
+		return b.again(ctx, node, life, state, call)
+	}
 	whose := b.inner.Whose(call)
 	if whose == "" {
 		return b.inner.Handle(ctx, call)
@@ -163,7 +166,8 @@ func (b *Backend) here(ctx context.Context, h *holding, lost bool, call *rpc.Cal
 	if lost {
 		b.inner.Lost(call)
 	}
-	return b.inner.Handle(ctx, call)
+	res, err := b.inner.Handle(ctx, call)
+	return b.x.bind(res), err
 }
 
 // repeatable reports whether a call may be made twice: what only reads, and tools

@@ -112,6 +112,7 @@ type search struct {
 	not        map[string]bool // nodes known to be gone
 	asker      string          // the node that sent the call here, having looked at the hash; else empty
 	ask        bool            // what is known has led nowhere
+	bound      string          // the life of the node that the call is bound to; else empty
 }
 
 // place says where a call goes. When that is here, its key is entered.

@@ -35,6 +35,10 @@
 // same stream. Results are not passed on while they arrive: they are whole and
 // bounded.
 //
+// A server that asks by returning gives a state with its questions, which often only
+// the process understands that made it. So states say at which node that is, and
+// the call with the answers goes there; a node that leaves waits a little for them.
+//
 // # Goroutines
 //
 // An [Exchange] owns one goroutine that watches the members, one per claim under

@@ -50,6 +50,7 @@ type envelope struct {
 	Ask        bool     `json:"ask,omitzero"`   // of a call that has been sent about: ask all
 	Known      bool     `json:"known,omitzero"` // of a key that had a home
 	To         string   `json:"to,omitzero"`
+	Bound      string   `json:"bound,omitzero"`  // of a call with answers: the life of the node that asked
 	Not        []string `json:"not,omitzero"`    // nodes that are not there
 	Reason     string   `json:"reason,omitzero"` // of a refusal, for people
 	Closing    bool     `json:"closing,omitzero"`

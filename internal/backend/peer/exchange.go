@@ -5,10 +5,12 @@ package peer
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
@@ -46,6 +48,8 @@ func (c *Config) defaults() {
 type Exchange struct {
 	cluster     Cluster
 	self        string
+	life        string       // of this process, to tell it from those before it
+	asked       atomic.Int64 // when an instance here last asked something, Unix nanoseconds
 	cfg         Config
 	calling     chan struct{} // slots
 	serving     chan struct{} // slots
@@ -59,6 +63,7 @@ type Exchange struct {
 	draining bool
 	closed   bool
 	backends map[string]*Backend
+	pinned   map[string]*Backend
 }
 
 var errClosed = errors.New("this node is being stopped")
@@ -68,7 +73,7 @@ func New(c Cluster, cfg Config) *Exchange {
 	cfg.defaults()
 	x := &Exchange{
 		cluster: c, self: c.Name(), cfg: cfg, calling: make(chan struct{}, cfg.MaxCalls), serving: make(chan struct{}, cfg.MaxCalls),
-		backends: map[string]*Backend{},
+		backends: map[string]*Backend{}, pinned: map[string]*Backend{}, life: rand.Text(),
 	}
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())
 	x.unsubscribe = c.Subscribe(topic, x.notice)
@@ -100,6 +105,7 @@ func (x *Exchange) Drain(ctx context.Context) error {
 	case <-time.After(settle):
 	case <-ctx.Done():
 	}
+	x.awaitAnswers(ctx)
 	for range cap(x.serving) { // whoever has all slots knows that nobody has one
 		select {
 		case x.serving <- struct{}{}:

@@ -44,6 +44,9 @@ func (x *Exchange) accept(ctx context.Context, s Stream) {
 		return
 	}
 	b := x.backend(e.Server)
+	if e.Kind == kindCall && e.Bound != "" {
+		b = x.asker(e.Server)
+	}
 	switch {
 	case b == nil:
 		w.refuse(ctx, fmt.Sprintf("node %q does not serve %q", x.self, e.Server), true)
@@ -57,7 +60,7 @@ func (x *Exchange) accept(ctx context.Context, s Stream) {
 			said.Holds, said.Will = false, false
 		}
 		_ = w.send(ctx, said) // who asked has gone
-	case e.Kind == kindCall && x.leaving():
+	case e.Kind == kindCall && x.leaving() && e.Bound == "":
 		w.refuse(ctx, errClosed.Error(), true)
 	case e.Kind == kindCall:
 		select {
@@ -90,6 +93,20 @@ func (b *Backend) serve(ctx context.Context, cancel context.CancelCauseFunc, w *
 		w.refuse(ctx, err.Error(), true)
 		return
 	}
+	if e.Bound != "" {
+		if e.Bound != b.x.life {
+			w.refuse(ctx, errAskerGone.Error(), true)
+			return
+		}
+		s := newServed(ctx, w, call)
+		s.while(ctx, cancel, func() {
+			s.answer(ctx, func(ctx context.Context) (rpc.Result, error) {
+				res, err := b.inner.Handle(ctx, call)
+				return b.x.bind(res), err
+			}, millis(e.Call.Millis))
+		})
+		return
+	}
 	whose := b.inner.Whose(call)
 	if whose == "" || keyOf(b.name, whose) != e.Key {
 		w.refuse(ctx, fmt.Sprintf("node %q has another configuration of server %q", b.x.self, b.name), true)
@@ -99,7 +116,7 @@ func (b *Backend) serve(ctx context.Context, cancel context.CancelCauseFunc, w *
 	for _, node := range e.Not {
 		not[node] = true
 	}
-	node, h, lost, err := b.place(ctx, search{e.Key, whose, not, w.stream.Node(), e.Ask})
+	node, h, lost, err := b.place(ctx, search{key: e.Key, whose: whose, not: not, asker: w.stream.Node(), ask: e.Ask})
 	switch {
 	case err != nil:
 		w.refuse(ctx, err.Error(), errors.Is(err, errNotReady) || errors.Is(err, errClosed))
@@ -108,13 +125,10 @@ func (b *Backend) serve(ctx context.Context, cancel context.CancelCauseFunc, w *
 		_ = w.send(ctx, &envelope{Kind: kindMoved, To: node}) // who asked has gone
 		return
 	}
-	s := &served{life: ctx, wire: w, run: make(chan struct{}), asks: map[uint64]chan *envelope{}}
-	call.Client = s
-	var reader sync.WaitGroup
-	reader.Go(func() { s.read(ctx, cancel) })
-	defer reader.Wait()
-	defer cancel(nil)
-	s.answer(ctx, b, h, lost, call, millis(e.Call.Millis))
+	s := newServed(ctx, w, call)
+	s.while(ctx, cancel, func() {
+		s.answer(ctx, func(ctx context.Context) (rpc.Result, error) { return b.here(ctx, h, lost, call) }, millis(e.Call.Millis))
+	})
 }
 
 // served is a call of another node, seen from its home: it is the way back to
@@ -131,20 +145,36 @@ type served struct {
 	asks    map[uint64]chan *envelope
 }
 
+// newServed makes it the call's client.
+func newServed(ctx context.Context, w *wire, call *rpc.Call) *served {
+	s := &served{life: ctx, wire: w, run: make(chan struct{}), asks: map[uint64]chan *envelope{}}
+	call.Client = s
+	return s
+}
+
+// while reads until do is done, and then ends the call.
+func (s *served) while(ctx context.Context, cancel context.CancelCauseFunc, do func()) {
+	var reader sync.WaitGroup
+	reader.Go(func() { s.read(ctx, cancel) })
+	defer reader.Wait()
+	defer cancel(nil)
+	do()
+}
+
 var (
 	_ rpc.Client   = (*served)(nil)
 	_ rpc.Detacher = (*served)(nil)
 )
 
 // answer makes the call and sends what comes of it, at last also of its task.
-func (s *served) answer(ctx context.Context, b *Backend, h *holding, lost bool, call *rpc.Call, left time.Duration) {
+func (s *served) answer(ctx context.Context, handle func(context.Context) (rpc.Result, error), left time.Duration) {
 	res, err := func() (rpc.Result, error) {
 		if left > 0 {
 			bounded, stop := context.WithTimeout(ctx, left)
 			defer stop()
-			return b.here(bounded, h, lost, call)
+			return handle(bounded)
 		}
-		return b.here(ctx, h, lost, call)
+		return handle(ctx)
 	}()
 	s.reply(ctx, res, err)
 	if err != nil || res.Deferred == nil {

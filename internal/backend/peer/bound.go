@@ -1,0 +1,148 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package peer
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/backend"
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+)
+
+// The state that an instance gives with its questions is for that instance: often
+// it has sealed it with a key that nobody else knows. So the state says where the
+// instance is, and the call with the answers goes there, also when the home has
+// moved meanwhile. Clients get it sealed, as any state.
+
+// boundState begins a state that says so.
+const boundState = 'b'
+
+// bind adds to the state of a result that it is for an instance here.
+func (x *Exchange) bind(res rpc.Result) rpc.Result {
+	if res.Input == nil || res.Input.State == nil {
+		return res
+	}
+	x.asked.Store(time.Now().UnixNano())
+	in := *res.Input
+	in.State = []byte{boundState}
+	for _, part := range []string{x.self, x.life} {
+		in.State = append(binary.AppendUvarint(in.State, uint64(len(part))), part...)
+	}
+	in.State = append(in.State, res.Input.State...)
+	res.Input = &in
+	return res
+}
+
+// bound reads what bind has added.
+func bound(state []byte) (node, life string, rest []byte, ok bool) {
+	if len(state) == 0 || state[0] != boundState {
+		return "", "", nil, false
+	}
+	rest = state[1:]
+	var parts [2]string
+	for i := range parts {
+		n, used := binary.Uvarint(rest)
+		if used <= 0 || n > uint64(len(rest)-used) {
+			return "", "", nil, false
+		}
+		parts[i], rest = string(rest[used:used+int(n)]), rest[used+int(n):] //nolint:gosec // bounded above
+	}
+	return parts[0], parts[1], rest, true
+}
+
+// errAskerGone says of a call with answers that what asked for them is no more.
+var errAskerGone = errors.New("the process that asked is gone, with what it knew of the call; start over")
+
+// again makes a call with answers at the instance that asked for them.
+func (b *Backend) again(ctx context.Context, node, life string, state []byte, call *rpc.Call) (rpc.Result, error) {
+	answered := *call
+	answered.Input.State = state
+	switch {
+	case node == b.x.self && life == b.x.life:
+		res, err := b.inner.Handle(ctx, &answered)
+		return b.x.bind(res), err
+	case node == b.x.self, !b.x.alive(node):
+		return rpc.Result{}, b.askerGone()
+	}
+	out := b.send(ctx, node, search{bound: life}, &answered)
+	if out.lost || out.moved != "" {
+		return rpc.Result{}, b.askerGone()
+	}
+	return out.res, out.err
+}
+
+func (b *Backend) askerGone() error {
+	return jsonrpc.Errorf(jsonrpc.CodeInternal, "server %q: %w", b.name, errAskerGone).WithData(map[string]any{
+		"gateway": map[string]any{"server": b.name, "reason": "node_lost", "started": true}, "restart": true,
+	})
+}
+
+// Pinned is a server of which each node has instances of its own that remember
+// nothing, except while they wait for answers: these reach the node that asked.
+type Pinned struct {
+	*backend.Remote
+	at *Backend // what sends and is sent calls with answers; it has no homes
+}
+
+var _ backend.Backend = (*Pinned)(nil)
+
+// Pinned returns such a server over a backend. The name must be one that the
+// exchange does not have.
+func (x *Exchange) Pinned(name string, inner *backend.Remote) *Pinned {
+	p := &Pinned{inner, &Backend{x: x, name: name, inner: inner}}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.pinned[name] = p.at
+	return p
+}
+
+// Handle implements [backend.Backend].
+func (p *Pinned) Handle(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
+	if node, life, state, ok := bound(call.Input.State); ok {
+		return p.at.again(ctx, node, life, state, call)
+	}
+	res, err := p.Remote.Handle(ctx, call)
+	return p.at.x.bind(res), err
+}
+
+// Close implements [backend.Backend].
+func (p *Pinned) Close() error {
+	p.at.x.mu.Lock()
+	delete(p.at.x.pinned, p.at.name)
+	p.at.x.mu.Unlock()
+	return p.Remote.Close()
+}
+
+// asker returns what has instances of a server that may have asked; nil for none.
+func (x *Exchange) asker(server string) *Backend {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if b := x.backends[server]; b != nil {
+		return b
+	}
+	return x.pinned[server]
+}
+
+// answerGrace is how long a node that leaves waits for answers to the questions
+// that its instances asked last.
+const answerGrace = 3 * time.Second
+
+// awaitAnswers waits until nobody was asked something for a while.
+func (x *Exchange) awaitAnswers(ctx context.Context) {
+	for {
+		wait := answerGrace - time.Duration(time.Now().UnixNano()-x.asked.Load())
+		if wait <= 0 {
+			return
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+	}
+}

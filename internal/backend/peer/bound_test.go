@@ -1,0 +1,123 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package peer
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/holdfast-mcp/holdfast/internal/backend"
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
+)
+
+// modernThree runs f with three nodes whose processes ask by returning.
+func modernThree(t *testing.T, f func(t *testing.T, c *cell)) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCell(t, backend.Config{})
+		c.era = mcp.Modern
+		for _, name := range []string{"a", "b", "c"} {
+			c.join(name)
+		}
+		defer c.close()
+		f(t, c)
+	})
+}
+
+// asked makes a call that is answered with a question, and returns the call with the answer.
+func asked(t *testing.T, handle func(*rpc.Call) (rpc.Result, error)) *rpc.Call {
+	t.Helper()
+	p := &person{}
+	one := call("elicit", `{}`, "s1", p)
+	res, err := handle(one)
+	if err != nil || res.Input == nil {
+		t.Fatalf("no question: %s, %v", res.Body, err)
+	}
+	one.Input.State = res.Input.State
+	one.Input.Responses, _ = p.Ask(t.Context(), res.Input.Requests)
+	return one
+}
+
+// TestAnswerReachesWhoAsked: also when the home has moved since.
+func TestAnswerReachesWhoAsked(t *testing.T) {
+	modernThree(t, func(t *testing.T, c *cell) {
+		home, far := c.away("s1")
+		answered := asked(t, func(call *rpc.Call) (rpc.Result, error) { return far.b.Handle(t.Context(), call) })
+		home.setReady(false)
+		drained := make(chan error, 1)
+		go func() { drained <- home.x.Drain(t.Context()) }()
+		synctest.Wait()
+		if got := far.text("count", `{}`, "s1"); at(got) == home.name {
+			t.Errorf("a home that leaves took a new call: %s", got)
+		}
+		select {
+		case err := <-drained:
+			t.Errorf("drained before the answer came: %v", err)
+		default:
+		}
+		res, err := c.other(far.name).b.Handle(t.Context(), answered)
+		if got := textOf(res); err != nil || got != "accept Ada" {
+			t.Errorf("%q, %v", got, err)
+		}
+		if err := <-drained; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestAnswerToWhoIsGone: the caller hears that its call is lost, and does not
+// reach a process that knows nothing of it.
+func TestAnswerToWhoIsGone(t *testing.T) {
+	modernThree(t, func(t *testing.T, c *cell) {
+		home, far := c.away("s1")
+		answered := asked(t, func(call *rpc.Call) (rpc.Result, error) { return far.b.Handle(t.Context(), call) })
+		c.kill(home.name)
+		synctest.Wait()
+		for range 2 { // and again when a node of that name is back
+			_, err := far.b.Handle(t.Context(), answered)
+			if reason, _ := gatewayData(t, err); reason != "node_lost" {
+				t.Errorf("error %v", err)
+			}
+			if c.nodes[home.name] == nil {
+				c.join(home.name)
+				synctest.Wait()
+			}
+		}
+	})
+}
+
+// TestPinned: of instances of which each node has its own, an answer reaches the
+// one that asked.
+func TestPinned(t *testing.T) {
+	modernThree(t, func(t *testing.T, c *cell) {
+		pinned := map[string]*Pinned{}
+		for name, n := range c.nodes {
+			cfg := backend.Config{Name: "each", Launch: n.launch, Log: n.x.cfg.Log, Sharing: backend.Shared, Processes: backend.NewSlots(10)}
+			pinned[name] = n.x.Pinned("each", backend.New(cfg, func(event) {}))
+			defer pinned[name].Close()
+		}
+		answered := asked(t, func(call *rpc.Call) (rpc.Result, error) { return pinned["a"].Handle(t.Context(), call) })
+		res, err := pinned["b"].Handle(t.Context(), answered)
+		if got := textOf(res); err != nil || got != "accept Ada" {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
+}
+
+func TestBoundState(t *testing.T) {
+	x := &Exchange{self: "n1", life: "l1"}
+	res := x.bind(rpc.Result{Input: &rpc.InputRequired{State: []byte("rest")}})
+	node, life, rest, ok := bound(res.Input.State)
+	if !ok || node != "n1" || life != "l1" || string(rest) != "rest" {
+		t.Errorf("%q %q %q %t", node, life, rest, ok)
+	}
+	for _, state := range []string{"", "b", "x1", "b\xff", "b\x7f", "b\x01a\x05b"} {
+		if _, _, _, ok := bound([]byte(state)); ok {
+			t.Errorf("%q says where it is for", state)
+		}
+	}
+	if res := x.bind(rpc.Result{}); res.Input != nil {
+		t.Error("a result without questions got some")
+	}
+}
