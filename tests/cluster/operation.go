@@ -168,7 +168,7 @@ func (m *member) touch() operation {
 		case <-m.updated:
 		default:
 		}
-		for deadline := time.Now().Add(staleLimit); ; {
+		for deadline := time.Now().Add(staleLimit); m.ctx.Err() == nil; { // else its stream is over
 			if _, err := m.tool(ctx, "kit__touch", `{"uri":"`+m.uri+`"}`, ""); err != nil {
 				return err
 			}
@@ -190,6 +190,7 @@ func (m *member) touch() operation {
 				return fmt.Errorf("%w: subscribed is acknowledged as %t, and an update is heard: %t", errWrong, m.subscribed, heard)
 			}
 		}
+		return nil
 	}}
 }
 
