@@ -8,6 +8,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -131,7 +132,7 @@ func (d *delays) add(v time.Duration) {
 	d.list = append(d.list, v)
 }
 
-// quantile returns the value below which the share q is; 0 without values.
+// quantile returns the least value that the share q does not exceed; 0 without values.
 func (d *delays) quantile(q float64) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -139,7 +140,7 @@ func (d *delays) quantile(q float64) time.Duration {
 		return 0
 	}
 	slices.Sort(d.list)
-	return d.list[int(q*float64(len(d.list)-1))]
+	return d.list[max(int(math.Ceil(q*float64(len(d.list))))-1, 0)]
 }
 
 // String tells count, p50, p99 and maximum.

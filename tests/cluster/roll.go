@@ -7,11 +7,22 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
-// roll restarts every node in order, under load. No request may fail.
+// roll restarts every node in order, under load, behind each balancer. No request
+// may fail.
 func roll(ctx context.Context, e *env) error {
+	for _, kind := range []string{"haproxy", "nginx"} {
+		if err := e.rollBehind(ctx, kind); err != nil {
+			return fmt.Errorf("%s: %w", kind, err)
+		}
+	}
+	return nil
+}
+
+func (e *env) rollBehind(ctx context.Context, kind string) error {
 	s := size{legacy: 500, modern: 100, owners: 0, listeners: 50, pause: 2 * time.Second}
 	rounds, sdk := 3, 20
 	if e.small {
@@ -21,7 +32,7 @@ func roll(ctx context.Context, e *env) error {
 	if e.rounds > 0 {
 		rounds = e.rounds
 	}
-	u, err := e.underLoad(ctx, plan{balancer: "haproxy"}, s, sdk)
+	u, err := e.underLoad(ctx, plan{balancer: kind}, s, sdk)
 	if err != nil {
 		return err
 	}
@@ -36,7 +47,7 @@ func roll(ctx context.Context, e *env) error {
 				if err = n.Start(); err == nil {
 					err = n.Ready(leave)
 				}
-				e.l.Say("round %d: %s left in %v and is back after %v", round+1, n.Name, left.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+				e.l.Say("%s, round %d: %s left in %v and is back after %v", kind, round+1, n.Name, left.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 			}
 			cancel()
 			if err != nil {
