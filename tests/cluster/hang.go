@@ -128,9 +128,7 @@ func (h *hanging) round(ctx context.Context, round int, n *clustertest.Node) err
 			h.e.l.Count("calls in work that were given up explicitly")
 		}
 	}
-	if latest > noticeLimit {
-		h.e.l.Breach("a call at a hung node was given up after %v, want %v", latest, noticeLimit)
-	}
+	h.e.limit("giving up a call at a hung node", latest, noticeLimit)
 	if lost == 0 {
 		h.e.l.Count("rounds without a call at the hung node")
 	}

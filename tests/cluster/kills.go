@@ -53,8 +53,19 @@ func kills(ctx context.Context, e *env) error {
 		e.l.Say("round %d of %d: %s was killed and is back; next success: reads %v; writes %v",
 			round+1, rounds, n.Name, &u.crowd.reads, &u.crowd.writes)
 	}
-	return u.finish(ctx)
+	if err := u.finish(ctx); err != nil {
+		return err
+	}
+	e.limit("the next success of who needed no write, p99", u.crowd.reads.quantile(0.99), readLimit)
+	e.limit("the next success of who needed one, p99", u.crowd.writes.quantile(0.99), writeLimit)
+	return nil
 }
+
+// Limits of the time from a kill to the next success of a client that it affects.
+const (
+	readLimit  = time.Second
+	writeLimit = 2500 * time.Millisecond
+)
 
 // underLoad is a fleet with a crowd on it, and SDK clients beside.
 type underLoad struct {

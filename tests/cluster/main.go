@@ -34,6 +34,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/holdfast-mcp/holdfast/tests/ledger"
 )
@@ -59,6 +60,7 @@ func runs() []run {
 		{"balance", "every operation works although consecutive requests meet different nodes", balance},
 		{"kills", "random nodes are killed under load", kills},
 		{"partition", "nodes are cut off from each other while the same sessions change at all of them", partition},
+		{"weather", "random faults follow each other while the same sessions change at all nodes", weather},
 		{"hang", "random nodes are stopped for a while, which no connection tells of", hang},
 		{"alone", "a single node is killed again and again, and then grown to three", alone},
 		{"roll", "all nodes are restarted one after the other under load", roll},
@@ -122,6 +124,14 @@ func command(ctx context.Context, args []string, out io.Writer) int {
 		}
 	}
 	return status
+}
+
+// limit holds that something took no longer than it may, on a machine that has
+// nothing else to do. At the small size, beside other tests, it is only told.
+func (e *env) limit(what string, took, most time.Duration) {
+	if took > most && !e.small {
+		e.l.Breach("%s took %v, want at most %v", what, took.Round(time.Millisecond), most)
+	}
 }
 
 // run does one run and prints its ledger.
