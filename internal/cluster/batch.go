@@ -23,9 +23,10 @@ const (
 
 const (
 	// maxFlights is how many requests of one table are under way before others
-	// wait for company. Fewer make larger batches, which cost less; with one only,
-	// the leader would idle for the time of a round trip.
-	maxFlights = 2
+	// wait for company. Fewer make larger batches, which cost less: with two, a
+	// change costs a quarter more. While one node waits for its answer the leader
+	// is busy with the others'.
+	maxFlights = 1
 	// maxBatch and maxBatchBytes bound a batch. The server takes 1000 writes, and
 	// a whole batch is one proposal to the followers.
 	maxBatch      = 256
