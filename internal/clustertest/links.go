@@ -153,12 +153,12 @@ func (p *proxy) run() {
 
 // connect joins a connection with one to the other node.
 func (p *proxy) connect(in net.Conn) {
-	defer in.Close()
+	defer hangUp(in)
 	out, err := net.Dial("tcp", p.to)
 	if err != nil {
 		return // nobody is there: so it looks from the other side
 	}
-	defer out.Close()
+	defer hangUp(out)
 	if !p.enter(in, out) {
 		return
 	}
@@ -194,9 +194,12 @@ func (p *proxy) hangUp() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.open {
-		c.Close()
+		hangUp(c)
 	}
 }
+
+// hangUp closes a connection; that it was closed already is as good.
+func hangUp(c net.Conn) { _ = c.Close() }
 
 func (p *proxy) close() {
 	p.mu.Lock()
@@ -223,7 +226,7 @@ func (p *proxy) carry(from, to net.Conn) {
 	go func() { // ends when held is closed, or the connection
 		defer close(gone)
 		p.deliver(held, to)
-		from.Close()
+		hangUp(from)
 	}()
 	for {
 		buf := make([]byte, 16<<10)
@@ -240,7 +243,7 @@ func (p *proxy) carry(from, to net.Conn) {
 	}
 	close(held)
 	<-gone
-	to.Close()
+	hangUp(to)
 }
 
 // deliver writes what is held, as the link allows.

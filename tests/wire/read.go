@@ -85,10 +85,11 @@ func (c *Client) heed(ctx context.Context, data []byte) error {
 		Method string         `json:"method"`
 		Params jsontext.Value `json:"params"`
 	}
-	if json.Unmarshal(data, &m) != nil || m.Method == "" {
-		return nil
+	if json.Unmarshal(data, &m) != nil {
+		m.Method = "" // what it is shows when it is taken for the answer
 	}
 	switch {
+	case m.Method == "":
 	case m.ID == nil && c.Notified != nil:
 		c.Notified(m.Method, m.Params)
 	case m.ID != nil && c.Answer != nil:
