@@ -199,7 +199,8 @@ func (p *player) client(ctx context.Context, words []string) (result string, loo
 	case "subscribe", "unsubscribe":
 		return ask(ctx, c, "resources/"+words[1], `{"uri":"`+words[2]+`"}`), false
 	case "end":
-		return say("", c.Close(ctx)), false
+		ended := *c // the client goes on as if it did not know
+		return say("", ended.Close(ctx)), false
 	case "ask":
 		return tool(ctx, c, "kit__ask", `{"Text":"you"}`), false
 	case "count":
