@@ -4,6 +4,7 @@
 package cluster
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,9 +22,12 @@ func TestRemove(t *testing.T) {
 	w := write(t, nodes[0], nodes[1])
 	refused := func(name, says string) {
 		t.Helper()
-		if err := nodes[0].Remove(t.Context(), name); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("remove %s: %v; want %q", name, err, says)
-		}
+		eventually(t, 20*time.Second, func() error { // there may be no leader at the moment
+			if err := nodes[0].Remove(t.Context(), name); err == nil || !strings.Contains(err.Error(), says) {
+				return fmt.Errorf("remove %s: %w; want %q", name, err, says)
+			}
+			return nil
+		})
 	}
 	refused("n9", "no node")
 	refused("n3", "replaces it first")
