@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -68,11 +69,17 @@ func TestProbesWhileStarting(t *testing.T) {
 	if a := s.get("/readyz"); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
 		t.Errorf("readyz: %+v", a)
 	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
 	for _, path := range []string{"/mcp", "/servers/x/mcp", "/"} {
-		if a := s.get(path); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "starting") {
-			t.Errorf("%s: %+v", path, a)
-		}
+		wg.Go(func() {
+			a := s.get(path)
+			if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "starting") {
+				t.Errorf("%s: %+v", path, a)
+			}
+		})
 	}
+	wg.Wait()
 	began := time.Now()
 	s.stop()
 	<-s.done

@@ -75,6 +75,8 @@ type Node struct {
 
 	// What requests look at, also while the node starts.
 	routes  atomic.Pointer[http.Handler] // nil until it has started
+	routed  chan struct{}                // closed when there are routes
+	held    chan struct{}                // slots of requests that wait for them
 	joining atomic.Pointer[cluster.Cluster]
 	leaving atomic.Bool
 
@@ -93,7 +95,7 @@ const startTimeout = 10 * time.Second
 func New(cfg Config) *Node {
 	return &Node{
 		cfg: cfg, single: map[string]*endpoint.Endpoint{}, virtual: map[string]*endpoint.Endpoint{},
-		handlers: map[string]rpc.Handler{}, turn: make(chan struct{}, 1),
+		handlers: map[string]rpc.Handler{}, turn: make(chan struct{}, 1), routed: make(chan struct{}), held: make(chan struct{}, maxHeld),
 	}
 }
 
@@ -121,6 +123,7 @@ func (n *Node) Start(ctx context.Context) error {
 	n.started = true
 	routes := n.mux()
 	n.routes.Store(&routes)
+	close(n.routed)
 	return nil
 }
 

@@ -4,6 +4,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
 	"github.com/holdfast-mcp/holdfast/transport/httpsse"
@@ -33,11 +35,38 @@ func (n *Node) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, "ok")
 	case r.URL.Path == "/readyz" && r.Method == http.MethodGet:
 		n.readyz(w)
-	case routes == nil:
+	case routes == nil && !n.await(r.Context()):
 		unavailable(w, "holdfast is starting; try again soon")
 	default:
-		(*routes).ServeHTTP(w, r)
+		(*n.routes.Load()).ServeHTTP(w, r)
 	}
+}
+
+const (
+	// holdFor is how long a request waits for the start: a client that comes while a
+	// node is restarted need not notice.
+	holdFor = 5 * time.Second
+	// maxHeld bounds the requests that wait; the others are told at once.
+	maxHeld = 1024
+)
+
+// await waits until the node has started, and reports whether it has.
+func (n *Node) await(ctx context.Context) bool {
+	select {
+	case n.held <- struct{}{}:
+		defer func() { <-n.held }()
+	default:
+		return false
+	}
+	limit := time.NewTimer(holdFor)
+	defer limit.Stop()
+	select {
+	case <-n.routed:
+		return true
+	case <-limit.C:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 func unavailable(w http.ResponseWriter, why string) {

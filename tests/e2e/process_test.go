@@ -103,7 +103,7 @@ func serveCommand(t *testing.T, addr string, cmd *exec.Cmd) *service {
 			return false
 		}
 		_ = res.Body.Close()
-		return true
+		return res.StatusCode != http.StatusServiceUnavailable // as a Holdfast says that is starting
 	})
 	return s
 }
