@@ -122,10 +122,12 @@ func (m *members) start() error {
 
 // run beats and looks until ctx ends.
 func (m *members) run(ctx context.Context) {
-	ticker := time.NewTicker(m.c.cfg.Heartbeat)
+	ticker := time.NewTicker(m.c.cfg.Heartbeat / 2)
 	defer ticker.Stop()
-	for {
-		m.beat()
+	for turn := 0; ; turn++ {
+		if turn%2 == 0 {
+			m.beat()
+		}
 		m.look(time.Now())
 		select {
 		case <-ctx.Done():
@@ -218,8 +220,8 @@ func (m *members) hear(b *heartbeat, now time.Time) {
 	}
 }
 
-// look suspects members that have been silent for too long, and asks those that
-// have missed two beats whether they are there: of a dead one that is known at once.
+// look suspects members that have been silent for too long, and asks those whose
+// beat is late whether they are there: of a dead one that is known at once.
 func (m *members) look(now time.Time) {
 	beat := m.c.cfg.Heartbeat
 	var ask []*member
@@ -243,7 +245,7 @@ func (m *members) look(now time.Time) {
 		case k.Suspected && silent > forgetAfter:
 			delete(m.byName, name)
 			m.wake()
-		case !k.Suspected && silent > 2*beat && now.Sub(k.probed) >= beat:
+		case !k.Suspected && silent > beat+beat/4 && now.Sub(k.probed) >= beat/2:
 			k.probed = now
 			ask = append(ask, k)
 		}
