@@ -143,21 +143,13 @@ func TestOneNodeAlone(t *testing.T) {
 		}
 	}
 	alone.leave()
-	nodes.all = append(nodes.all,
-		&node{name: "n2", listen: freeAddr(t), peers: freeAddr(t), data: t.TempDir()},
-		&node{name: "n3", listen: freeAddr(t), peers: freeAddr(t), data: t.TempDir()})
-	for _, n := range nodes.all {
-		nodes.start(n)
-	}
-	for _, n := range nodes.all {
-		nodes.ready(n)
-	}
+	nodes.grow()
 	for i := range 6 {
 		if got := text(t, c, "echo", map[string]any{"text": "grown"}); got != "grown" {
 			t.Errorf("request %d after growing: %q", i, got)
 		}
 	}
-	if log := alone.log.String(); !strings.Contains(log, "took over what this node kept alone") {
+	if log := alone.Log(1000); !strings.Contains(log, "took over what this node kept alone") {
 		t.Error("the cluster did not take over what the node kept")
 	}
 }

@@ -4,20 +4,18 @@
 package main
 
 import (
-	"bytes"
+	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/holdfast-mcp/holdfast/internal/clustertest"
 )
 
 var binary string
@@ -45,131 +43,100 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// node is one process.
+// node is one of a cluster's.
 type node struct {
-	name, listen, peers, data string
-	log                       lines
-
-	cmd  *exec.Cmd
-	done chan struct{}
+	*clustertest.Node
+	listen string
 }
 
-// lines is a process's standard error; safe for concurrent use.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// nodes is a cluster.
+// nodes is a cluster as tests with Holdfast's own client use it. What goes wrong
+// with a process fails the test.
 type nodes struct {
-	t    *testing.T
-	all  []*node
-	args []string
-}
+	t *testing.T
+	c *clustertest.Cluster
 
-// freeAddr returns an address that nobody listened on a moment ago.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	mu  sync.Mutex
+	all []*node
 }
 
 // startNodes starts n nodes that are ready; they end with the test.
 func startNodes(t *testing.T, n int, args ...string) *nodes {
 	t.Helper()
-	c := &nodes{t: t, args: args}
-	for i := range n {
-		c.all = append(c.all, &node{name: fmt.Sprint("n", i+1), listen: freeAddr(t), peers: freeAddr(t), data: t.TempDir()})
+	cluster, err := clustertest.New(clustertest.Config{Binary: binary, Dir: t.TempDir(), Nodes: n, Args: args})
+	if err != nil {
+		t.Fatal(err)
 	}
+	c := &nodes{t: t, c: cluster}
 	t.Cleanup(func() {
-		for _, n := range c.all {
-			n.kill()
-			if t.Failed() {
-				t.Logf("%s: %s", n.name, n.log.String())
+		if t.Failed() {
+			for _, n := range cluster.Nodes {
+				t.Logf("%s: %s", n.Name, n.Log(50))
 			}
 		}
+		cluster.Close()
 	})
-	for _, n := range c.all {
-		c.start(n)
-	}
-	for _, n := range c.all {
-		c.ready(n)
-	}
+	c.started()
 	return c
+}
+
+// grow makes three nodes of one that does not run, and starts them.
+func (c *nodes) grow() {
+	c.t.Helper()
+	if err := c.c.Grow(3); err != nil {
+		c.t.Fatal(err)
+	}
+	c.started()
+}
+
+func (c *nodes) started() {
+	c.t.Helper()
+	if err := c.c.Start(bounded(c.t)); err != nil {
+		c.t.Fatal(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = nil
+	for _, n := range c.c.Nodes {
+		c.all = append(c.all, &node{n, n.Addr})
+	}
+}
+
+// list returns the nodes; clients look at them while a test makes them more.
+func (c *nodes) list() []*node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.all
+}
+
+// bounded is the context of what must be done soon.
+func bounded(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	t.Cleanup(cancel)
+	return ctx
 }
 
 // start starts a node's process.
 func (c *nodes) start(n *node) {
 	c.t.Helper()
-	args := append([]string{"serve", "--listen", n.listen, "--data", n.data}, c.args...)
-	if len(c.all) > 1 {
-		var join []string
-		for _, other := range c.all {
-			join = append(join, other.peers)
-		}
-		args = append(args, "--node", n.name, "--cluster", n.peers, "--join", strings.Join(join, ","))
-	}
-	n.cmd = exec.Command(binary, args...)
-	n.cmd.Env = append(os.Environ(), "HOLDFAST_CLUSTER_SECRET=a secret of these tests")
-	n.cmd.Stderr = &n.log
-	n.cmd.SysProcAttr = &syscall.SysProcAttr{}
-	if err := n.cmd.Start(); err != nil {
+	if err := n.Start(); err != nil {
 		c.t.Fatal(err)
 	}
-	n.done = make(chan struct{})
-	go func(cmd *exec.Cmd, done chan struct{}) { _ = cmd.Wait(); close(done) }(n.cmd, n.done) // ends with the process
 }
 
 // ready waits until a node takes traffic.
 func (c *nodes) ready(n *node) {
 	c.t.Helper()
-	for range 600 {
-		resp, err := http.Get("http://" + n.listen + "/readyz")
-		if err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return
-			}
-		}
-		select {
-		case <-n.done:
-			c.t.Fatalf("%s ended: %s", n.name, n.log.String())
-		case <-time.After(100 * time.Millisecond):
-		}
+	if err := n.Ready(bounded(c.t)); err != nil {
+		c.t.Fatal(err)
 	}
-	c.t.Fatalf("%s is not ready: %s", n.name, n.log.String())
 }
 
 // kill ends a node as a crash does.
-func (n *node) kill() {
-	if n.cmd == nil || n.cmd.Process == nil {
-		return
-	}
-	_ = n.cmd.Process.Kill()
-	<-n.done
-}
+func (n *node) kill() { n.Kill() }
 
 // leave ends a node in order.
-func (n *node) leave() {
-	_ = n.cmd.Process.Signal(syscall.SIGTERM)
-	<-n.done
-}
+func (n *node) leave() { _ = n.Leave(context.Background()) } // what it leaves behind shows
 
 // rotating sends each request to the next node that takes it: what a load
 // balancer without stickiness does. A node that refuses the connection, or says
@@ -182,8 +149,9 @@ type rotating struct {
 func (r *rotating) RoundTrip(req *http.Request) (*http.Response, error) {
 	var resp *http.Response
 	var err error
-	for tried := range r.c.all {
-		n := r.c.all[int(r.turn.Add(1))%len(r.c.all)]
+	all := r.c.list()
+	for tried := range all {
+		n := all[int(r.turn.Add(1))%len(all)]
 		next := req.Clone(req.Context())
 		next.URL.Host, next.Host = n.listen, n.listen
 		if req.GetBody != nil {
@@ -193,7 +161,7 @@ func (r *rotating) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		resp, err = http.DefaultTransport.RoundTrip(next)
 		switch {
-		case err == nil && resp.StatusCode == http.StatusServiceUnavailable && tried < len(r.c.all)-1:
+		case err == nil && resp.StatusCode == http.StatusServiceUnavailable && tried < len(all)-1:
 			resp.Body.Close()
 		case err == nil || !strings.Contains(err.Error(), "connection refused"):
 			return resp, err

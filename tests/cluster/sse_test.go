@@ -92,10 +92,10 @@ func sseEnds(t *testing.T, nodes *nodes) {
 			return resp.StatusCode, string(body)
 		}
 		if status, body := post(); status != 202 {
-			t.Fatalf("%s: a message by way of another node: %d %s", n.name, status, body)
+			t.Fatalf("%s: a message by way of another node: %d %s", n.Name, status, body)
 		}
 		if e, err := stream.Read(); err != nil || !strings.Contains(string(e.Data), `"result":{}`) {
-			t.Errorf("%s: event %s, %v", n.name, e.Data, err)
+			t.Errorf("%s: event %s, %v", n.Name, e.Data, err)
 		}
 		began := time.Now()
 		if i == 0 {
@@ -104,13 +104,13 @@ func sseEnds(t *testing.T, nodes *nodes) {
 			n.kill()
 		}
 		if _, err := stream.Read(); err == nil {
-			t.Errorf("%s: the stream goes on", n.name)
+			t.Errorf("%s: the stream goes on", n.Name)
 		}
 		if took := time.Since(began); took > 8*time.Second { // the drain's limit is 10 s
-			t.Errorf("%s: ended after %v", n.name, took)
+			t.Errorf("%s: ended after %v", n.Name, took)
 		}
 		if status, body := post(); status != 404 || !strings.Contains(body, "open a stream again") {
-			t.Errorf("%s has ended: %d %s", n.name, status, body)
+			t.Errorf("%s has ended: %d %s", n.Name, status, body)
 		}
 	}
 }
