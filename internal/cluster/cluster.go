@@ -94,7 +94,7 @@ func (c *Cluster) open(ctx context.Context) error {
 		}
 	}
 	if c.mode != External {
-		if c.server, err = startServer(&c.cfg, c.mode, seeds); err != nil {
+		if c.server, err = startServer(&c.cfg, c.mode, seeds, c.diskFull); err != nil {
 			return err
 		}
 	}
@@ -255,6 +255,8 @@ func (c *Cluster) Ready() error {
 		return ErrClosed
 	case c.members.state() == Draining:
 		return errors.New("leaving the cluster")
+	case c.health.disk.Load():
+		return fmt.Errorf("%w in %s: free some, then restart this node", errDisk, c.cfg.Dir)
 	case c.health.forlorn():
 		return ErrNoQuorum
 	case c.health.full.Load():
@@ -282,6 +284,14 @@ func (c *Cluster) fail(err error) {
 		close(c.failed)
 		c.log.Error("this node cannot be part of the cluster", "error", err)
 	})
+}
+
+// diskFull notes that the server could not write. It does not try again: what is
+// missing in its files only a start mends, from the other nodes.
+func (c *Cluster) diskFull() {
+	if !c.health.disk.Swap(true) {
+		c.log.Error("the disk is full: this node takes no more writes; free some space, then restart it", "directory", c.cfg.Dir)
+	}
 }
 
 func (c *Cluster) waitFor(what string) { c.waits.Store(&what) }

@@ -40,6 +40,8 @@ var (
 	// ErrDirectory reports a directory that this node must not use as asked.
 	ErrDirectory = errors.New("store directory cannot be used")
 
+	// errDisk reports a disk without space; it is an ErrStorage.
+	errDisk = fmt.Errorf("the disk has no space left: %w", ErrStorage)
 	// errConflict reports that a key is at another revision than expected.
 	errConflict = errors.New("changed by somebody else")
 	// errNoLeader reports that nobody was there to take a message.

@@ -14,6 +14,7 @@ import (
 type health struct {
 	lost  atomic.Bool  // no majority, as far as is known
 	when  atomic.Int64 // when lost was last set, Unix nanoseconds
+	disk  atomic.Bool  // this node's disk was full
 	full  atomic.Bool  // the last write was refused for lack of space
 	since atomic.Int64 // when a write found the majority lost, Unix nanoseconds
 	last  atomic.Int64 // when a write was last done

@@ -83,7 +83,7 @@ func (c *Cluster) openImported(held *directory) (err error) {
 			return err
 		}
 	}
-	if c.server, err = startServer(&c.cfg, Alone, nil); err != nil {
+	if c.server, err = startServer(&c.cfg, Alone, nil, c.diskFull); err != nil {
 		return err
 	}
 	if c.conn, err = c.connect(); err != nil {

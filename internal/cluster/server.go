@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	natsd "github.com/nats-io/nats-server/v2/server"
@@ -28,8 +29,9 @@ type embedded struct {
 // readyTimeout bounds how long a server may take until it accepts connections.
 const readyTimeout = 20 * time.Second
 
-// startServer starts a server over the store of one mode.
-func startServer(cfg *Config, mode Mode, seeds []string) (*embedded, error) {
+// startServer starts a server over the store of one mode. full is called when its
+// disk has no space left, perhaps often.
+func startServer(cfg *Config, mode Mode, seeds []string, full func()) (*embedded, error) {
 	if mode == Clustered && !cfg.DefaultTiming && !shortenElections() {
 		cfg.Log.Warn("the NATS server's election timing could not be set; a lost leader stops writes for seconds")
 	}
@@ -50,7 +52,7 @@ func startServer(cfg *Config, mode Mode, seeds []string) (*embedded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure the NATS server: %w", err)
 	}
-	srv.SetLoggerV2(&serverLog{cfg.Log}, false, false, false)
+	srv.SetLoggerV2(&serverLog{cfg.Log, full}, false, false, false)
 	e.srv = srv
 	e.wg.Go(srv.Start)
 	if !srv.ReadyForConnections(readyTimeout) {
@@ -158,14 +160,27 @@ func (e *embedded) close() {
 }
 
 // serverLog passes the server's log on. Its notices are ours to give.
-type serverLog struct{ log *slog.Logger }
+type serverLog struct {
+	log  *slog.Logger
+	full func()
+}
 
 func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug(line(format, v)) }
 func (l *serverLog) Warnf(format string, v ...any)   { l.warn(format, v) }
 func (l *serverLog) Fatalf(format string, v ...any)  { l.log.Error(line(format, v)) }
-func (l *serverLog) Errorf(format string, v ...any)  { l.log.Info(line(format, v)) }
+func (l *serverLog) Errorf(format string, v ...any)  { l.fail(format, v) }
 func (l *serverLog) Debugf(string, ...any)           {}
 func (l *serverLog) Tracef(string, ...any)           {}
+
+// fail passes an error on. That the disk is full is told nowhere else.
+func (l *serverLog) fail(format string, v []any) {
+	l.log.Info(line(format, v))
+	for _, arg := range v {
+		if err, ok := arg.(error); ok && errors.Is(err, syscall.ENOSPC) {
+			l.full()
+		}
+	}
+}
 
 // warn passes a warning on, unless it is that nobody verifies certificates:
 // secretTLS does.
