@@ -256,7 +256,7 @@ func (c *Cluster) Ready() error {
 	case c.members.state() == Draining:
 		return errors.New("leaving the cluster")
 	case c.health.disk.Load():
-		return fmt.Errorf("%w in %s: free some, then restart this node", errDisk, c.cfg.Dir)
+		return &diskError{c.cfg.Dir}
 	case c.health.forlorn():
 		return ErrNoQuorum
 	case c.health.full.Load():

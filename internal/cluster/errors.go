@@ -40,8 +40,6 @@ var (
 	// ErrDirectory reports a directory that this node must not use as asked.
 	ErrDirectory = errors.New("store directory cannot be used")
 
-	// errDisk reports a disk without space; it is an ErrStorage.
-	errDisk = fmt.Errorf("the disk has no space left: %w", ErrStorage)
 	// errConflict reports that a key is at another revision than expected.
 	errConflict = errors.New("changed by somebody else")
 	// errNoLeader reports that nobody was there to take a message.
@@ -69,6 +67,17 @@ func (e *NodeLostError) Error() string {
 
 // Is reports whether target is [ErrNodeLost], or [peer.ErrLost], which is the same.
 func (e *NodeLostError) Is(target error) bool { return target == ErrNodeLost || target == peer.ErrLost }
+
+// diskError reports a full disk, in words for an operator.
+type diskError struct{ dir string }
+
+// Error implements error.
+func (e *diskError) Error() string {
+	return "the disk of " + e.dir + " is full: free some space, then restart this node"
+}
+
+// Unwrap makes it an [ErrStorage].
+func (e *diskError) Unwrap() error { return ErrStorage }
 
 // RemoteError is an error that another node's handler returned.
 type RemoteError struct {
