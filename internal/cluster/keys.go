@@ -109,14 +109,25 @@ func (k *Keys) tell() {
 }
 
 // Init makes sure that the ring has a key: first when it has none, or a random
-// one when first is nil. Nodes may call it at the same time.
+// one when first is nil. Nodes may call it at the same time: a write whose outcome
+// is not known is looked at again until ctx ends, as whoever came first will do.
 func (k *Keys) Init(ctx context.Context, first []byte) error {
-	return k.update(ctx, func(keys []Key, now time.Time) ([]Key, error) {
-		if len(keys) > 0 {
-			return keys, nil
+	for {
+		err := k.update(ctx, func(keys []Key, now time.Time) ([]Key, error) {
+			if len(keys) > 0 {
+				return keys, nil
+			}
+			return []Key{newKey(first, now, now)}, nil
+		})
+		if !errors.Is(err, ErrNoQuorum) && !errors.Is(err, errConflict) {
+			return err
 		}
-		return []Key{newKey(first, now, now)}, nil
-	})
+		select {
+		case <-time.After(retryWait):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // Rotate adds a key that nodes seal with from in a few seconds on. The present
