@@ -88,13 +88,7 @@ func (c *crowd) start() error {
 // stop waits until every operation has its outcome, within bounds.
 func (c *crowd) stop() {
 	c.cancel()
-	done := make(chan struct{})
-	go func() { c.wg.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(outcomeLimit + 10*time.Second):
-		c.l.Breach("%d operations are still without an outcome", c.l.Pending.Load())
-	}
+	c.l.Await(&c.wg, outcomeLimit+10*time.Second)
 }
 
 // disturb notes that a fault begins, and calm that it is over.

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package ledger counts what happens in a run of a test program and keeps what
-// must not have happened. It is for tests only and starts no goroutines.
+// must not have happened. It is for tests only.
 package ledger
 
 import (
@@ -62,6 +62,18 @@ func (l *Ledger) Breach(format string, args ...any) {
 	defer l.mu.Unlock()
 	if l.broken[format]++; l.broken[format] <= maxBreaches {
 		l.breaches = append(l.breaches, fmt.Sprintf("at %.1fs: ", time.Since(l.began).Seconds())+fmt.Sprintf(format, args...))
+	}
+}
+
+// Await waits for those who make calls, which were told to end. Calls that have
+// no outcome within the limit are a breach.
+func (l *Ledger) Await(callers *sync.WaitGroup, limit time.Duration) {
+	done := make(chan struct{})
+	go func() { callers.Wait(); close(done) }() // ends with the callers
+	select {
+	case <-done:
+	case <-time.After(limit):
+		l.Breach("%d calls are still without an outcome", l.Pending.Load())
 	}
 }
 

@@ -61,13 +61,7 @@ func (c *crowd) start(n int) {
 // stop waits until every call has its outcome, within bounds.
 func (c *crowd) stop() {
 	c.cancel()
-	done := make(chan struct{})
-	go func() { c.wg.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(outcomeLimit + 10*time.Second):
-		c.l.Breach("%d calls are still without an outcome", c.l.Pending.Load())
-	}
+	c.l.Await(&c.wg, outcomeLimit+10*time.Second)
 	c.rt.CloseIdleConnections()
 }
 

@@ -166,8 +166,7 @@ func (b *Backend) here(ctx context.Context, h *holding, lost bool, call *rpc.Cal
 	if lost {
 		b.inner.Lost(call)
 	}
-	res, err := b.inner.Handle(ctx, call)
-	return b.x.bind(res), err
+	return b.handle(ctx, call)
 }
 
 // repeatable reports whether a call may be made twice: what only reads, and tools

@@ -38,6 +38,12 @@ func (x *Exchange) bind(res rpc.Result) rpc.Result {
 	return res
 }
 
+// handle makes a call at an instance here.
+func (b *Backend) handle(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
+	res, err := b.inner.Handle(ctx, call)
+	return b.x.bind(res), err
+}
+
 // bound reads what bind has added.
 func bound(state []byte) (node, life string, rest []byte, ok bool) {
 	if len(state) == 0 || state[0] != boundState {
@@ -64,8 +70,7 @@ func (b *Backend) again(ctx context.Context, node, life string, state []byte, ca
 	answered.Input.State = state
 	switch {
 	case node == b.x.self && life == b.x.life:
-		res, err := b.inner.Handle(ctx, &answered)
-		return b.x.bind(res), err
+		return b.handle(ctx, &answered)
 	case node == b.x.self, !b.x.alive(node):
 		return rpc.Result{}, b.askerGone()
 	}
@@ -106,8 +111,7 @@ func (p *Pinned) Handle(ctx context.Context, call *rpc.Call) (rpc.Result, error)
 	if node, life, state, ok := bound(call.Input.State); ok {
 		return p.at.again(ctx, node, life, state, call)
 	}
-	res, err := p.Remote.Handle(ctx, call)
-	return p.at.x.bind(res), err
+	return p.at.handle(ctx, call)
 }
 
 // Close implements [backend.Backend].

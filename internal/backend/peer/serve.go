@@ -98,13 +98,7 @@ func (b *Backend) serve(ctx context.Context, cancel context.CancelCauseFunc, w *
 			w.refuse(ctx, errAskerGone.Error(), true)
 			return
 		}
-		s := newServed(ctx, w, call)
-		s.while(ctx, cancel, func() {
-			s.answer(ctx, func(ctx context.Context) (rpc.Result, error) {
-				res, err := b.inner.Handle(ctx, call)
-				return b.x.bind(res), err
-			}, millis(e.Call.Millis))
-		})
+		serveCall(ctx, cancel, w, call, b.handle, millis(e.Call.Millis))
 		return
 	}
 	whose := b.inner.Whose(call)
@@ -125,10 +119,20 @@ func (b *Backend) serve(ctx context.Context, cancel context.CancelCauseFunc, w *
 		_ = w.send(ctx, &envelope{Kind: kindMoved, To: node}) // who asked has gone
 		return
 	}
-	s := newServed(ctx, w, call)
-	s.while(ctx, cancel, func() {
-		s.answer(ctx, func(ctx context.Context) (rpc.Result, error) { return b.here(ctx, h, lost, call) }, millis(e.Call.Millis))
-	})
+	here := func(ctx context.Context, call *rpc.Call) (rpc.Result, error) { return b.here(ctx, h, lost, call) }
+	serveCall(ctx, cancel, w, call, here, millis(e.Call.Millis))
+}
+
+// serveCall makes a call for another node and sends what comes of it, while it
+// reads what that node sends.
+func serveCall(ctx context.Context, cancel context.CancelCauseFunc, w *wire, call *rpc.Call, handle rpc.HandlerFunc, left time.Duration) {
+	s := &served{life: ctx, wire: w, run: make(chan struct{}), asks: map[uint64]chan *envelope{}}
+	call.Client = s
+	var reader sync.WaitGroup
+	reader.Go(func() { s.read(ctx, cancel) })
+	defer reader.Wait()
+	defer cancel(nil)
+	s.answer(ctx, handle, call, left)
 }
 
 // served is a call of another node, seen from its home: it is the way back to
@@ -145,36 +149,20 @@ type served struct {
 	asks    map[uint64]chan *envelope
 }
 
-// newServed makes it the call's client.
-func newServed(ctx context.Context, w *wire, call *rpc.Call) *served {
-	s := &served{life: ctx, wire: w, run: make(chan struct{}), asks: map[uint64]chan *envelope{}}
-	call.Client = s
-	return s
-}
-
-// while reads until do is done, and then ends the call.
-func (s *served) while(ctx context.Context, cancel context.CancelCauseFunc, do func()) {
-	var reader sync.WaitGroup
-	reader.Go(func() { s.read(ctx, cancel) })
-	defer reader.Wait()
-	defer cancel(nil)
-	do()
-}
-
 var (
 	_ rpc.Client   = (*served)(nil)
 	_ rpc.Detacher = (*served)(nil)
 )
 
 // answer makes the call and sends what comes of it, at last also of its task.
-func (s *served) answer(ctx context.Context, handle func(context.Context) (rpc.Result, error), left time.Duration) {
+func (s *served) answer(ctx context.Context, handle rpc.HandlerFunc, call *rpc.Call, left time.Duration) {
 	res, err := func() (rpc.Result, error) {
 		if left > 0 {
 			bounded, stop := context.WithTimeout(ctx, left)
 			defer stop()
-			return handle(bounded)
+			return handle(bounded, call)
 		}
-		return handle(ctx)
+		return handle(ctx, call)
 	}()
 	s.reply(ctx, res, err)
 	if err != nil || res.Deferred == nil {
