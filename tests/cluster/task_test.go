@@ -6,13 +6,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -23,35 +20,21 @@ import (
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
-// taskNode is one process that serves tasker.
-type taskNode struct {
-	name, listen, peers, data string
-
-	log  *os.File
-	cmd  *exec.Cmd
-	done chan struct{}
-}
-
 // taskRig is a cluster, or a node alone, and what its servers have noted.
 type taskRig struct {
 	t        *testing.T
-	binary   string
-	config   string
+	cluster  *nodes
+	nodes    []*node
 	runsFile string
-	nodes    []*taskNode
 }
 
 func newTaskRig(t *testing.T, nodes int) *taskRig {
 	t.Helper()
 	dir := t.TempDir()
-	r := &taskRig{
-		t: t, binary: filepath.Join(dir, "holdfast"), config: filepath.Join(dir, "holdfast.yaml"), runsFile: filepath.Join(dir, "runs"),
-	}
+	r := &taskRig{t: t, runsFile: filepath.Join(dir, "runs")}
 	tasker := filepath.Join(dir, "tasker")
-	for out, pkg := range map[string]string{r.binary: "../../cmd/holdfast", tasker: "./tasker"} {
-		if msg, err := exec.Command("go", "build", "-o", out, pkg).CombinedOutput(); err != nil {
-			t.Fatalf("build %s: %v: %s", pkg, err, msg)
-		}
+	if msg, err := exec.Command("go", "build", "-o", tasker, "./tasker").CombinedOutput(); err != nil {
+		t.Fatalf("build tasker: %v: %s", err, msg)
 	}
 	config := "mcpServers:\n"
 	for name, more := range map[string]string{
@@ -63,97 +46,17 @@ func newTaskRig(t *testing.T, nodes int) *taskRig {
 		}
 		config += fmt.Sprintf("  %s: {command: %q, args: [-runs, %q, -era, %s]%s}\n", name, tasker, r.runsFile, era, more)
 	}
-	if err := os.WriteFile(r.config, []byte(config), 0o600); err != nil {
+	file := filepath.Join(dir, "holdfast.yaml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for i := range nodes {
-		n := &taskNode{name: fmt.Sprint("n", i+1), listen: r.free(), peers: r.free(), data: t.TempDir()}
-		var err error
-		if n.log, err = os.Create(filepath.Join(dir, n.name+".log")); err != nil {
-			t.Fatal(err)
-		}
-		r.nodes = append(r.nodes, n)
-	}
-	t.Cleanup(r.end)
-	for _, n := range r.nodes {
-		r.start(n)
-	}
-	for _, n := range r.nodes {
-		r.ready(n)
-	}
+	r.cluster = startNodes(t, nodes, "--config", file)
+	r.nodes = r.cluster.list()
 	return r
 }
 
-func (r *taskRig) end() {
-	for _, n := range r.nodes {
-		n.die()
-		_ = n.log.Close() // was only written by the process
-		if r.t.Failed() {
-			r.t.Logf("%s: %s", n.name, n.said())
-		}
-	}
-}
-
-func (r *taskRig) free() string {
-	r.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-func (r *taskRig) start(n *taskNode) {
-	r.t.Helper()
-	args := []string{"serve", "--listen", n.listen, "--data", n.data, "--config", r.config}
-	if len(r.nodes) > 1 {
-		var join []string
-		for _, other := range r.nodes {
-			join = append(join, other.peers)
-		}
-		args = append(args, "--node", n.name, "--cluster", n.peers, "--join", strings.Join(join, ","))
-	}
-	n.cmd = exec.Command(r.binary, args...)
-	n.cmd.Env = append(os.Environ(), "HOLDFAST_CLUSTER_SECRET=a secret of these tests")
-	n.cmd.Stderr = n.log
-	if err := n.cmd.Start(); err != nil {
-		r.t.Fatal(err)
-	}
-	n.done = make(chan struct{})
-	go func(cmd *exec.Cmd, done chan struct{}) { _ = cmd.Wait(); close(done) }(n.cmd, n.done) // ends with the process
-}
-
-func (r *taskRig) ready(n *taskNode) {
-	r.t.Helper()
-	eventually(r.t, n.name+" is ready", func() bool {
-		resp, err := http.Get("http://" + n.listen + "/readyz")
-		if err != nil {
-			return false
-		}
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	})
-}
-
-// die ends a node as a crash does.
-func (n *taskNode) die() {
-	if n.cmd != nil && n.cmd.Process != nil {
-		_ = n.cmd.Process.Kill() // it may have ended
-		<-n.done
-	}
-}
-
-// stop ends a node in order.
-func (n *taskNode) stop() {
-	_ = n.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-	<-n.done
-}
-
-func (n *taskNode) said() string {
-	text, _ := os.ReadFile(n.log.Name()) // empty says enough
-	return string(text)
-}
+// said is all that a node has logged.
+func (n *node) said() string { return n.Log(1 << 20) }
 
 // eventually waits until something is so.
 func eventually(t *testing.T, what string, so func() bool) {
@@ -178,7 +81,7 @@ func (r *taskRig) runs(label string) int {
 }
 
 // dial returns a client of one node.
-func (r *taskRig) dial(n *taskNode, era mcp.Era) *client.Client {
+func (r *taskRig) dial(n *node, era mcp.Era) *client.Client {
 	r.t.Helper()
 	c, err := client.Connect(r.t.Context(), client.HTTP("http://"+n.listen+"/mcp"), client.ForceEra(era),
 		client.Extension(mcp.ExtensionTasks, jsonrpc.Raw("{}")),
@@ -268,7 +171,7 @@ func TestTaskOutlivesItsNode(t *testing.T) {
 		}
 	}
 	clients := map[mcp.Era]*client.Client{mcp.Legacy: r.dial(b, mcp.Legacy), mcp.Modern: r.dial(b, mcp.Modern)}
-	a.die()
+	a.kill()
 	for _, w := range all {
 		got, err := r.result(clients[w.era], w.era, w.id)
 		switch runs := r.runs(w.label); {
@@ -302,7 +205,7 @@ func TestTaskOutlivesItsServersNode(t *testing.T) {
 		b.id = r.begin(b.c, "own__again", b.label, 5)
 		all = append(all, b)
 	}
-	c.die()
+	c.kill()
 	again := 0
 	for _, b := range all {
 		got, err := r.result(b.c, mcp.Legacy, b.id)
@@ -331,12 +234,12 @@ func TestTaskOfANodeAlone(t *testing.T) {
 			}
 		}
 		if killed {
-			alone.die()
+			alone.kill()
 		} else {
-			alone.stop()
+			alone.leave()
 		}
-		r.start(alone)
-		r.ready(alone)
+		r.cluster.start(alone)
+		r.cluster.ready(alone)
 		for era, id := range ids {
 			c := r.dial(alone, era)
 			if got, err := r.result(c, era, id[0]); err != nil || !strings.Contains(got, "worked on "+label("again", era)) {
