@@ -54,12 +54,21 @@ func (e usageError) Error() string { return e.text }
 // SIGTERM ends the command in order, a second one at once: the store survives that
 // as it does a crash, and the keeper ends the servers.
 func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 2) // both are seen, however soon the second comes
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { // ends with the program
+		<-signals
+		cancel()
+		os.Exit(signalled((<-signals).(syscall.Signal)))
+	}()
 	env := &Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.LookupEnv}
 	return Run(ctx, env, os.Args[1:])
 }
+
+// signalled is what shells make of a program that a signal has ended.
+func signalled(s syscall.Signal) int { return 128 + int(s) }
 
 // Run runs one command line.
 func Run(ctx context.Context, env *Env, args []string) int {
