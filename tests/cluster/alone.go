@@ -132,8 +132,29 @@ func (a *single) work(ctx context.Context) error {
 		}
 		a.tasks[task] = id
 	}
-	wait(ctx, time.Second)
+	for task := range a.tasks {
+		if err := a.finished(ctx, node, task); err != nil {
+			return err
+		}
+	}
 	return a.results(ctx, node)
+}
+
+// finished waits until a task is no longer at work: the gateway asks the server no
+// more often than the server says, so there is no moment that is late enough.
+func (a *single) finished(ctx context.Context, n *clustertest.Node, task string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for {
+		answer, err := a.client(n).Ask(ctx, "tasks/get", task, `{"taskId":"`+task+`"}`)
+		switch {
+		case err != nil:
+			return err
+		case answer.Error != nil || field(answer.Result, "status") != "working":
+			return nil
+		}
+		wait(ctx, 100*time.Millisecond)
+	}
 }
 
 func (a *single) client(n *clustertest.Node) *wire.Client {
