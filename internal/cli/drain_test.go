@@ -47,10 +47,17 @@ type answer struct {
 }
 
 // get is a request on a connection of its own.
-func (s *served) get(path string) answer {
+func (s *served) get(path string, headers ...string) answer {
 	tr := &http.Transport{DisableKeepAlives: true}
 	defer tr.CloseIdleConnections()
-	res, err := (&http.Client{Transport: tr}).Get(s.base() + path)
+	req, err := http.NewRequest(http.MethodGet, s.base()+path, nil)
+	if err != nil {
+		return answer{}
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := tr.RoundTrip(req)
 	if err != nil {
 		return answer{}
 	}
@@ -233,13 +240,20 @@ func (s *served) targets(t *testing.T) map[string]*client.Client {
 	}
 }
 
+// refuses reports whether new calls are told to come again.
+func (s *served) refuses(t *testing.T) bool {
+	t.Helper()
+	status, _, h := send(t, s.url, probe{body: modernBody("tools/list", "", ""), headers: modernHeaders("tools/list", "")})
+	return status == http.StatusServiceUnavailable && h.Get("Retry-After") != ""
+}
+
 // TestDrainWaitsForCalls: calls in flight are answered, whatever they came by,
 // though nothing new is accepted; then it ends.
 func TestDrainWaitsForCalls(t *testing.T) {
 	s := startServing(t)
 	calls := s.asleep(t, "sleep", 3)
 	s.stop()
-	poll(t, "it stops listening", func() bool { return s.get("/livez").status == 0 })
+	poll(t, "it refuses new calls", func() bool { return s.refuses(t) })
 	for by, done := range calls {
 		if o := <-done; o.err != nil || !strings.Contains(o.text, "slept") {
 			t.Errorf("%s: %+v", by, o)
@@ -249,6 +263,51 @@ func TestDrainWaitsForCalls(t *testing.T) {
 	<-s.done
 	if took := time.Since(answered); took > 3*time.Second {
 		t.Errorf("it ended %v after the last answer", took)
+	}
+}
+
+// TestDrainTakesAnswers: a node that is alone takes what the user says to a call in
+// flight, though it takes no new calls, and ends when those it has are done.
+func TestDrainTakesAnswers(t *testing.T) {
+	s := startServing(t)
+	questions, speak := make(chan struct{}), make(chan struct{})
+	user := client.OnElicit(func(context.Context, *mcp.ElicitParams) (*mcp.ElicitResult, error) {
+		questions <- struct{}{}
+		select {
+		case <-speak:
+		case <-s.done:
+		}
+		return &mcp.ElicitResult{Action: mcp.ActionAccept, Content: []byte(`{"answer":"because"}`)}, nil
+	})
+	calls := map[string]chan outcome{}
+	for by, c := range map[string]*client.Client{
+		"legacy":   connectTo(t, client.HTTP(s.url), client.ForceEra(mcp.Legacy), user),
+		"HTTP+SSE": connectTo(t, client.SSE(s.base()+"/sse"), user),
+	} {
+		end := make(chan outcome, 1)
+		calls[by] = end
+		go func() { // ends with the call
+			res, err := c.CallTool(context.Background(), "ask", map[string]any{"question": "Why?"})
+			if err != nil {
+				end <- outcome{err: err}
+				return
+			}
+			end <- outcome{text: res.Text()}
+		}()
+		<-questions
+	}
+	s.stop()
+	poll(t, "it refuses new calls", func() bool { return s.refuses(t) })
+	close(speak)
+	for by, end := range calls {
+		if o := <-end; o.err != nil || o.text != "The user answered: because" {
+			t.Errorf("%s: %+v", by, o)
+		}
+	}
+	select {
+	case <-s.done:
+	case <-time.After(5 * time.Second): // half of what calls may take
+		t.Error("it goes on though all calls are answered")
 	}
 }
 
@@ -279,11 +338,12 @@ func TestDrainCutsOff(t *testing.T) {
 }
 
 // TestDrainTellsStreams: clients of standing streams are told to come back, in
-// each era in its way, once nothing new is accepted here.
+// each era in its way, once no new ones are accepted here.
 func TestDrainTellsStreams(t *testing.T) {
 	s := startServing(t, "--drain", "300ms")
 	_, _, h := send(t, s.url, probe{body: strings.Replace(legacyHello, "%V", "2025-11-25", 1)})
-	legacy := standing(t, http.MethodGet, s.url, "", "Mcp-Session-Id", h.Get("Mcp-Session-Id"))
+	id := h.Get("Mcp-Session-Id")
+	legacy := standing(t, http.MethodGet, s.url, "", "Mcp-Session-Id", id)
 	listen := modernBody("subscriptions/listen", `"notifications":{"toolsListChanged":true},`, "")
 	modern := standing(t, http.MethodPost, s.url, listen, modernHeaders("subscriptions/listen", "")...)
 	s.stop()
@@ -295,8 +355,8 @@ func TestDrainTellsStreams(t *testing.T) {
 		if err != nil || !strings.Contains(string(text), stream.says) {
 			t.Errorf("%s: %q, %v; want %q", what, text, err, stream.says)
 		}
-		if s.get("/livez").status != 0 {
-			t.Errorf("%s: its client was sent away while this node still accepts", what)
+		if a := s.get("/mcp", "Mcp-Session-Id", id, "Accept", "text/event-stream"); a.status != 0 && a.status != http.StatusServiceUnavailable {
+			t.Errorf("%s: its client was sent away while this node still accepts: %+v", what, a)
 		}
 	}
 }

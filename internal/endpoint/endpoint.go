@@ -13,6 +13,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/engine/legacy"
@@ -142,17 +143,20 @@ func (e *Endpoint) Part() {
 	}
 }
 
-// Drain ends open streams so that clients reconnect elsewhere, and waits for
-// calls in flight until ctx ends.
+// Drain refuses new calls, ends open streams so that clients reconnect elsewhere,
+// and waits for calls in flight until ctx ends. What these ask their clients is
+// still answered.
 func (e *Endpoint) Drain(ctx context.Context) error {
-	var errs []error
+	var errs [2]error
+	var wg sync.WaitGroup // both eras refuse at once
 	if e.legacy != nil {
-		errs = append(errs, e.legacy.Drain(ctx))
+		wg.Go(func() { errs[0] = e.legacy.Drain(ctx) })
 	}
 	if e.modern != nil {
-		errs = append(errs, e.modern.Drain(ctx))
+		wg.Go(func() { errs[1] = e.modern.Drain(ctx) })
 	}
-	return errors.Join(errs...)
+	wg.Wait()
+	return errors.Join(errs[:]...)
 }
 
 // Close ends everything at once and waits for it.

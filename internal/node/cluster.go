@@ -163,7 +163,7 @@ func (n *Node) join(path string, cfg *endpoint.Config) {
 // joinStreams connects the HTTP+SSE streams of the endpoint at a path to those
 // at the other nodes, of which there are none for a node alone.
 func (n *Node) joinStreams(path string, cfg *httpsse.Config) {
-	if n.cluster != nil && n.cluster.Mode() != cluster.Alone {
+	if !n.alone() {
 		cfg.Nodes, cfg.NodesKind, cfg.Ring = n.cluster.Peers(), kindAt("sse-", path), n.data.ring
 	}
 }
@@ -212,7 +212,7 @@ func (n *Node) takers() []string {
 // openExchange makes what reaches instances on other nodes, which there are none
 // of for a node alone.
 func (n *Node) openExchange() {
-	if n.cluster != nil && n.cluster.Mode() != cluster.Alone {
+	if !n.alone() {
 		n.exchange = peer.New(peers{n.cluster}, peer.Config{Log: n.cfg.Log})
 	}
 }

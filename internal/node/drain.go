@@ -27,17 +27,23 @@ func (n *Node) notice() time.Duration {
 	switch set := n.cfg.File.Drain.Notice; {
 	case set != config.NoticeDefault:
 		return set
-	case n.cluster != nil && n.cluster.Mode() != cluster.Alone:
+	case !n.alone():
 		return clusterNotice
 	}
 	return 0
 }
+
+// alone reports whether no other node could serve this one's clients.
+func (n *Node) alone() bool { return n.cluster == nil || n.cluster.Mode() == cluster.Alone }
 
 // drain ends serving so that no request is lost. In this order: a load balancer
 // is told and given time to notice, while all goes on; nothing new is accepted;
 // streams are told to reconnect, which now leads elsewhere; calls finish, those
 // of other nodes too. Calls over the limit are cut off with an error. over is
 // closed when srv no longer accepts.
+//
+// A node that is alone listens until its calls are finished, since nobody else
+// could take what their clients are asked for. New calls are told to come again.
 func (n *Node) drain(srv *http.Server, l *Listener, over <-chan struct{}) {
 	notice, calls := n.notice(), n.cfg.File.Drain.Calls
 	n.cfg.Log.Info("leaving", "accepting_for", notice, "calls_may_take", calls)
@@ -46,18 +52,32 @@ func (n *Node) drain(srv *http.Server, l *Listener, over <-chan struct{}) {
 	case <-time.After(notice):
 	case <-over:
 	}
-	_ = l.Close() // srv closes it too
-	<-over
 	limit, cancel := context.WithTimeout(context.Background(), calls)
 	defer cancel()
 	var wg sync.WaitGroup
+	if !n.alone() {
+		n.deafen(l, over)
+	}
 	n.part(limit, &wg)
+	if n.alone() {
+		n.finish(limit)
+		wg.Wait()
+		n.deafen(l, over)
+	}
 	cut := srv.Shutdown(limit) != nil // requests on their way are still answered
-	n.finish(limit)
+	if !n.alone() {
+		n.finish(limit)
+	}
 	wg.Wait()
 	if cut {
 		n.cutOff(srv)
 	}
+}
+
+// deafen ends accepting connections.
+func (n *Node) deafen(l *Listener, over <-chan struct{}) {
+	_ = l.Close() // the server closes it too
+	<-over
 }
 
 // leave makes this node not ready, and tells the others so. From now on each
