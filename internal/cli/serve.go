@@ -106,20 +106,10 @@ func (f *serveFlags) chooseData(cfg *node.Config) (err error) {
 // heap size at which the collector first runs: with a live heap of a few MiB it
 // would run every few hundred calls, for a tenth of their cost. A large heap is
 // collected as ever.
-const (
-	ballast = 16 << 20
-	// clusterBallast is that of a node of several: the store inside it makes some
-	// 15 KB of garbage for each change, and what waits for the collector there is
-	// seen late by all nodes.
-	clusterBallast = 64 << 20
-)
+const ballast = 16 << 20
 
 func serveHTTP(ctx context.Context, env *Env, cfg node.Config) error {
-	size := ballast
-	if !cfg.Cluster.Alone() {
-		size = clusterBallast
-	}
-	floor := make([]byte, size)
+	floor := make([]byte, ballast)
 	defer runtime.KeepAlive(floor)
 	l, err := node.Bind(cfg.File.Listen)
 	if err != nil {

@@ -24,8 +24,8 @@ import (
 )
 
 // The benchmarks share one process and its cores among all nodes and the client.
-// ballast is what the program has in each node of several: see internal/cli.
-var ballast = make([]byte, 3*64<<20)
+// ballast is what the program has in each node: see internal/cli.
+var ballast = make([]byte, 3*16<<20)
 
 func BenchmarkSessionPut(b *testing.B) {
 	alone := openAlone(b, b.TempDir())
@@ -127,7 +127,7 @@ func BenchmarkSessionGet(b *testing.B) {
 func BenchmarkFeedLag(b *testing.B) {
 	nodes := openAll(b, threeConfigs(b, b.TempDir())) // its own: what other benchmarks have left behind costs the collector time
 	defer runtime.KeepAlive(ballast)
-	for _, rate := range []int{1000, 10_000, 20_000} {
+	for _, rate := range []int{1000, 10_000, 20_000, 40_000} {
 		b.Run(fmt.Sprintf("rate=%d", rate), func(b *testing.B) {
 			lags, refused := &samples{}, atomic.Int64{}
 			var wg sync.WaitGroup

@@ -33,7 +33,7 @@ type Cluster struct {
 	events   *Events
 	keys     *Keys
 	settings *kv
-	feeds    []*feed
+	feeds    []follower
 
 	members *members
 	rpc     *exchange
@@ -165,8 +165,7 @@ func (c *Cluster) build() error {
 	table := func(kind string) *kv {
 		return &kv{
 			stream: c.stream(kind), prefix: c.cfg.Cluster + ".kv." + kind + ".", feed: c.cfg.Cluster + ".feed." + kind,
-			asker: natsAsker{c.conn}, limit: c.cfg.WriteTimeout, health: c.health,
-			answers: new(atomic.Uint64),
+			leader: c.asks(), limit: c.cfg.WriteTimeout, health: c.health,
 		}
 	}
 	follow := func(t *kv, apply func(value)) {
@@ -178,17 +177,11 @@ func (c *Cluster) build() error {
 	if c.keys, err = newKeys(c.settings, c.cfg.Secret); err != nil {
 		return err
 	}
-	c.sessions = newSessions(table(kindSession), c.cfg.CacheRecords)
+	c.sessions = newSessions(c.newJournal(c.members.self.Instance), c.cfg.CacheRecords)
 	c.tasks = newTasks(table(kindTask))
 	c.events = newEvents(c)
-	for _, t := range []*kv{c.sessions.kv, c.tasks.kv} {
-		t.batches = newBatches(t, c.base.Done())
-		for range maxFlights {
-			c.wg.Go(func() { t.batches.run(c.base) })
-		}
-	}
 	follow(c.settings, c.keys.apply)
-	follow(c.sessions.kv, c.sessions.apply)
+	c.feeds = append(c.feeds, c.sessions.journal)
 	follow(c.tasks.kv, c.tasks.apply)
 	c.bus = newBus(c)
 	c.rpc = newExchange(c)
@@ -198,6 +191,16 @@ func (c *Cluster) build() error {
 		}
 	}
 	return nil
+}
+
+func (c *Cluster) asks() leader { return leader{natsAsker{c.conn}, new(atomic.Uint64)} }
+
+// newJournal makes a node's view of the journal of sessions.
+func (c *Cluster) newJournal(self string) *journal {
+	j := newJournal(c.base.Done(), c.conn, self)
+	j.name, j.subject, j.feed = c.stream(kindSession), c.cfg.Cluster+".journal."+kindSession, c.cfg.Cluster+".feed."+kindSession
+	j.leader, j.limit, j.health = c.asks(), c.cfg.WriteTimeout, c.health
+	return j
 }
 
 // Sessions returns the replicated store of session records.

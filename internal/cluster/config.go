@@ -69,7 +69,7 @@ type Config struct {
 	TLS *tls.Config
 	// Compression between nodes; default CompressOff, which suits nodes that are
 	// close and on a gigabit or more: 20,000 session changes a second are then some
-	// 40 MB/s. Where traffic is paid for, use CompressFast.
+	// 12 MB/s. Where traffic is paid for, use CompressFast.
 	Compression Compression
 
 	// External is the URL of a NATS cluster with JetStream to use instead of an own one.

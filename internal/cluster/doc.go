@@ -15,12 +15,14 @@
 // nothing is ever acknowledged and written later. Reads come from a local cache
 // that a change feed keeps fresh: they cost no message and go on when there is
 // no majority. So a read may be behind another node's write by the lag of the
-// feed, never behind a write of its own node, and compare-and-set decides. Writes
-// of one node that come together go as one batch; docs/adr/0007 says how that
-// leaves each of them what it is alone.
+// feed, never behind a write of its own node, and compare-and-set decides.
 //
-// A [Cluster] owns its goroutines: the feeds, the senders of batches, the
-// heartbeat, the watch over the majority, and one per request and stream that it
+// There are two kinds of stores. Settings, tasks and events are few or large: each
+// value is a message, which the leader compares and each node is told of. Session
+// records are many, small and changed all the time: a message of their journal is
+// a frame of many changes, which all nodes compare alike; docs/adr/0008 says why.
+//
+// A [Cluster] owns its goroutines: the followers of the stores, the heartbeat, the watch over the majority, and one per request and stream that it
 // serves. [Cluster.Close] ends them and waits. The goroutines of the NATS server
 // inside end with it.
 package cluster

@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -45,8 +44,7 @@ const eventLimit = maxDirectBatch
 func newEvents(c *Cluster) *Events {
 	prefix := c.cfg.Cluster + ".event."
 	return &Events{c: c, prefix: prefix, kv: &kv{
-		stream: c.stream(kindEvent), prefix: prefix, asker: natsAsker{c.conn}, limit: c.cfg.WriteTimeout, health: c.health,
-		answers: new(atomic.Uint64),
+		stream: c.stream(kindEvent), prefix: prefix, leader: c.asks(), limit: c.cfg.WriteTimeout, health: c.health,
 	}}
 }
 

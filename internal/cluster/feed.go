@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -21,22 +20,14 @@ import (
 // or by the regular look. It is then read from a replica. Nothing in this needs
 // an elected leader, so a feed goes on as soon as writes do.
 type feed struct {
+	progress
+
 	kv    *kv
 	conn  *nats.Conn
-	done  <-chan struct{} // closed when the cluster is
-	self  string          // instance of this node, which skips its own frames
-	apply func(v value)   // in any order; the higher revision of a key counts
-	wake  chan struct{}   // capacity 1: there may be something to catch up with
+	self  string        // instance of this node, which skips its own frames
+	apply func(v value) // in any order; the higher revision of a key counts
 	sub   *nats.Subscription
-
-	mu    sync.Mutex
-	last  uint64              // everything up to here has been applied
-	seen  uint64              // the highest that is known to exist
-	ahead map[uint64]struct{} // applied behind a gap
-
-	heardOf uint64 // what another node has seen and this one has not, until that is looked at
-
-	applied atomic.Uint64 // last, for others to read
+	ahead map[uint64]struct{} // applied behind a gap; under progress.mu
 
 	received []value // of one frame, used again for the next; of receive
 
@@ -56,24 +47,22 @@ const (
 	frameBytes = 256 << 10
 	// catchUpBatch is how many changes one read returns; very large reads end early.
 	catchUpBatch = 500
-	// catchUpInterval is the time between regular looks.
-	catchUpInterval = 5 * time.Second
-	// replicaWait is the pause when a replica does not have yet what is known to exist.
-	replicaWait = 20 * time.Millisecond
-	// replicaTries bounds that; then what is missing no longer exists.
-	replicaTries = 100
 )
 
 func newFeed(done <-chan struct{}, t *kv, conn *nats.Conn, self string, apply func(value)) *feed {
 	f := &feed{
-		done: done, kv: t, conn: conn, self: self, apply: apply, wake: make(chan struct{}, 1),
+		progress: newProgress(done), kv: t, conn: conn, self: self, apply: apply,
 		ahead: map[uint64]struct{}{}, filled: make(chan struct{}, 1),
 	}
 	t.tell = f.tell
 	return f
 }
 
-// start subscribes and reads everything there is. After an error it may be called again.
+var _ follower = (*feed)(nil)
+
+func (f *feed) stream() string { return f.kv.stream }
+
+// start implements [follower].
 func (f *feed) start(ctx context.Context) error {
 	if f.sub == nil {
 		sub, err := f.conn.Subscribe(f.kv.feed, f.receive)
@@ -91,24 +80,17 @@ func (f *feed) start(ctx context.Context) error {
 	return f.catchUp(ctx)
 }
 
-// tell tells the others of changes that this node has written. One without a
-// revision only says that there may be one. Several are a frame; one by itself
-// goes in the next frame, with what else comes meanwhile.
-func (f *feed) tell(changes ...value) {
-	if len(changes) > 1 {
-		var entries []byte
-		for _, v := range changes {
-			entries = appendEntry(entries, v)
-		}
-		f.publish(entries)
-	} else {
-		f.fill(changes[0])
-	}
-	f.take(changes)
+// work implements [follower].
+func (f *feed) work(ctx context.Context, failed func(error)) {
+	var sender sync.WaitGroup
+	sender.Go(func() { f.send(ctx) })
+	f.run(ctx, f.catchUp, failed)
+	sender.Wait()
 }
 
-// fill puts a change into the next frame.
-func (f *feed) fill(v value) {
+// tell tells the others of a change that this node has written, in the next
+// frame. One without a revision only says that there may be one.
+func (f *feed) tell(v value) {
 	f.sending.Lock()
 	if len(f.outbox) < maxOutbox {
 		f.outbox = appendEntry(f.outbox, v)
@@ -118,6 +100,7 @@ func (f *feed) fill(v value) {
 	case f.filled <- struct{}{}:
 	default:
 	}
+	f.take([]value{v})
 }
 
 // take applies and notes changes.
@@ -149,7 +132,7 @@ func (f *feed) note(rev uint64) {
 		return
 	}
 	if len(f.ahead) == 0 {
-		f.watchGap()
+		f.watchGap(gapPatience, func() bool { return len(f.ahead) > 0 })
 	}
 	if len(f.ahead) >= maxAhead {
 		f.nudge()
@@ -169,59 +152,4 @@ func (f *feed) advance(rev uint64) {
 		delete(f.ahead, f.last)
 	}
 	f.applied.Store(f.last)
-}
-
-// watchGap has the gap behind last looked at when it has lasted, and again while
-// there is one. f.mu is held.
-func (f *feed) watchGap() {
-	last := f.last
-	time.AfterFunc(gapPatience, func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if len(f.ahead) == 0 || isClosed(f.done) {
-			return
-		}
-		if f.last == last {
-			f.nudge()
-		}
-		f.watchGap()
-	})
-}
-
-// heardPatience is how far in time this node may be behind what others have seen.
-const heardPatience = 300 * time.Millisecond
-
-// heard notes that another node has seen changes up to rev.
-func (f *feed) heard(rev uint64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if rev <= f.seen || f.heardOf > 0 {
-		return
-	}
-	f.heardOf = rev
-	time.AfterFunc(heardPatience, func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.seen = max(f.seen, f.heardOf)
-		if f.last < f.heardOf {
-			f.nudge()
-		}
-		f.heardOf = 0
-	})
-}
-
-func (f *feed) nudge() {
-	select {
-	case f.wake <- struct{}{}:
-	default:
-	}
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }

@@ -5,6 +5,8 @@ package cluster
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 )
@@ -51,6 +53,15 @@ func (h *health) failed() {
 		h.since.Store(now)
 		h.lose(now)
 	}
+}
+
+// unknown is the error of a write whose ctx has ended without an answer.
+func (h *health) unknown(ctx context.Context, last error) error {
+	if cause := context.Cause(ctx); errors.Is(cause, context.Canceled) {
+		return fmt.Errorf("%w: %w", ErrNoQuorum, cause)
+	}
+	h.failed()
+	return fmt.Errorf("%w: %w", ErrNoQuorum, last)
 }
 
 // lose notes that there is no majority, and reports whether that is news.

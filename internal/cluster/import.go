@@ -103,7 +103,7 @@ func (c *Cluster) importFrom(ctx context.Context, source *Cluster) (Imported, er
 	if done.Keys, err = c.keys.adopt(ctx, source.keys.All()); err != nil {
 		return done, err
 	}
-	if err := copyTable(ctx, source, source.sessions.kv, c.sessions.kv, &done, &done.Sessions); err != nil {
+	if err := copySessions(ctx, source.sessions.journal, c.sessions.journal, &done); err != nil {
 		return done, fmt.Errorf("sessions: %w", err)
 	}
 	if err := copyTable(ctx, source, source.tasks.kv, c.tasks.kv, &done, &done.Tasks); err != nil {
@@ -138,20 +138,62 @@ func copyTable(ctx context.Context, source *Cluster, from, to *kv, done *Importe
 	return nil
 }
 
-// copyBatch writes values, several at once.
+// copySessions copies the valid records of a journal to another.
+func copySessions(ctx context.Context, from, to *journal, done *Imported) error {
+	next := uint64(1)
+	for more := true; more; {
+		var batch []change
+		var err error
+		more, err = from.frames(ctx, next, func(number uint64, body []byte) error {
+			next = number + 1
+			f, err := parseFrame(body)
+			if err != nil {
+				return nil //nolint:nilerr // it has changed nothing
+			}
+			return f.each(func(r *change) bool {
+				if from.table.revision(r.id) == number {
+					batch = append(batch, change{id: r.id, expires: r.expires, body: r.body})
+				}
+				return true
+			})
+		})
+		if err == nil {
+			err = copyAll(batch, done, &done.Sessions, func(r change) error {
+				if !time.UnixMilli(r.expires).After(time.Now()) {
+					return errExpired
+				}
+				_, err := to.put(ctx, r)
+				return err
+			})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyBatch writes values.
 func copyBatch(ctx context.Context, batch []value, to *kv, done *Imported, copied *int) error {
+	return copyAll(batch, done, copied, func(v value) error {
+		expires, _, ok := splitHead(v.data)
+		if !ok || !expires.After(time.Now()) {
+			return errExpired
+		}
+		_, _, err := to.put(ctx, value{key: v.key, data: v.data}, ttlOf(expires))
+		return err
+	})
+}
+
+// copyAll copies things, several at once, and counts what became of them.
+func copyAll[T any](batch []T, done *Imported, copied *int, one func(T) error) error {
 	var wg sync.WaitGroup
 	errs := make([]error, len(batch))
 	slots := make(chan struct{}, importers)
 	for i, v := range batch {
-		expires, _, ok := splitHead(v.data)
-		if !ok || !expires.After(time.Now()) {
-			errs[i] = errExpired
-			continue
-		}
 		slots <- struct{}{}
 		wg.Go(func() {
-			_, _, errs[i] = to.put(ctx, value{key: v.key, data: v.data}, ttlOf(expires))
+			errs[i] = one(v)
 			<-slots
 		})
 	}

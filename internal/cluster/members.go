@@ -144,7 +144,7 @@ func (m *members) beat() {
 	b.State, b.Load = m.own, m.load
 	m.mu.Unlock()
 	for _, f := range m.c.feeds {
-		b.Feeds = append(b.Feeds, f.applied.Load())
+		b.Feeds = append(b.Feeds, f.position())
 	}
 	if data, err := json.Marshal(&b); err == nil {
 		_ = m.c.conn.Publish(m.subject, data)
@@ -308,6 +308,18 @@ func (m *members) setState(s State) {
 	m.wake()
 	m.mu.Unlock()
 	m.beat()
+}
+
+// first reports whether this node is the first by name of those that are up.
+func (m *members) first() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name, k := range m.byName {
+		if name < m.self.Name && k.Up() {
+			return false
+		}
+	}
+	return true
 }
 
 // setReady is the end of joining, unless the node has begun to leave.

@@ -129,7 +129,7 @@ func TestNewcomerRefused(t *testing.T) {
 	mustRefuse(t, with(func(c *Config) { c.Cluster = "staging" }), ErrOtherCluster, "holdfast")
 	mustRefuse(t, with(func(c *Config) { c.Encrypt = true }), nil, "TLS")
 	mustRefuse(t, with(func(c *Config) { c.Listen = nodes[1].cfg.Listen }), nil, "listen")
-	future := serverInfo{Name: "n9", Cluster: "holdfast.2"}
+	future := serverInfo{Name: "n9", Cluster: wireName("holdfast") + "0"}
 	if err := newcomer.accept("x", &future); !errors.Is(err, ErrIncompatible) {
 		t.Errorf("another protocol: %v", err)
 	}

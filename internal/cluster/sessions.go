@@ -5,9 +5,9 @@ package cluster
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +23,7 @@ import (
 // with [ErrNoQuorum] when no majority acknowledges it in time. It is safe for
 // concurrent use.
 type Sessions struct {
-	kv       *kv
+	journal  *journal
 	perShard int // records cached
 	shards   [sessionShards]sessionShard
 
@@ -37,7 +37,7 @@ const sessionShards = 64
 type sessionShard struct {
 	mu      sync.Mutex
 	entries map[session.ID]sessionEntry
-	cached  int // entries with data or a record
+	cached  int // entries whose record is in memory
 	_       [32]byte
 }
 
@@ -46,15 +46,18 @@ type sessionShard struct {
 type sessionEntry struct {
 	rev     uint64
 	expires int64           // Unix milliseconds
-	data    []byte          // names of the writes, see value, and the record until it is decoded
-	names   uint8           // length of those names in data
+	size    uint32          // of the encoded record
+	data    []byte          // the encoded record until it is decoded
 	record  *session.Record // decoded at the first Get
 }
 
 var _ session.Feed = (*Sessions)(nil)
 
-func newSessions(t *kv, cached int) *Sessions {
-	return &Sessions{kv: t, perShard: (cached + sessionShards - 1) / sessionShards}
+// newSessions makes the store that a journal changes.
+func newSessions(j *journal, cached int) *Sessions {
+	s := &Sessions{journal: j, perShard: (cached + sessionShards - 1) / sessionShards}
+	j.table = s
+	return s
 }
 
 func (s *Sessions) shard(id session.ID) *sessionShard { return &s.shards[id[0]%sessionShards] }
@@ -85,97 +88,64 @@ func (e *sessionEntry) decode() (bool, error) {
 		return false, nil
 	}
 	r := &session.Record{Revision: e.rev}
-	if err := json.Unmarshal(e.data[e.names:], r); err != nil {
+	if err := json.Unmarshal(e.data, r); err != nil {
 		return false, fmt.Errorf("decode session record: %w", err)
 	}
-	e.record = r
-	e.cut()
+	e.record, e.data = r, nil
 	return true, nil
 }
 
-// cut drops the encoded record.
-func (e *sessionEntry) cut() { e.data = append(make([]byte, 0, e.names), e.data[:e.names]...) }
-
 // cached reports whether the record is in memory.
-func (e *sessionEntry) cached() bool { return len(e.data) > int(e.names) || e.record != nil }
+func (e *sessionEntry) cached() bool { return e.data != nil || e.record != nil }
 
-// fetch reads a record that is not cached and is known to be at rev at least: from
-// any replica, or from the leader when that one is behind. Without a leader a
-// replica that is behind has to do.
+// fetch reads a record that is not cached from its frame, and keeps it.
 func (s *Sessions) fetch(ctx context.Context, id session.ID, rev uint64) (*session.Record, error) {
-	v, err := s.kv.near(ctx, id.String())
-	if err != nil || v.rev < rev {
-		limited, cancel := context.WithTimeout(ctx, s.kv.health.writeLimit(readLimit))
-		defer cancel()
-		last, lastErr := s.kv.sure(limited, id.String())
-		switch {
-		case lastErr == nil:
-			v = last
-		case errors.Is(lastErr, errAbsent):
+	for {
+		c, err := s.journal.find(ctx, id, rev)
+		if err == nil {
+			s.remember(id, rev, c.body)
+			r := &session.Record{Revision: rev}
+			if err := json.Unmarshal(c.body, r); err != nil {
+				return nil, fmt.Errorf("decode session record: %w", err)
+			}
+			return r, nil
+		}
+		switch now := s.revision(id); {
+		case now != rev && now != 0: // it was put again meanwhile
+			rev = now
+		case errors.Is(err, errAbsent):
 			return nil, session.ErrNotFound
-		case err != nil:
-			return nil, fmt.Errorf("read session record: %w: %w", ErrNoQuorum, lastErr)
+		default:
+			return nil, fmt.Errorf("read session record: %w: %w", ErrNoQuorum, err)
 		}
 	}
-	s.apply(v)
-	_, body, ok := splitHead(v.data)
-	if !ok {
-		return nil, errors.New("read session record: unknown format")
-	}
-	r := &session.Record{Revision: v.rev}
-	if err := json.Unmarshal(body, r); err != nil {
-		return nil, fmt.Errorf("decode session record: %w", err)
-	}
-	return r, nil
+}
+
+// revision returns the revision that a record is at, 0 when there is none.
+func (s *Sessions) revision(id session.ID) uint64 {
+	sh := s.shard(id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.entries[id].rev
 }
 
 // Put implements [session.Store].
 func (s *Sessions) Put(ctx context.Context, id session.ID, r session.Record) (uint64, error) {
-	data := appendHead(make([]byte, 0, 256), r.Expires)
+	if at := s.revision(id); at > r.Revision {
+		return 0, session.ErrConflict // revisions only grow, so this one is over
+	}
 	body, err := json.Marshal(&r)
 	if err != nil {
 		return 0, fmt.Errorf("encode session record: %w", err)
 	}
-	data = append(data, body...)
-	change := value{key: id.String(), rev: r.Revision, data: data}
-	change.writes, change.doubtful = s.writes(id, r.Revision)
-	v, rev, err := s.kv.put(ctx, change, ttlOf(r.Expires))
+	rev, err := s.journal.put(ctx, change{id: id, over: r.Revision, expires: r.Expires.UnixMilli(), body: body})
 	switch {
 	case err == nil:
-		s.apply(v)
 		return rev, nil
 	case errors.Is(err, errConflict):
-		s.beaten(id, v) // the next attempt need not wait for the feed
 		return 0, session.ErrConflict
 	}
 	return 0, fmt.Errorf("write session record: %w", err)
-}
-
-// writes returns the names of the writes that led to a revision, and whether a
-// write over it is doubtful since there is a later one.
-func (s *Sessions) writes(id session.ID, rev uint64) (names string, doubtful bool) {
-	sh := s.shard(id)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	switch e, known := sh.entries[id]; {
-	case !known:
-		return "", rev > 0
-	case e.rev == rev:
-		return string(e.data[:e.names]), false
-	}
-	return "", true
-}
-
-// beaten takes what the leader had instead of a write; no revision if nothing.
-func (s *Sessions) beaten(id session.ID, v value) {
-	if v.rev > 0 {
-		s.apply(v)
-		return
-	}
-	sh := s.shard(id)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	sh.remove(id)
 }
 
 // Watch implements [session.Feed].
@@ -195,107 +165,131 @@ func (s *Sessions) Watch(changed func(id session.ID)) (stop func()) {
 	}
 }
 
-// apply takes a change, whoever tells it, unless a later one is known.
-func (s *Sessions) apply(v value) {
-	id, ok := parseSessionID(v.key)
-	if !ok || !s.keep(id, v) {
+// tell tells the watchers of changes.
+func (s *Sessions) tell(ids []session.ID) {
+	if len(ids) == 0 {
 		return
 	}
 	s.watching.RLock()
 	defer s.watching.RUnlock()
 	for _, changed := range s.watchers {
-		changed(id)
+		for _, id := range ids {
+			changed(id)
+		}
 	}
 }
 
-// keep takes a change into the cache and reports whether it was news.
-func (s *Sessions) keep(id session.ID, v value) bool {
-	expires, body, ok := splitHead(v.data)
-	if !ok {
-		return false
-	}
-	sh := s.shard(id)
+// admit does a change, the next in the order of the journal, if it is over what
+// the record is at, and reports whether. Time plays no part in it, since clocks
+// differ and nodes must not.
+func (s *Sessions) admit(rev uint64, c *change, r *replay) bool {
+	sh := s.shard(c.id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	e, known := sh.entries[id]
-	if known && (e.rev > v.rev || e.rev == v.rev && e.cached()) {
-		return false
-	}
-	if !expires.After(time.Now()) {
-		sh.remove(id)
+	e := sh.entries[c.id]
+	if !r.admits(c, e.rev) {
 		return false
 	}
 	if !e.cached() {
 		sh.cached++
 	}
-	next := sessionEntry{rev: v.rev, expires: expires.UnixMilli(), names: uint8(min(len(v.writes), maxWrites*writeName))} //nolint:gosec // small
-	next.data = make([]byte, 0, int(next.names)+len(body))
-	next.data = append(append(next.data, v.writes[:next.names]...), body...)
 	if sh.entries == nil {
 		sh.entries = map[session.ID]sessionEntry{}
 	}
-	sh.entries[id] = next
+	sh.entries[c.id] = sessionEntry{rev: rev, expires: c.expires, size: uint32(len(c.body)), data: slices.Clone(c.body)} //nolint:gosec // bounded by maxPayload
 	if sh.cached > s.perShard {
-		sh.shrink(id)
+		sh.shrink(c.id)
 	}
-	return !known || e.rev != v.rev
+	return true
 }
 
-// shrink drops some cached record other than keep's; which one is left to the
-// order of the map, which is random.
-func (sh *sessionShard) shrink(keep session.ID) {
-	for id, e := range sh.entries {
-		if id != keep && e.cached() {
-			e.record = nil
-			e.cut()
-			sh.entries[id] = e
-			sh.cached--
-			return
-		}
-	}
-}
-
-// remove forgets an entry. sh.mu is held.
-func (sh *sessionShard) remove(id session.ID) {
-	e, known := sh.entries[id]
-	if !known {
+// remember caches a record that was read, if it is still at that revision.
+func (s *Sessions) remember(id session.ID, rev uint64, body []byte) {
+	sh := s.shard(id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	e := sh.entries[id]
+	if e.rev != rev || e.cached() {
 		return
 	}
-	if e.cached() {
-		sh.cached--
+	e.data = slices.Clone(body)
+	sh.entries[id] = e
+	if sh.cached++; sh.cached > s.perShard {
+		sh.shrink(id)
 	}
-	delete(sh.entries, id)
 }
 
-// sweep forgets what has expired.
-func (s *Sessions) sweep(now time.Time) {
+// raise forgets the records at revisions below a floor: what was to be kept of
+// them has been put again.
+func (s *Sessions) raise(floor uint64) {
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
 		for id, e := range sh.entries {
-			if e.expires <= now.UnixMilli() {
-				sh.remove(id)
+			if e.rev < floor {
+				sh.uncache(id, e)
+				delete(sh.entries, id)
 			}
 		}
 		sh.mu.Unlock()
 	}
 }
 
-// Len returns the number of sessions with a record, as far as this node knows.
-func (s *Sessions) Len() int {
-	n := 0
-	for i := range s.shards {
-		s.shards[i].mu.Lock()
-		n += len(s.shards[i].entries)
-		s.shards[i].mu.Unlock()
+// shrink drops some cached record other than keep's; which one is left to the
+// order of the map, which is random. sh.mu is held.
+func (sh *sessionShard) shrink(keep session.ID) {
+	for id, e := range sh.entries {
+		if id != keep && e.cached() {
+			sh.uncache(id, e)
+			return
+		}
 	}
-	return n
 }
 
-func parseSessionID(key string) (id session.ID, ok bool) {
-	if len(key) != 2*len(id) {
-		return id, false
+// uncache drops an entry's record. sh.mu is held.
+func (sh *sessionShard) uncache(id session.ID, e sessionEntry) {
+	if !e.cached() {
+		return
 	}
-	_, err := hex.Decode(id[:], []byte(key))
-	return id, err == nil
+	e.data, e.record = nil, nil
+	sh.entries[id] = e
+	sh.cached--
+}
+
+// sweep drops the records of what has expired. That there was something is known
+// until the floor is above it.
+func (s *Sessions) sweep(now time.Time) {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		for id, e := range sh.entries {
+			if e.expires <= now.UnixMilli() {
+				sh.uncache(id, e)
+			}
+		}
+		sh.mu.Unlock()
+	}
+}
+
+// valid returns how many records there are that have not expired, as far as this
+// node knows, and how large they are.
+func (s *Sessions) valid(now time.Time) (n int, size int64) {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		for _, e := range sh.entries {
+			if e.expires > now.UnixMilli() {
+				n++
+				size += int64(e.size)
+			}
+		}
+		sh.mu.Unlock()
+	}
+	return n, size
+}
+
+// Len returns the number of sessions with a record, as far as this node knows.
+func (s *Sessions) Len() int {
+	n, _ := s.valid(time.Now())
+	return n
 }

@@ -9,10 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync/atomic"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go"
 )
 
@@ -27,69 +25,15 @@ const (
 	headerStatus   = "Status"
 )
 
-// Codes of the server's errors.
-const (
-	codeWrongSequence         = 10071
-	codeWrongSequenceConstant = 10164
-	codeNoMemory              = 10023
-	codeNoStorage             = 10047
-	codeStoreFailed           = 10077
-	codeNoMessage             = 10037
-)
-
-// attemptTimeout is how long one attempt at a write waits for its answer before
-// the next: a leader that hangs answers nothing. While others get answers from
-// it, it is only busy, and another attempt would make it busier.
-const (
-	attemptTimeout = 400 * time.Millisecond
-	busyTimeout    = 2 * time.Second
-)
-
-// retryWait is the pause before the next attempt when there is no leader.
-const retryWait = 50 * time.Millisecond
-
-// asker sends a request and waits for one answer, or sends without an answer. It
-// is the seam at which tests lose, delay and double messages.
-type asker interface {
-	ask(ctx context.Context, msg *nats.Msg) (*nats.Msg, error)
-	send(msg *nats.Msg) error
-}
-
-// natsAsker is the asker over a connection.
-type natsAsker struct{ conn *nats.Conn }
-
-func (a natsAsker) ask(ctx context.Context, msg *nats.Msg) (*nats.Msg, error) {
-	return a.conn.RequestMsgWithContext(ctx, msg)
-}
-
-func (a natsAsker) send(msg *nats.Msg) error { return a.conn.PublishMsg(msg) }
-
 // kv is one replicated table: values by key, one message each.
 type kv struct {
-	stream  string         // its name
-	prefix  string         // of its subjects, with the dot
-	feed    string         // subject under which nodes tell each other of changes
-	tell    func(...value) // tells the others of writes; may be nil
-	asker   asker
-	limit   time.Duration // of one write
-	health  *health
-	batches *batches // nil: each write goes by itself
-
-	answers *atomic.Uint64 // writes that were answered
-}
-
-// reply is the server's answer to a write.
-type reply struct {
-	Sequence uint64    `json:"seq"`   // of the last write of a batch
-	Batch    string    `json:"batch"` // its name
-	Count    int       `json:"count"` // of its writes
-	Error    *apiError `json:"error"`
-}
-
-type apiError struct {
-	Code        int    `json:"code"`
-	ErrCode     int    `json:"err_code"`
-	Description string `json:"description"`
+	stream string      // its name
+	prefix string      // of its subjects, with the dot
+	feed   string      // subject under which nodes tell each other of changes
+	tell   func(value) // tells the others of a write; may be nil
+	leader
+	limit  time.Duration // of one write
+	health *health
 }
 
 // errUndecided reports a conflict with a write that has not been done yet.
@@ -113,7 +57,7 @@ func (t *kv) put(ctx context.Context, v value, ttl time.Duration) (stored value,
 	stored, rev, err = t.write(ctx, w)
 	switch {
 	case t.tell == nil:
-	case err == nil && !w.told:
+	case err == nil:
 		t.tell(stored)
 	case errors.Is(err, ErrNoQuorum):
 		t.tell(value{}) // it may have been done
@@ -125,41 +69,23 @@ func (t *kv) put(ctx context.Context, v value, ttl time.Duration) (stored value,
 type pending struct {
 	value
 	name string
-	told bool // the others have been told
 
 	msg    nats.Msg
-	fields [6][1]string // of its header; here they cost no allocation each
-
-	done chan outcome // capacity 1: that of its batch
+	fields [3][1]string // of its header; here they cost no allocation each
 }
 
-// The fields of a write's header. Those from fieldBatch on are of a batch.
+// The fields of a write's header.
 const (
 	fieldExpected = iota
 	fieldWrite
 	fieldTTL
-	fieldBatch
-	fieldSequence
-	fieldCommit
 )
 
-var fieldNames = [...]string{headerExpected, headerWrite, headerTTL, headerBatch, headerBatchSequence, headerBatchCommit}
+var fieldNames = [...]string{headerExpected, headerWrite, headerTTL}
 
 func (w *pending) set(field int, s string) {
 	w.fields[field][0] = s
 	w.msg.Header[fieldNames[field]] = w.fields[field][:]
-}
-
-// outcome is what became of a write in a batch.
-type outcome struct {
-	rev uint64
-	err error
-}
-
-// take takes the outcome of a write's batch, whose others have been told of it too.
-func (w *pending) take(o outcome) (uint64, error) {
-	w.told = o.err == nil
-	return o.rev, o.err
 }
 
 func (t *kv) newWrite(v value, ttl time.Duration) *pending {
@@ -181,18 +107,14 @@ func (t *kv) write(ctx context.Context, w *pending) (value, uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.health.writeLimit(t.limit))
 	defer cancel()
 	sent := false // an attempt without an answer may have been done
-	together := true
 	for {
-		rev, err := t.once(ctx, w, together)
+		rev, err := t.attempt(ctx, &w.msg)
 		switch {
 		case err == nil:
 			t.health.wrote()
 			v := w.value
 			v.rev = rev
 			return v, rev, nil
-		case errors.Is(err, errRefused):
-			sent, together = sent || !errors.Is(err, errConflict), false
-			continue
 		case errors.Is(err, errConflict):
 			var now value
 			if now, rev, err = t.mine(ctx, w.value, w.name, sent); !errors.Is(err, errUndecided) {
@@ -205,113 +127,13 @@ func (t *kv) write(ctx context.Context, w *pending) (value, uint64, error) {
 		case errors.Is(err, ErrTooLarge), errors.Is(err, ErrClosed):
 			return w.value, 0, err
 		}
-		// What may have been done would be refused, and its batch with it.
-		together = together && errors.Is(err, errNoLeader)
 		sent = sent || !errors.Is(err, errNoLeader)
 		select {
 		case <-time.After(retryWait):
 		case <-ctx.Done():
-			return w.value, 0, t.unknown(ctx, err)
+			return w.value, 0, t.health.unknown(ctx, err)
 		}
 	}
-}
-
-// once makes one attempt at a write, together with others if it may be and there are any.
-func (t *kv) once(ctx context.Context, w *pending, together bool) (uint64, error) {
-	b := t.batches
-	if b == nil || !together || !b.takes(w) {
-		return t.attempt(ctx, &w.msg)
-	}
-	switch b.begin(w) {
-	case goesAlone:
-		return t.attempt(ctx, &w.msg)
-	case goesFirst:
-		defer b.end(w)
-		return t.attempt(ctx, &w.msg)
-	}
-	return b.await(ctx, w)
-}
-
-// unknown is the error of a write without an answer.
-func (t *kv) unknown(ctx context.Context, last error) error {
-	if cause := context.Cause(ctx); errors.Is(cause, context.Canceled) {
-		return fmt.Errorf("%w: %w", ErrNoQuorum, cause)
-	}
-	t.health.failed()
-	return fmt.Errorf("%w: %w", ErrNoQuorum, last)
-}
-
-// attempt sends a write once, by itself.
-func (t *kv) attempt(ctx context.Context, msg *nats.Msg) (uint64, error) {
-	r, err := t.request(ctx, msg)
-	switch {
-	case err != nil:
-		return 0, err
-	case r.Error != nil:
-		return 0, r.Error.typed()
-	}
-	return r.Sequence, nil
-}
-
-// request sends what the leader answers once it is written.
-func (t *kv) request(ctx context.Context, msg *nats.Msg) (reply, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, busyTimeout, errNoAnswer)
-	defer cancel()
-	defer time.AfterFunc(attemptTimeout, t.patience(ctx, cancel)).Stop()
-	answer, err := t.asker.ask(ctx, msg)
-	if err != nil {
-		return reply{}, askError(err)
-	}
-	t.answers.Add(1)
-	var r reply
-	if err := json.Unmarshal(answer.Data, &r); err != nil {
-		return r, fmt.Errorf("decode the answer to a write: %w", err)
-	}
-	return r, nil
-}
-
-// patience returns what looks after an attempt: it gives it up unless others have
-// had answers meanwhile.
-func (t *kv) patience(ctx context.Context, giveUp func()) func() {
-	answered := t.answers.Load()
-	var look func()
-	look = func() {
-		now := t.answers.Load()
-		switch {
-		case ctx.Err() != nil: // it is over
-		case now == answered:
-			giveUp()
-		default:
-			answered = now
-			time.AfterFunc(attemptTimeout, look)
-		}
-	}
-	return look
-}
-
-func (e *apiError) typed() error {
-	switch e.ErrCode {
-	case codeWrongSequence, codeWrongSequenceConstant:
-		return errConflict
-	case codeNoMemory, codeNoStorage, codeStoreFailed:
-		return fmt.Errorf("%w: %s", ErrStorage, e.Description)
-	case codeNoMessage:
-		return errAbsent
-	}
-	return fmt.Errorf("store: %s (%d)", e.Description, e.ErrCode)
-}
-
-// askError names the errors of the transport that are for good.
-func askError(err error) error {
-	switch {
-	case errors.Is(err, nats.ErrConnectionClosed):
-		return ErrClosed
-	case errors.Is(err, nats.ErrMaxPayload):
-		return ErrTooLarge
-	case errors.Is(err, nats.ErrNoResponders):
-		return errNoLeader
-	}
-	return err
 }
 
 // mine resolves a conflict: the write may have won by an earlier attempt whose
@@ -319,7 +141,7 @@ func askError(err error) error {
 func (t *kv) mine(ctx context.Context, v value, name string, sent bool) (value, uint64, error) {
 	now, err := t.sure(ctx, v.key)
 	if err != nil && !errors.Is(err, errAbsent) {
-		return value{}, 0, t.unknown(ctx, err)
+		return value{}, 0, t.health.unknown(ctx, err)
 	}
 	after := place(now.writes, name)
 	switch {

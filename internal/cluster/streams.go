@@ -16,7 +16,7 @@ import (
 
 // The tables, by the token in their names.
 const (
-	kindSession = "session"
+	kindSession = "sessions"
 	kindTask    = "task"
 	kindSetting = "setting"
 	kindEvent   = "event"
@@ -53,14 +53,15 @@ func (c *Cluster) layout() []jetstream.StreamConfig {
 	table := func(t *kv, kind string, max int64) jetstream.StreamConfig {
 		s := base(kind, t.prefix+">")
 		s.AllowMsgTTL, s.MaxMsgs = true, max
-		s.AllowAtomicPublish = t.batches != nil && replicas > 1 // in a single replica's files a batch costs more than its writes
 		return s
 	}
 	events := base(kindEvent, c.events.prefix+">")
 	events.MaxAge, events.MaxBytes = c.cfg.EventAge, c.cfg.EventBytes
+	journal := base(kindSession, c.sessions.journal.subject)
+	journal.MaxMsgsPerSubject = -1
 	return []jetstream.StreamConfig{
 		table(c.settings, kindSetting, 1000),
-		table(c.sessions.kv, kindSession, int64(c.cfg.MaxRecords)),
+		journal,
 		table(c.tasks.kv, kindTask, int64(c.cfg.MaxTasks)),
 		events,
 	}
@@ -72,7 +73,7 @@ const prepareRetry = 50 * time.Millisecond
 // prepare makes the node ready: store, streams, replicas, identity, caches. It
 // tries for as long as it takes; Await says what is missing.
 func (c *Cluster) prepare() {
-	steps := []func(context.Context) error{c.awaitStore, c.createStreams, c.awaitReplicas, c.allowBatches, c.identify, c.startFeeds}
+	steps := []func(context.Context) error{c.awaitStore, c.createStreams, c.awaitReplicas, c.identify, c.startFeeds}
 	for _, step := range steps {
 		for {
 			err := step(c.base)
@@ -91,6 +92,7 @@ func (c *Cluster) prepare() {
 	}
 	c.wg.Go(func() { c.watchQuorum(c.base) })
 	c.wg.Go(func() { c.sweepCaches(c.base) })
+	c.wg.Go(func() { c.keepClean(c.base) })
 	c.members.setReady()
 	close(c.ready)
 }
@@ -140,25 +142,8 @@ func (c *Cluster) createStream(ctx context.Context, cfg jetstream.StreamConfig, 
 		_, err = js.CreateStream(ctx, cfg)
 	case err == nil && mine && !sameLimits(&info.Config, &cfg):
 		_, err = js.UpdateStream(ctx, cfg)
-	case err == nil && cfg.AllowAtomicPublish && !info.Config.AllowAtomicPublish:
-		// The stream is of before there were batches. Any node may change that.
-		info.Config.AllowAtomicPublish = true
-		_, err = js.UpdateStream(ctx, info.Config)
 	}
 	return err
-}
-
-// allowBatches has writes batched in streams that take it. An external server of
-// before there were batches does not, and would store their writes one by one.
-func (c *Cluster) allowBatches(ctx context.Context) error {
-	for _, t := range []*kv{c.sessions.kv, c.tasks.kv} {
-		info, err := c.streamInfo(ctx, t.stream)
-		if err != nil {
-			return fmt.Errorf("store %q: %w", t.stream, err)
-		}
-		t.batches.on.Store(info.Config.AllowAtomicPublish && info.Config.Replicas > 1)
-	}
-	return nil
 }
 
 func sameLimits(a, b *jetstream.StreamConfig) bool {
@@ -244,9 +229,8 @@ func (c *Cluster) startFeeds(ctx context.Context) error {
 		}
 	}
 	for _, f := range c.feeds {
-		c.wg.Go(func() { f.send(c.base) })
 		c.wg.Go(func() {
-			f.run(c.base, func(err error) { c.log.Debug("changes not read; tried again", "stream", f.kv.stream, "error", err) })
+			f.work(c.base, func(err error) { c.log.Debug("changes not read; tried again", "stream", f.stream(), "error", err) })
 		})
 	}
 	return nil

@@ -16,7 +16,6 @@ type value struct {
 	data     []byte
 	writes   string // names of its write and those before, the newest first
 	previous uint64 // revision it replaced, when the leader told
-	doubtful bool   // what this node knows says that the write will be refused
 }
 
 // writeName is the length of a write's name, and unknownWrites stands for those

@@ -15,57 +15,16 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// run catches up whenever there is reason to, until ctx ends.
-func (f *feed) run(ctx context.Context, failed func(error)) {
-	ticker := time.NewTicker(catchUpInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		case <-f.wake:
-		}
-		if err := f.catchUp(ctx); err != nil && ctx.Err() == nil {
-			failed(err)
-		}
-	}
-}
-
 // catchUp reads what is behind f.last from a replica until nothing known is missing.
 func (f *feed) catchUp(ctx context.Context) error {
-	for tries := 0; ; {
+	err := f.progress.catchUp(ctx, f.read)
+	if errors.Is(err, errMissing) { // it has expired or been replaced
 		f.mu.Lock()
-		from := f.last + 1
-		f.mu.Unlock()
-		highest, more, err := f.read(ctx, from)
-		if err != nil {
-			return fmt.Errorf("read changes: %w", err)
-		}
-		f.mu.Lock()
-		if highest > f.last {
-			tries = 0
-			f.caughtUp(highest)
-		}
-		complete := !more && f.last >= f.seen
-		if !more && !complete && tries == replicaTries {
-			f.caughtUp(f.seen) // it has expired or been replaced
-			complete = true
-		}
-		f.mu.Unlock()
-		if complete {
-			return nil
-		}
-		if more {
-			continue
-		}
-		tries++
-		select {
-		case <-time.After(replicaWait):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+		defer f.mu.Unlock()
+		f.caughtUp(f.seen)
+		return nil
 	}
+	return err
 }
 
 // caughtUp notes that everything up to rev has been read. f.mu is held.
@@ -79,9 +38,9 @@ func (f *feed) caughtUp(rev uint64) {
 	f.advance(rev)
 }
 
-// read applies one batch of changes from a sequence on. It returns the highest
-// and whether there are more.
-func (f *feed) read(ctx context.Context, from uint64) (highest uint64, more bool, err error) {
+// read applies one batch of changes from a number on, and reports whether there are more.
+func (f *feed) read(ctx context.Context, from uint64) (more bool, err error) {
+	highest := uint64(0)
 	query := map[string]any{"seq": from, "batch": catchUpBatch}
 	more, err = directBatch(ctx, f.conn, f.kv.stream, query, func(m *nats.Msg) error {
 		v, err := f.kv.value(m)
@@ -92,7 +51,12 @@ func (f *feed) read(ctx context.Context, from uint64) (highest uint64, more bool
 		highest = v.rev
 		return nil
 	})
-	return highest, more, err
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil && highest > f.last {
+		f.caughtUp(highest)
+	}
+	return more, err
 }
 
 // maxDirectBatch bounds what one read of several messages may ask for.

@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go"
 )
 
@@ -19,50 +17,20 @@ import (
 func (t *kv) last(ctx context.Context, key string) (value, error) { return t.lastUnder(ctx, key) }
 
 // sure is last, tried again until there is an answer or ctx ends.
-func (t *kv) sure(ctx context.Context, key string) (value, error) {
-	for {
-		v, err := t.last(ctx, key)
-		if err == nil || errors.Is(err, errAbsent) || errors.Is(err, ErrClosed) {
-			return v, err
-		}
-		select {
-		case <-time.After(retryWait):
-		case <-ctx.Done():
-			return v, err
-		}
-	}
+func (t *kv) sure(ctx context.Context, key string) (v value, err error) {
+	err = insist(ctx, func() error { v, err = t.last(ctx, key); return err })
+	return v, err
 }
 
 // lastUnder asks the leader for the newest value under a pattern of keys.
 func (t *kv) lastUnder(ctx context.Context, pattern string) (value, error) {
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
-	defer cancel()
-	query, err := json.Marshal(map[string]string{"last_by_subj": t.prefix + pattern})
+	m, err := t.stored(ctx, t.stream, map[string]any{"last_by_subj": t.prefix + pattern})
 	if err != nil {
-		return value{}, fmt.Errorf("encode a read: %w", err)
+		return value{}, err
 	}
-	answer, err := t.asker.ask(ctx, &nats.Msg{Subject: "$JS.API.STREAM.MSG.GET." + t.stream, Data: query})
-	if err != nil {
-		return value{}, askError(err)
-	}
-	var r struct {
-		Error   *apiError `json:"error"`
-		Message struct {
-			Subject  string `json:"subject"`
-			Sequence uint64 `json:"seq"`
-			Data     []byte `json:"data"`
-			Headers  []byte `json:"hdrs"`
-		} `json:"message"`
-	}
-	if err := json.Unmarshal(answer.Data, &r); err != nil {
-		return value{}, fmt.Errorf("decode a read: %w", err)
-	}
-	if r.Error != nil {
-		return value{}, r.Error.typed()
-	}
-	v := value{key: strings.TrimPrefix(r.Message.Subject, t.prefix), rev: r.Message.Sequence, data: r.Message.Data}
-	if len(r.Message.Headers) > 0 {
-		h, err := nats.DecodeHeadersMsg(r.Message.Headers)
+	v := value{key: strings.TrimPrefix(m.Subject, t.prefix), rev: m.Sequence, data: m.Data}
+	if len(m.Headers) > 0 {
+		h, err := nats.DecodeHeadersMsg(m.Headers)
 		if err != nil {
 			return value{}, fmt.Errorf("decode a read: %w", err)
 		}
