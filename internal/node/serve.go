@@ -23,7 +23,9 @@ type Listener struct {
 // Bind takes the listening address, so that a taken port is known before
 // anything starts.
 func Bind(addr string) (*Listener, error) {
-	l, err := net.Listen("tcp", addr)
+	var cfg net.ListenConfig
+	cfg.SetMultipathTCP(false) // such a listener cannot be settled before it is closed
+	l, err := cfg.Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w; free it, or choose another with --listen", addr, cause(err))
 	}
