@@ -266,6 +266,35 @@ func TestDrainWaitsForCalls(t *testing.T) {
 	}
 }
 
+// TestDrainHearsRequestsOut: a request that was on its way when the node closed its
+// listener is answered, if only to say that it comes too late.
+func TestDrainHearsRequestsOut(t *testing.T) {
+	s := startServing(t)
+	var early []*held
+	request := fmt.Sprintf("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nContent-Length: %d\r\n\r\n%s", len(legacyHello), legacyHello)
+	for range 10 {
+		c := hold(t, s)
+		if _, err := io.WriteString(c, request[:40]); err != nil {
+			t.Fatal(err)
+		}
+		early = append(early, c)
+	}
+	s.stop()
+	poll(t, "it stops listening", func() bool { return s.get("/livez").status == 0 })
+	for i, c := range early {
+		if _, err := io.WriteString(c, request[40:]); err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.ReadResponse(c.r, nil)
+		if err != nil {
+			t.Errorf("request %d: %v", i, err)
+			continue
+		}
+		res.Body.Close()
+	}
+	<-s.done
+}
+
 // TestDrainTakesAnswers: a node that is alone takes what the user says to a call in
 // flight, though it takes no new calls, and ends when those it has are done.
 func TestDrainTakesAnswers(t *testing.T) {

@@ -74,13 +74,15 @@ func (n *Node) drain(srv *http.Server, l *Listener, over <-chan struct{}) {
 	}
 }
 
-// deafen ends accepting connections, after those that clients hold for made.
+// deafen ends accepting connections, after those that clients hold for made, and
+// returns when their requests are there.
 func (n *Node) deafen(l *Listener, over <-chan struct{}) {
 	if err := settle(l.Listener); err != nil {
 		n.cfg.Log.Warn("connections that are made just now may be reset", "error", err)
 	}
 	_ = l.Close() // the server closes it too
 	<-over
+	l.attend()
 }
 
 // leave makes this node not ready, and tells the others so. From now on each

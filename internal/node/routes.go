@@ -25,6 +25,7 @@ import (
 func (n *Node) Handler() http.Handler { return http.HandlerFunc(n.serveHTTP) }
 
 func (n *Node) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	heard(r)
 	if n.leaving.Load() {
 		// Who keeps connections is not to use this one again: it will be closed. Of
 		// HTTP/2 connections net/http makes a GOAWAY frame of the same header.

@@ -6,39 +6,10 @@ package node
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 )
-
-// Listener is a bound address that is not yet served.
-type Listener struct {
-	net.Listener
-	URL string // of the common endpoint
-}
-
-// Bind takes the listening address, so that a taken port is known before
-// anything starts.
-func Bind(addr string) (*Listener, error) {
-	var cfg net.ListenConfig
-	cfg.SetMultipathTCP(false) // such a listener cannot be settled before it is closed
-	l, err := cfg.Listen(context.Background(), "tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: %w; free it, or choose another with --listen", addr, cause(err))
-	}
-	return &Listener{Listener: l, URL: "http://" + l.Addr().String() + "/mcp"}, nil
-}
-
-// cause strips the address that net's errors repeat.
-func cause(err error) error {
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		return op.Err
-	}
-	return err
-}
 
 // Serve serves HTTP on l until ctx ends, which also cuts a start short. Probes are
 // answered at once; then the node starts, unless it has, and ready, if not nil, is
@@ -48,6 +19,7 @@ func cause(err error) error {
 func (n *Node) Serve(ctx context.Context, l *Listener, ready func()) error {
 	srv := &http.Server{
 		Handler:           n.Handler(),
+		ConnContext:       introduce,
 		Protocols:         protocols(),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       5 * time.Minute,
