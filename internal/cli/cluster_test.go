@@ -15,6 +15,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,10 +53,10 @@ func TestClusterFromFile(t *testing.T) {
 			for _, s := range all {
 				s.await(t)
 			}
-			list := asked[[]control.Member](t, "nodes", "--json", "--data", filepath.Join(dir, "1"))
-			if len(list) != 3 || list[0].State != "ready" || !list[1].Self {
-				t.Errorf("nodes: %+v", list)
-			}
+			poll(t, "the second node shows all as ready", func() bool { // it hears of the others a moment later
+				list := asked[[]control.Member](t, "nodes", "--json", "--data", filepath.Join(dir, "1"))
+				return len(list) == 3 && list[1].Self && !slices.ContainsFunc(list, func(m control.Member) bool { return m.State != "ready" })
+			})
 			open := clusterFile(t, "open", freeAddr(t), join, "  tls: off\n")
 			code, _, errs := run(t, "serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--config", open)
 			if code != 1 || !strings.Contains(errs, "differ in whether TLS is used") {

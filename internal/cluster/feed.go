@@ -5,7 +5,6 @@ package cluster
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -64,18 +63,8 @@ func (f *feed) stream() string { return f.kv.stream }
 
 // start implements [follower].
 func (f *feed) start(ctx context.Context) error {
-	if f.sub == nil {
-		sub, err := f.conn.Subscribe(f.kv.feed, f.receive)
-		if err != nil {
-			return fmt.Errorf("subscribe to changes: %w", err)
-		}
-		_ = sub.SetPendingLimits(1<<20, 256<<20) // what is dropped beyond is caught up with
-		f.sub = sub
-	}
-	wait, cancel := context.WithTimeout(ctx, batchTimeout)
-	defer cancel()
-	if err := f.conn.FlushWithContext(wait); err != nil {
-		return fmt.Errorf("subscribe to changes: %w", err)
+	if err := listen(ctx, f.conn, &f.sub, f.kv.feed, f.receive); err != nil {
+		return err
 	}
 	return f.catchUp(ctx)
 }

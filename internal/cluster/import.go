@@ -187,18 +187,7 @@ func copyBatch(ctx context.Context, batch []value, to *kv, done *Imported, copie
 
 // copyAll copies things, several at once, and counts what became of them.
 func copyAll[T any](batch []T, done *Imported, copied *int, one func(T) error) error {
-	var wg sync.WaitGroup
-	errs := make([]error, len(batch))
-	slots := make(chan struct{}, importers)
-	for i, v := range batch {
-		slots <- struct{}{}
-		wg.Go(func() {
-			errs[i] = one(v)
-			<-slots
-		})
-	}
-	wg.Wait()
-	for _, err := range errs {
+	for _, err := range atOnce(importers, batch, one) {
 		switch {
 		case err == nil:
 			*copied++
@@ -211,6 +200,22 @@ func copyAll[T any](batch []T, done *Imported, copied *int, one func(T) error) e
 		}
 	}
 	return nil
+}
+
+// atOnce does something with each of a list, so many at once, and returns the errors.
+func atOnce[T any](limit int, list []T, do func(T) error) []error {
+	var wg sync.WaitGroup
+	errs := make([]error, len(list))
+	slots := make(chan struct{}, limit)
+	for i, v := range list {
+		slots <- struct{}{}
+		wg.Go(func() {
+			errs[i] = do(v)
+			<-slots
+		})
+	}
+	wg.Wait()
+	return errs
 }
 
 var errExpired = errors.New("expired")

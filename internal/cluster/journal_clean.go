@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -129,20 +128,13 @@ func (c *cleaning) keep(number uint64, body []byte, excess *int) (valid []change
 // putAgain puts records over themselves, several at once. Those that have been
 // changed meanwhile need not be.
 func (c *cleaning) putAgain(ctx context.Context, valid []change) error {
-	var wg sync.WaitGroup
-	errs := make([]error, len(valid))
-	slots := make(chan struct{}, cleaners)
-	for i, r := range valid {
-		slots <- struct{}{}
-		wg.Go(func() {
-			if _, err := c.j.put(ctx, r); !errors.Is(err, errConflict) {
-				errs[i] = err
-			}
-			<-slots
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
+	return errors.Join(atOnce(cleaners, valid, func(r change) error {
+		_, err := c.j.put(ctx, r)
+		if errors.Is(err, errConflict) {
+			return nil
+		}
+		return err
+	})...)
 }
 
 // raise writes that no record is at a revision below floor any more, and returns

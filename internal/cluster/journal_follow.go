@@ -40,18 +40,8 @@ func (j *journal) stream() string { return j.name }
 
 // start implements [follower].
 func (j *journal) start(ctx context.Context) error {
-	if j.sub == nil {
-		sub, err := j.conn.Subscribe(j.feed, j.receive)
-		if err != nil {
-			return fmt.Errorf("subscribe to changes: %w", err)
-		}
-		_ = sub.SetPendingLimits(1<<20, 256<<20) // what is dropped beyond is caught up with
-		j.sub = sub
-	}
-	wait, cancel := context.WithTimeout(ctx, batchTimeout)
-	defer cancel()
-	if err := j.conn.FlushWithContext(wait); err != nil {
-		return fmt.Errorf("subscribe to changes: %w", err)
+	if err := listen(ctx, j.conn, &j.sub, j.feed, j.receive); err != nil {
+		return err
 	}
 	return j.catchUp(ctx)
 }

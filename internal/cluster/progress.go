@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 // follower keeps what this node knows of one store in step with the store.
@@ -28,6 +30,25 @@ type follower interface {
 	stream() string
 }
 
+// listen subscribes to what other nodes tell, unless that has been done, and
+// returns when that is in effect.
+func listen(ctx context.Context, conn *nats.Conn, sub **nats.Subscription, subject string, receive nats.MsgHandler) error {
+	if *sub == nil {
+		s, err := conn.Subscribe(subject, receive)
+		if err != nil {
+			return fmt.Errorf("subscribe to changes: %w", err)
+		}
+		_ = s.SetPendingLimits(1<<20, 256<<20) // what is dropped beyond is caught up with
+		*sub = s
+	}
+	wait, cancel := context.WithTimeout(ctx, batchTimeout)
+	defer cancel()
+	if err := conn.FlushWithContext(wait); err != nil {
+		return fmt.Errorf("subscribe to changes: %w", err)
+	}
+	return nil
+}
+
 // progress is how far this node has followed a stream, whose messages are
 // numbered from 1 on.
 type progress struct {
@@ -38,6 +59,7 @@ type progress struct {
 	last    uint64 // everything up to here has been applied
 	seen    uint64 // the highest that is known to exist
 	heardOf uint64 // what another node has seen and this one has not, until that is looked at
+	watched bool   // the gap behind last will be looked at
 
 	applied atomic.Uint64 // last, for others to read
 }
@@ -87,10 +109,15 @@ func (p *progress) heard(number uint64) {
 // watchGap has the gap behind last looked at when it has lasted, and again while
 // there is one. p.mu is held.
 func (p *progress) watchGap(patience time.Duration, open func() bool) {
+	if p.watched {
+		return
+	}
+	p.watched = true
 	last := p.last
 	time.AfterFunc(patience, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		p.watched = false
 		if !open() || isClosed(p.done) {
 			return
 		}

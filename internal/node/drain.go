@@ -5,6 +5,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -77,7 +78,7 @@ func (n *Node) drain(srv *http.Server, l *Listener, over <-chan struct{}) {
 // deafen ends accepting connections, after those that clients hold for made, and
 // returns when their requests are there.
 func (n *Node) deafen(l *Listener, over <-chan struct{}) {
-	if err := settle(l.Listener); err != nil {
+	if err := settle(l.Listener); err != nil && !errors.Is(err, errors.ErrUnsupported) { // as by a listener that is not ours
 		n.cfg.Log.Warn("connections that are made just now may be reset", "error", err)
 	}
 	_ = l.Close() // the server closes it too
