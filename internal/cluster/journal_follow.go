@@ -174,11 +174,13 @@ func (r *replay) admits(c *change, at uint64) bool {
 // catchUp reads what is missing from a replica.
 func (j *journal) catchUp(ctx context.Context) error { return j.progress.catchUp(ctx, j.read) }
 
-// read applies some of the frames from a number on.
+// read applies some of the frames from a number on: as a replica has them, or the
+// leader, when others have seen what the replica does not have yet. That is the
+// case at a node that was stopped for a while, whose writers wait here meanwhile.
 func (j *journal) read(ctx context.Context, from uint64) (more bool, err error) {
 	var ids []session.ID
 	defer func() { j.table.tell(ids) }()
-	return j.frames(ctx, from, func(number uint64, body []byte) error {
+	take := func(number uint64, body []byte) error {
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		if number > j.last+1 { // what was between is no longer there
@@ -186,7 +188,30 @@ func (j *journal) read(ctx context.Context, from uint64) (more bool, err error) 
 		}
 		ids = append(ids, j.take(number, body)...)
 		return nil
-	})
+	}
+	more, err = j.frames(ctx, from, take)
+	if err != nil || more {
+		return more, err
+	}
+	for number := j.missing(); number > 0; number = j.missing() {
+		m, err := j.stored(ctx, j.name, map[string]any{"seq": number})
+		if err != nil { // nobody leads, or it has been cleaned away
+			break
+		}
+		_ = take(number, m.Data)
+	}
+	return false, nil
+}
+
+// missing returns the number of the next frame that is known to exist and has not
+// come, 0 when there is none.
+func (j *journal) missing() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.last >= j.seen {
+		return 0
+	}
+	return j.last + 1
 }
 
 // jump goes on at a frame, without those before. j.mu is held.

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -237,9 +238,13 @@ func join(object, members string) string {
 	return object + members + "}"
 }
 
+// ids makes the ids of this process's requests differ, since several clients may
+// speak for one session.
+var ids atomic.Int64
+
 // message returns the next request. params is an object.
 func (c *Client) message(method, params string) string {
-	c.id++
+	c.id = int(ids.Add(1))
 	if c.Modern {
 		params = join(params, `,"_meta":{"io.modelcontextprotocol/protocolVersion":"`+modernVersion+
 			`","io.modelcontextprotocol/clientCapabilities":`+c.capabilities()+`,"io.modelcontextprotocol/clientInfo":`+c.info()+`}`)
