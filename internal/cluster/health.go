@@ -60,9 +60,15 @@ func (h *health) unknown(ctx context.Context, last error) error {
 	if cause := context.Cause(ctx); errors.Is(cause, context.Canceled) {
 		return fmt.Errorf("%w: %w", ErrNoQuorum, cause)
 	}
-	h.failed()
+	if deadline, _ := ctx.Deadline(); time.Since(deadline) < stopped {
+		h.failed()
+	}
 	return fmt.Errorf("%w: %w", ErrNoQuorum, last)
 }
+
+// stopped is how late the end of a write's time is noticed by a process that was
+// stopped meanwhile: that says nothing of a majority.
+const stopped = 500 * time.Millisecond
 
 // lose notes that there is no majority, and reports whether that is news.
 func (h *health) lose(now int64) bool {
