@@ -214,10 +214,11 @@ func (j *journal) missing() uint64 {
 	return j.last + 1
 }
 
-// jump goes on at a frame, without those before. j.mu is held.
+// jump goes on at a frame, which has to be taken next, without those before.
+// j.mu is held.
 func (j *journal) jump(to uint64) {
 	for number, body := range j.ahead {
-		if number < to {
+		if number <= to { // take leaves alone what is known already
 			delete(j.ahead, number)
 			j.aheadBytes -= len(body)
 		}

@@ -96,11 +96,16 @@ func (h *history) clean() {
 }
 
 // from returns a node that reads what is there, having followed until some frame
-// before, 0 for a new one.
+// before, 0 for a new one, and been told of some of the rest, out of order.
 func (h *history) from(followed uint64) *journal {
 	j := offline()
 	for i := range followed {
 		j.take(i+1, h.frames[i])
+	}
+	for _, i := range h.rng.Perm(len(h.frames)) {
+		if number := uint64(i + 1); number > followed+1 && h.rng.IntN(3) == 0 {
+			j.take(number, h.frames[i])
+		}
 	}
 	for number := max(h.first, followed+1); number <= uint64(len(h.frames)); number++ {
 		if number > j.last+1 {
