@@ -71,10 +71,7 @@ func (f *feed) start(ctx context.Context) error {
 
 // work implements [follower].
 func (f *feed) work(ctx context.Context, failed func(error)) {
-	var sender sync.WaitGroup
-	sender.Go(func() { f.send(ctx) })
-	f.run(ctx, f.catchUp, failed)
-	sender.Wait()
+	f.progress.work(ctx, f.send, f.catchUp, failed)
 }
 
 // tell tells the others of a change that this node has written, in the next

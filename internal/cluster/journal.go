@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -146,7 +147,7 @@ func (j *journal) send(ctx context.Context) {
 				break
 			}
 			if err := j.fly(ctx, f, body); err != nil {
-				j.fail(number, err)
+				j.end(number, func(int) outcome { return outcome{err: err} })
 			}
 		}
 	}
@@ -231,61 +232,55 @@ func (j *journal) fly(ctx context.Context, f *flight, body []byte) error {
 	}
 }
 
-// end ends a flight with what became of its changes. It does nothing when there
-// is no such flight any more.
-func (j *journal) end(number uint64, outcomes []outcome) {
-	if f := j.land(number); f != nil {
-		for i, e := range f.entries {
-			e.done <- outcomes[i]
-		}
-		close(f.over)
+// end ends a flight with what became of each of its changes.
+func (f *flight) end(result func(i int) outcome) {
+	for i, e := range f.entries {
+		e.done <- result(i)
 	}
+	close(f.over)
 }
 
 // fail ends a flight of which nothing is known, or nothing was done.
-func (j *journal) fail(number uint64, err error) {
-	if f := j.land(number); f != nil {
-		for _, e := range f.entries {
-			e.done <- outcome{err: err}
+func (f *flight) fail(err error) { f.end(func(int) outcome { return outcome{err: err} }) }
+
+// land takes flights out of those on their way, so that each is ended once.
+func (j *journal) land(which func(number uint64, f *flight) bool) (landed []*flight) {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	maps.DeleteFunc(j.flights, func(number uint64, f *flight) bool {
+		lands := which(number, f)
+		if lands {
+			landed = append(landed, f)
 		}
-		close(f.over)
+		return lands
+	})
+	return landed
+}
+
+// end ends the flight of a number, if there is one any more.
+func (j *journal) end(number uint64, result func(i int) outcome) {
+	for _, f := range j.land(func(n uint64, _ *flight) bool { return n == number }) {
+		f.end(result)
 	}
 }
 
 // strand fails the flights whose frames were before one from which on this node
 // goes on: their outcomes will not be known.
 func (j *journal) strand(before uint64) {
-	j.writing.Lock()
-	var numbers []uint64
-	for n, f := range j.flights {
-		if 0 < f.at && f.at < before {
-			numbers = append(numbers, n)
-		}
+	for _, f := range j.land(func(_ uint64, f *flight) bool { return 0 < f.at && f.at < before }) {
+		f.fail(fmt.Errorf("%w: this node was too far behind to see what became of it", ErrNoQuorum))
 	}
-	j.writing.Unlock()
-	for _, n := range numbers {
-		j.fail(n, fmt.Errorf("%w: this node was too far behind to see what became of it", ErrNoQuorum))
-	}
-}
-
-func (j *journal) land(number uint64) *flight {
-	j.writing.Lock()
-	defer j.writing.Unlock()
-	f := j.flights[number]
-	delete(j.flights, number)
-	return f
 }
 
 // giveUp ends all flights and refuses what is waiting.
 func (j *journal) giveUp(err error) {
-	j.writing.Lock()
-	waiting, flights := j.queue, j.flights
-	j.queue, j.flights = nil, map[uint64]*flight{}
-	j.writing.Unlock()
-	for _, f := range flights {
-		waiting = append(waiting, f.entries...)
-		close(f.over)
+	for _, f := range j.land(func(uint64, *flight) bool { return true }) {
+		f.fail(err)
 	}
+	j.writing.Lock()
+	waiting := j.queue
+	j.queue = nil
+	j.writing.Unlock()
 	for _, e := range waiting {
 		e.done <- outcome{err: err}
 	}

@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -48,33 +47,25 @@ func (j *journal) start(ctx context.Context) error {
 
 // work implements [follower].
 func (j *journal) work(ctx context.Context, failed func(error)) {
-	var sender sync.WaitGroup
-	sender.Go(func() { j.send(ctx) })
-	j.run(ctx, j.catchUp, failed)
-	sender.Wait()
+	j.progress.work(ctx, j.send, j.catchUp, failed)
 }
 
-// tell sends the other nodes a frame that a majority has. One without a number
-// only says that there may be one.
+// tell sends the nodes a frame that a majority has, with its number before it.
+// Number 0, without a frame, only says that there may be one.
 func (j *journal) tell(number uint64, body []byte) {
-	msg := append(append(make([]byte, 0, 1+len(j.self)+binary.MaxVarintLen64+len(body)), byte(len(j.self))), j.self...)
-	msg = append(binary.AppendUvarint(msg, number), body...)
-	_ = j.conn.Publish(j.feed, msg) // the others catch up
+	msg := binary.AppendUvarint(make([]byte, 0, binary.MaxVarintLen64+len(body)), number)
+	_ = j.conn.Publish(j.feed, append(msg, body...)) // the others catch up
 }
 
-// receive takes what another node tells.
+// receive takes what a node tells. This one's own frames are known by then, or
+// would be at once.
 func (j *journal) receive(m *nats.Msg) {
-	b := m.Data
-	if len(b) == 0 || len(b) < 1+int(b[0]) || string(b[1:1+int(b[0])]) == j.self {
-		return
-	}
-	b = b[1+int(b[0]):]
-	number, n := binary.Uvarint(b)
+	number, n := binary.Uvarint(m.Data)
 	if n <= 0 || number == 0 {
 		j.nudge()
 		return
 	}
-	j.arrived(number, b[n:])
+	j.arrived(number, m.Data[n:])
 }
 
 // arrived takes a frame, whoever brings it, and applies what is next.
@@ -144,7 +135,7 @@ func (j *journal) apply(number uint64, body []byte, ids []session.ID) []session.
 		return true
 	})
 	if own {
-		j.end(f.number, outcomes)
+		j.end(f.number, func(i int) outcome { return outcomes[i] })
 	}
 	return ids
 }

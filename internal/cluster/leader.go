@@ -66,33 +66,24 @@ type apiError struct {
 	Description string `json:"description"`
 }
 
-// attempt sends a write once, by itself.
+// attempt sends a write once and returns its number in the stream.
 func (t *leader) attempt(ctx context.Context, msg *nats.Msg) (uint64, error) {
-	r, err := t.request(ctx, msg)
-	switch {
-	case err != nil:
-		return 0, err
-	case r.Error != nil:
-		return 0, r.Error.typed()
-	}
-	return r.Sequence, nil
-}
-
-// request sends what the leader answers once it is written.
-func (t *leader) request(ctx context.Context, msg *nats.Msg) (reply, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, busyTimeout, errNoAnswer)
 	defer cancel()
 	defer time.AfterFunc(attemptTimeout, t.patience(ctx, cancel)).Stop()
 	answer, err := t.asker.ask(ctx, msg)
 	if err != nil {
-		return reply{}, askError(err)
+		return 0, askError(err)
 	}
 	t.answers.Add(1)
 	var r reply
 	if err := json.Unmarshal(answer.Data, &r); err != nil {
-		return r, fmt.Errorf("decode the answer to a write: %w", err)
+		return 0, fmt.Errorf("decode the answer to a write: %w", err)
 	}
-	return r, nil
+	if r.Error != nil {
+		return 0, r.Error.typed()
+	}
+	return r.Sequence, nil
 }
 
 // patience returns what looks after an attempt: it gives it up unless others have

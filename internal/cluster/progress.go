@@ -128,8 +128,11 @@ func (p *progress) watchGap(patience time.Duration, open func() bool) {
 	})
 }
 
-// run calls catchUp whenever there is reason to, until ctx ends.
-func (p *progress) run(ctx context.Context, catchUp func(context.Context) error, failed func(error)) {
+// work runs send, and calls catchUp whenever there is reason to, until ctx ends.
+func (p *progress) work(ctx context.Context, send func(context.Context), catchUp func(context.Context) error, failed func(error)) {
+	var sender sync.WaitGroup
+	defer sender.Wait()
+	sender.Go(func() { send(ctx) })
 	ticker := time.NewTicker(catchUpInterval)
 	defer ticker.Stop()
 	for {

@@ -39,11 +39,18 @@ func offline() *journal {
 	return j
 }
 
+// hears is take at a node whose gaps are looked after meanwhile.
+func (j *journal) hears(number uint64, body []byte) []session.ID {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.take(number, body)
+}
+
 func (h *history) add(f frame) {
 	body := appendFrame(nil, &f)
 	h.frames = append(h.frames, body)
 	number := uint64(len(h.frames))
-	for _, id := range h.truth.take(number, body) {
+	for _, id := range h.truth.hears(number, body) {
 		h.past[id] = append(h.past[id], number)
 	}
 }
@@ -100,18 +107,20 @@ func (h *history) clean() {
 func (h *history) from(followed uint64) *journal {
 	j := offline()
 	for i := range followed {
-		j.take(i+1, h.frames[i])
+		j.hears(i+1, h.frames[i])
 	}
 	for _, i := range h.rng.Perm(len(h.frames)) {
 		if number := uint64(i + 1); number > followed+1 && h.rng.IntN(3) == 0 {
-			j.take(number, h.frames[i])
+			j.hears(number, h.frames[i])
 		}
 	}
 	for number := max(h.first, followed+1); number <= uint64(len(h.frames)); number++ {
+		j.mu.Lock()
 		if number > j.last+1 {
 			j.jump(number)
 		}
-		j.take(number, h.frames[number-1])
+		j.mu.Unlock()
+		j.hears(number, h.frames[number-1])
 	}
 	return j
 }
