@@ -146,6 +146,12 @@ type lanes struct {
 	calls, streams *http.Transport
 }
 
+// idleConn is how long a connection to a server is kept for the next call. It is
+// shorter than what servers keep it, which is five seconds for those on Node.js:
+// a call that is sent just when its connection is closed at the other end is lost,
+// and cannot be sent again, since it may have been taken.
+const idleConn = 4 * time.Second
+
 func newLanes(maxConns int) *lanes {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	lane := func(conns int) *http.Transport {
@@ -155,7 +161,7 @@ func newLanes(maxConns int) *lanes {
 			ForceAttemptHTTP2:      true,
 			TLSHandshakeTimeout:    10 * time.Second,
 			ExpectContinueTimeout:  time.Second,
-			IdleConnTimeout:        90 * time.Second,
+			IdleConnTimeout:        idleConn,
 			MaxIdleConns:           conns,
 			MaxIdleConnsPerHost:    conns,
 			MaxConnsPerHost:        conns,
