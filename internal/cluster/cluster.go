@@ -199,7 +199,7 @@ func (c *Cluster) asks() leader { return leader{natsAsker{c.conn}, new(atomic.Ui
 func (c *Cluster) newJournal(self string) *journal {
 	j := newJournal(c.base.Done(), c.conn, self)
 	j.name, j.subject, j.feed = c.stream(kindSession), c.cfg.Cluster+".journal."+kindSession, c.cfg.Cluster+".feed."+kindSession
-	j.leader, j.limit, j.health = c.asks(), c.cfg.WriteTimeout, c.health
+	j.leader, j.limit, j.health, j.stale = c.asks(), c.cfg.WriteTimeout, c.health, c.members.stale
 	return j
 }
 
@@ -241,7 +241,8 @@ func (c *Cluster) Await(ctx context.Context) error {
 }
 
 // Ready returns nil when this node may take traffic that writes, else the reason
-// why not: not started, failed, leaving, no majority for some seconds, or no space.
+// why not: not started, failed, leaving, stopped until just now, no majority for
+// some seconds, or no space.
 func (c *Cluster) Ready() error {
 	select {
 	case <-c.failed:
@@ -258,6 +259,8 @@ func (c *Cluster) Ready() error {
 		return ErrClosed
 	case c.members.state() == Draining:
 		return errors.New("leaving the cluster")
+	case c.members.stale(time.Now()):
+		return errStale
 	case c.health.disk.Load():
 		return &diskError{c.cfg.Dir}
 	case c.health.forlorn():

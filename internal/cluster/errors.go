@@ -46,6 +46,9 @@ var (
 	errNoLeader = errors.New("the store has no leader")
 	// errNoAnswer reports a message that nobody has answered.
 	errNoAnswer = errors.New("the store's leader does not answer")
+	// errStale reports a change that may have been overtaken while its process was
+	// stopped. Its client has gone elsewhere, and may have changed the record since.
+	errStale = fmt.Errorf("this node was stopped and has only just gone on: %w", ErrNoQuorum)
 	// errAbsent reports that a key has no value.
 	errAbsent = errors.New("no value")
 )

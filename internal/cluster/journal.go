@@ -39,7 +39,8 @@ type journal struct {
 	self    string        // instance of this node
 	limit   time.Duration // of one write
 	health  *health
-	table   *Sessions // what the frames change
+	stale   func(began time.Time) bool // whether a change that began then comes too late
+	table   *Sessions                  // what the frames change
 	sub     *nats.Subscription
 
 	// Of following; under progress.mu.

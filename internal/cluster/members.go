@@ -82,6 +82,7 @@ type members struct {
 	watchers map[chan struct{}]struct{}
 	awake    time.Time // the last turn of the loop, to know when this process was stopped
 	whole    time.Time // since when this node has been hearing, without a stop
+	woke     time.Time // when a stop ended for which the others held this node for lost
 }
 
 type member struct {
@@ -227,6 +228,9 @@ func (m *members) look(now time.Time) {
 	var ask []*member
 	m.mu.Lock()
 	stopped := now.Sub(m.awake) > 3*beat // this process itself did not run
+	if m.missed(now) {
+		m.woke = now
+	}
 	m.awake = now
 	if stopped {
 		m.whole = now
@@ -254,6 +258,27 @@ func (m *members) look(now time.Time) {
 	for _, k := range ask {
 		m.c.wg.Go(func() { m.probe(k) })
 	}
+}
+
+// missed reports whether this process has not run for so long that the others hold
+// it for lost. m.mu is held.
+func (m *members) missed(now time.Time) bool { return now.Sub(m.awake) >= misses*m.c.cfg.Heartbeat }
+
+// reunion is how long a node that was stopped takes no writes and says that it is
+// not ready: what is in work there was given up by clients, who have gone to other
+// nodes, and its connections to these have to be made anew.
+const reunion = time.Second
+
+// stale reports whether a change that began at some moment comes too late: this
+// process was stopped since then, or has only just gone on.
+func (m *members) stale(began time.Time) bool {
+	if m.c.mode == Alone {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	return m.missed(now) || !m.woke.IsZero() && (began.Before(m.woke) || now.Sub(m.woke) < reunion)
 }
 
 // probe suspects a member at once when nobody takes its messages.

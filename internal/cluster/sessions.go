@@ -129,8 +129,14 @@ func (s *Sessions) revision(id session.ID) uint64 {
 	return sh.entries[id].rev
 }
 
-// Put implements [session.Store].
+// Put implements [session.Store]. A change that was overtaken while this process was
+// stopped fails with [ErrNoQuorum] instead of a conflict: done again, it would undo
+// what its client has done elsewhere since.
 func (s *Sessions) Put(ctx context.Context, id session.ID, r session.Record) (uint64, error) {
+	began := time.Now()
+	if s.journal.stale(began) {
+		return 0, fmt.Errorf("write session record: %w", errStale)
+	}
 	if at := s.revision(id); at > r.Revision {
 		return 0, session.ErrConflict // revisions only grow, so this one is over
 	}
@@ -142,6 +148,8 @@ func (s *Sessions) Put(ctx context.Context, id session.ID, r session.Record) (ui
 	switch {
 	case err == nil:
 		return rev, nil
+	case errors.Is(err, errConflict) && s.journal.stale(began):
+		err = errStale
 	case errors.Is(err, errConflict):
 		return 0, session.ErrConflict
 	}

@@ -141,7 +141,7 @@ func (m *member) finish(op operation) {
 			since = later(began, time.Unix(0, m.disturbed.Load()))
 		}
 		m.failed(op, err, timedOut)
-		if m.ctx.Err() != nil {
+		if m.ctx.Err() != nil || errors.Is(err, errWrong) { // which trying again does not mend
 			return
 		}
 		m.sleep(m.ctx, retryPause)
