@@ -11,21 +11,30 @@ import (
 	"sync"
 )
 
-// ErrLineTooLong reports a line over the reader's limit. The line has been
-// skipped and the next one can be read.
-var ErrLineTooLong = errors.New("line is over the size limit")
+// Errors of a LineReader about what it reads.
+var (
+	// ErrLineTooLong reports a line over the reader's limit, as soon as that is
+	// known. The next Read skips what is left of it.
+	ErrLineTooLong = errors.New("line is over the size limit")
+	// ErrLineEndless reports that a line over the limit does not end. Nothing can
+	// be read after it.
+	ErrLineEndless = errors.New("line does not end")
+)
 
-// maxKept bounds the buffer that a reader or writer keeps between messages.
-const maxKept = 64 << 10
+const (
+	maxKept    = 64 << 10  // bounds the buffer that a reader or writer keeps between messages
+	maxSkipped = 256 << 20 // bytes of one line over the limit
+)
 
 // LineReader reads newline-delimited messages. It is for one goroutine.
 //
 // spec 2025-11-25 basic/transports#stdio: "Messages are delimited by newlines,
 // and MUST NOT contain embedded newlines".
 type LineReader struct {
-	r   *bufio.Reader
-	max int
-	buf []byte
+	r        *bufio.Reader
+	max      int
+	buf      []byte
+	skipping bool // what is left of a line over the limit
 }
 
 // NewLineReader returns a reader of lines of at most max bytes.
@@ -37,6 +46,11 @@ func NewLineReader(r io.Reader, max int) *LineReader {
 // bytes. A last line without a newline counts. At the end it returns io.EOF;
 // after [ErrLineTooLong] reading may go on.
 func (l *LineReader) Read() ([]byte, error) {
+	if l.skipping {
+		if err := l.skip(); err != nil {
+			return nil, err
+		}
+	}
 	for {
 		line, err := l.line()
 		if err != nil {
@@ -55,23 +69,20 @@ func (l *LineReader) Read() ([]byte, error) {
 
 func (l *LineReader) line() ([]byte, error) {
 	l.buf = l.buf[:0]
-	tooLong := false
 	for {
 		part, err := l.r.ReadSlice('\n')
-		if !tooLong {
-			if len(l.buf)+len(part) > l.max+len("\r\n") {
-				tooLong, l.buf = true, l.buf[:0]
-			} else {
-				l.buf = append(l.buf, part...)
-			}
-		}
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-			continue
-		case tooLong && (err == nil || errors.Is(err, io.EOF)):
-			return nil, ErrLineTooLong
-		case err != nil && (!errors.Is(err, io.EOF) || len(l.buf) == 0):
+		ended := !errors.Is(err, bufio.ErrBufferFull)
+		if ended && err != nil && (!errors.Is(err, io.EOF) || len(l.buf)+len(part) == 0) {
 			return nil, err
+		}
+		if len(l.buf)+len(part) > l.max+len("\r\n") {
+			l.buf = nil // whoever sends such lines may never end this one
+			l.skipping = !ended
+			return nil, ErrLineTooLong
+		}
+		l.buf = append(l.buf, part...)
+		if !ended {
+			continue
 		}
 		line := trimNewline(l.buf)
 		if len(line) > l.max {
@@ -79,6 +90,20 @@ func (l *LineReader) line() ([]byte, error) {
 		}
 		return line, nil
 	}
+}
+
+// skip reads to the end of a line over the limit.
+func (l *LineReader) skip() error {
+	for n := 0; n < maxSkipped; {
+		part, err := l.r.ReadSlice('\n')
+		n += len(part)
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		l.skipping = false
+		return err
+	}
+	return ErrLineEndless
 }
 
 // trimNewline removes one newline, with the carriage return before it.

@@ -88,6 +88,34 @@ func TestLineReaderOwnership(t *testing.T) {
 	}
 }
 
+// TestLineReaderEndless has a line without an end: it is told at once, costs no
+// memory, and ends the reading.
+func TestLineReaderEndless(t *testing.T) {
+	const max = 1 << 20
+	in := &zeros{}
+	lines := NewLineReader(in, max)
+	if _, err := lines.Read(); !errors.Is(err, ErrLineTooLong) || in.n > 2*max {
+		t.Fatalf("%v after %d bytes; want %v near %d", err, in.n, ErrLineTooLong, max)
+	}
+	if lines.buf != nil {
+		t.Errorf("%d bytes of the line are kept", cap(lines.buf))
+	}
+	for range 2 {
+		if _, err := lines.Read(); !errors.Is(err, ErrLineEndless) {
+			t.Errorf("%v; want %v", err, ErrLineEndless)
+		}
+	}
+}
+
+// zeros is a reader without an end, and counts.
+type zeros struct{ n int }
+
+func (z *zeros) Read(p []byte) (int, error) {
+	clear(p)
+	z.n += len(p)
+	return len(p), nil
+}
+
 func TestLineReaderError(t *testing.T) {
 	broken := errors.New("broken")
 	lines := NewLineReader(io.MultiReader(strings.NewReader("a\npart"), iotest.ErrReader(broken)), 100)

@@ -28,11 +28,13 @@ var stdioSick = []string{"hang", "crash", "stillborn", "badjson", "wrongid", "ba
 const (
 	// lateLimit is after a deadline, on a machine that floods keep busy.
 	lateLimit = 3 * time.Second
-	// What may be left of the sick ones' visit: some messages of the largest size,
-	// until the runtime gives them back, and connections to sick servers.
-	recoverLimit = 10 * time.Second
-	recoverRSS   = 4 * 64 << 10 // KiB
+	// What may be left of the sick ones' visit, once the runtime has given back to
+	// the system what it holds no longer: less than one message of the largest
+	// size, and connections to sick servers.
+	recoverLimit = 40 * time.Second
+	recoverRSS   = 60 << 10 // KiB
 	recoverFDs   = 64
+	stirSize     = 512 << 10 // of the messages that make the runtime collect garbage
 )
 
 // checkIsolation shows what can be shown without a clock: with every sickness at
@@ -116,10 +118,10 @@ func (v *visit) rounds(ctx context.Context, n int) {
 }
 
 // recovered waits until Holdfast holds about what it did before anybody fell
-// ill; large messages are given back to the system by and by.
+// ill.
 func (v *visit) recovered(ctx context.Context, start usage) {
 	var end usage
-	for deadline := time.Now().Add(recoverLimit); ; v.well(ctx, time.Second) {
+	for deadline := time.Now().Add(recoverLimit); ; v.stir(ctx) {
 		end, _ = usageOf(v.h.cmd.Process.Pid)
 		if end.RSS <= start.RSS+recoverRSS && end.FDs <= start.FDs+recoverFDs {
 			v.l.Say("before the sick ones %+v, after them %+v", start, end)
@@ -128,6 +130,20 @@ func (v *visit) recovered(ctx context.Context, start usage) {
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			v.l.Breach("Holdfast grew: %+v before the sick ones, %+v after them", start, end)
 			return
+		}
+	}
+}
+
+// stir sends larger messages for a second: the runtime of an idle process
+// collects garbage every two minutes only.
+func (v *visit) stir(ctx context.Context) {
+	text := strings.Repeat("a long way ", stirSize/len("a long way "))
+	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline) && ctx.Err() == nil; {
+		for _, server := range v.healthy {
+			a, err := v.caller("", true).Tool(ctx, server+"__echo", fmt.Sprintf(`{"Text":%q}`, text))
+			if err != nil || a.Error != nil || a.Text != text {
+				v.l.Breach("%s: %v %v, %d bytes for %d", server, err, a.Error, len(a.Text), len(text))
+			}
 		}
 	}
 }
