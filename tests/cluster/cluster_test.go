@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -77,7 +78,7 @@ func TestSessionsSurviveKills(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	worked, failed := 0, map[string]int{}
+	worked, failed := 0, []error(nil)
 	for i := range 20 {
 		era := mcp.Legacy
 		if i%2 == 1 {
@@ -94,7 +95,7 @@ func TestSessionsSurviveKills(t *testing.T) {
 				case err == nil:
 					worked++
 				case ctx.Err() == nil:
-					failed[err.Error()]++
+					failed = append(failed, err)
 				}
 				mu.Unlock()
 			}
@@ -111,17 +112,17 @@ func TestSessionsSurviveKills(t *testing.T) {
 	time.Sleep(500 * time.Millisecond)
 	cancel()
 	wg.Wait()
-	t.Logf("%d calls worked; failed: %v", worked, failed)
+	t.Logf("%d calls worked, %d failed", worked, len(failed))
 	if worked < 100 {
 		t.Errorf("only %d calls worked", worked)
 	}
-	for err, n := range failed {
-		if strings.Contains(err, "session") || strings.Contains(err, "404") {
-			t.Errorf("%d times a session was lost: %s", n, err)
+	for _, err := range failed {
+		if errors.Is(err, client.ErrSessionExpired) {
+			t.Errorf("a session was lost: %v", err)
 		}
-		if n > 60 { // what was in flight at a kill: at most all clients, three times
-			t.Errorf("%d calls failed: %s", n, err)
-		}
+	}
+	if len(failed) > 120 { // of 20 clients at three kills: what was in flight, and what the kernel still took while the process ended
+		t.Errorf("too many failed: %v", errors.Join(failed...))
 	}
 }
 
