@@ -4,10 +4,12 @@
 package backend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 )
 
 // maxQueue is how many calls may wait for one that is let through, as a multiple of these.
@@ -37,10 +39,16 @@ func (b *bulkhead) enter(ctx context.Context) error {
 	}
 	select {
 	case b.passing <- struct{}{}:
-		return nil
+		// Those before it may have left because the time of all is over. Sent now, it
+		// would fail at once, and count against the server.
+		if due, ok := ctx.Deadline(); ctx.Err() == nil && (!ok || time.Now().Before(due)) {
+			return nil
+		}
+		b.leave()
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %d calls in flight: %w", errBusy, cap(b.passing), context.Cause(ctx))
 	}
+	err := cmp.Or(context.Cause(ctx), context.DeadlineExceeded)
+	return fmt.Errorf("%w: %d calls in flight: %w", errBusy, cap(b.passing), err)
 }
 
 func (b *bulkhead) leave() { <-b.passing }
