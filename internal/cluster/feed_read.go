@@ -62,8 +62,9 @@ func (f *feed) read(ctx context.Context, from uint64) (more bool, err error) {
 // maxDirectBatch bounds what one read of several messages may ask for.
 const maxDirectBatch = 1000
 
-// batchTimeout bounds the wait for the next message of a batch.
-const batchTimeout = 2 * time.Second
+// batchTimeout bounds the wait for the next message of a batch: the replica that was
+// asked may hang.
+const batchTimeout = time.Second
 
 // directBatch asks a replica for several messages and hands each to do. It
 // reports whether there are more behind them, and fails unless the replica said

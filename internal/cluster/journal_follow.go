@@ -21,6 +21,9 @@ const (
 	framePatience = 50 * time.Millisecond
 	// maxAheadBytes bounds the frames kept behind a gap; beyond it they are read again.
 	maxAheadBytes = 64 << 20
+	// narrowGap is how many frames a leader is asked for one by one, when a replica
+	// could be for all.
+	narrowGap = 16
 	// readFrames and readBytes bound one read of frames; very large reads end early.
 	readFrames = 500
 	readBytes  = 4 << 20
@@ -168,6 +171,9 @@ func (j *journal) catchUp(ctx context.Context) error { return j.progress.catchUp
 // read applies some of the frames from a number on: as a replica has them, or the
 // leader, when others have seen what the replica does not have yet. That is the
 // case at a node that was stopped for a while, whose writers wait here meanwhile.
+//
+// A narrow gap is for the leader to fill at once. It opens when a leader is lost,
+// and then the one replica that is still asked may be that leader.
 func (j *journal) read(ctx context.Context, from uint64) (more bool, err error) {
 	var ids []session.ID
 	defer func() { j.table.tell(ids) }()
@@ -180,18 +186,35 @@ func (j *journal) read(ctx context.Context, from uint64) (more bool, err error) 
 		ids = append(ids, j.take(number, body)...)
 		return nil
 	}
+	if j.narrow() && j.fill(ctx, take) {
+		return false, nil
+	}
 	more, err = j.frames(ctx, from, take)
 	if err != nil || more {
 		return more, err
 	}
+	j.fill(ctx, take)
+	return false, nil
+}
+
+// fill reads what is known to be missing from the leader, one by one, and reports
+// whether nothing is any more.
+func (j *journal) fill(ctx context.Context, take func(number uint64, body []byte) error) bool {
 	for number := j.missing(); number > 0; number = j.missing() {
 		m, err := j.stored(ctx, j.name, map[string]any{"seq": number})
 		if err != nil { // nobody leads, or it has been cleaned away
-			break
+			return false
 		}
 		_ = take(number, m.Data)
 	}
-	return false, nil
+	return true
+}
+
+// narrow reports whether few frames are missing before those that are here.
+func (j *journal) narrow() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.ahead) > 0 && j.seen-j.last-uint64(len(j.ahead)) <= narrowGap
 }
 
 // missing returns the number of the next frame that is known to exist and has not

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go"
 
 	"github.com/holdfast-mcp/holdfast/internal/session"
@@ -209,6 +211,54 @@ func TestWithoutLeader(t *testing.T) {
 	g.spoil = func(*nats.Msg) (bool, error) { return time.Now().Before(away), nats.ErrNoResponders }
 	list := newChanges(20, 20)
 	done(t, nodes, list, putAll(t, s.journal, g, list))
+}
+
+// archive is an asker that is the leader of a stream of frames, and keeps which
+// were asked for.
+type archive struct {
+	frames map[uint64][]byte
+	asked  []uint64
+}
+
+func (a *archive) ask(_ context.Context, msg *nats.Msg) (*nats.Msg, error) {
+	var query struct {
+		Seq uint64 `json:"seq"`
+	}
+	if err := json.Unmarshal(msg.Data, &query); err != nil {
+		return nil, err
+	}
+	a.asked = append(a.asked, query.Seq)
+	answer, err := json.Marshal(map[string]any{"message": storedMessage{Sequence: query.Seq, Data: a.frames[query.Seq]}})
+	return &nats.Msg{Data: answer}, err
+}
+
+// TestNarrowGap holds that the leader is asked for a frame that nobody has told,
+// before any replica: the one that is asked may be the leader that has just been
+// lost.
+func TestNarrowGap(t *testing.T) {
+	a := &archive{frames: map[uint64][]byte{}}
+	for n, c := range newChanges(5, 10) {
+		number := uint64(n + 1)
+		a.frames[number] = appendFrame(nil, &frame{origin: "other", number: number, entries: appendChange(nil, &c)})
+	}
+	j := offline() // without a connection to replicas
+	j.asker = a
+	for _, number := range []uint64{1, 3, 5} {
+		j.hears(number, a.frames[number])
+	}
+	if !j.narrow() {
+		t.Error("a gap of two frames is not narrow")
+	}
+	if more, err := j.read(t.Context(), 2); more || err != nil {
+		t.Errorf("more %t, %v", more, err)
+	}
+	if j.last != 5 || len(j.ahead) != 0 || !slices.Equal(a.asked, []uint64{2, 4}) {
+		t.Errorf("it is at frame %d and asked for %d, want 5 and [2 4]", j.last, a.asked)
+	}
+	j.hears(5+narrowGap+2, a.frames[5])
+	if j.narrow() {
+		t.Error("a gap of 17 frames is narrow")
+	}
 }
 
 // TestFrameBounds holds that frames are bounded in changes and bytes, and that
