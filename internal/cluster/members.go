@@ -4,54 +4,15 @@
 package cluster
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go"
 )
-
-// State is what a member says of itself.
-type State string
-
-// The states. A member that has left is no longer a member.
-const (
-	Joining  State = "joining"
-	Serving  State = "ready"
-	Draining State = "draining"
-	left     State = "left"
-)
-
-// Load is how busy a node is.
-type Load struct {
-	Sessions int `json:"sessions,omitzero"`
-	Calls    int `json:"calls,omitzero"`
-	Streams  int `json:"streams,omitzero"`
-}
-
-// Member is one node as this one sees it.
-type Member struct {
-	Name     string
-	Instance string // of its process: another after each restart
-	Version  string
-	State    State
-	Load     Load
-	Started  time.Time
-	Since    time.Time // when this node first heard of the instance
-	Heard    time.Time // when it last did
-	// Suspected is set when five heartbeats are missing, or nobody is there to take a
-	// message. What it had in work counts as lost.
-	Suspected bool
-	Self      bool
-}
-
-// Up reports whether the member can be sent something new.
-func (m *Member) Up() bool { return !m.Suspected && m.State == Serving }
 
 // heartbeat is what every node says of itself, all the time.
 type heartbeat struct {
@@ -361,54 +322,3 @@ func (m *members) leave() {
 		_ = m.c.conn.FlushTimeout(time.Second) // others notice otherwise
 	}
 }
-
-// SetLoad tells the others how busy this node is, with the next heartbeat.
-func (c *Cluster) SetLoad(l Load) {
-	c.members.mu.Lock()
-	defer c.members.mu.Unlock()
-	c.members.load = l
-}
-
-// Members returns the nodes of the cluster, this one included, by name.
-func (c *Cluster) Members() []Member {
-	m := c.members
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	list := make([]Member, 0, len(m.byName))
-	for _, k := range m.byName {
-		list = append(list, k.Member)
-	}
-	slices.SortFunc(list, func(a, b Member) int { return cmp.Compare(a.Name, b.Name) })
-	return list
-}
-
-// WatchMembers returns a channel that receives a value when the view has changed
-// in more than times and load, and a function that ends that.
-func (c *Cluster) WatchMembers() (changes <-chan struct{}, stop func()) {
-	m := c.members
-	w := make(chan struct{}, 1)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.watchers[w] = struct{}{}
-	return w, func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		delete(m.watchers, w)
-	}
-}
-
-// Down returns a channel that is closed when the named node's present instance is
-// lost or has left, so that what waits for it need not. It is closed already when
-// no such node is up.
-func (c *Cluster) Down(node string) <-chan struct{} {
-	if alive, _ := c.members.life(node); alive != nil {
-		return alive.Done()
-	}
-	return closedChannel
-}
-
-var closedChannel = func() chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()

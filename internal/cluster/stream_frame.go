@@ -1,0 +1,130 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"github.com/nats-io/nats.go"
+)
+
+// What a frame of a stream is made of.
+const (
+	frameHead  = 8 + 8 + 1 + 8 // to, from, type, number
+	frameData  = 'd'
+	frameEnd   = 'e' // no more data
+	frameClose = 'c' // it is over, with an error text
+	frameGrant = 'g' // so much has been received
+	frameWant  = 'w' // the other end waits for a grant
+	frameReset = 'r' // no such stream
+)
+
+// frame sends one frame.
+func (s *Stream) frame(kind byte, number uint64, payload []byte) error {
+	s.mu.Lock()
+	peer := s.peer
+	s.mu.Unlock()
+	return s.x.send(s.subject, peer, s.id, kind, number, payload)
+}
+
+func (x *exchange) send(subject string, to, from uint64, kind byte, number uint64, payload []byte) error {
+	data := make([]byte, 0, frameHead+len(payload))
+	data = binary.BigEndian.AppendUint64(data, to)
+	data = binary.BigEndian.AppendUint64(data, from)
+	data = append(data, kind)
+	data = binary.BigEndian.AppendUint64(data, number)
+	data = append(data, payload...)
+	return x.c.conn.PublishMsg(&nats.Msg{Subject: subject, Reply: x.c.cfg.Cluster + ".frame." + x.c.cfg.Name, Data: data})
+}
+
+// frame takes a frame for one of this node's streams.
+func (x *exchange) frame(m *nats.Msg) {
+	if len(m.Data) < frameHead {
+		return
+	}
+	to, from := binary.BigEndian.Uint64(m.Data), binary.BigEndian.Uint64(m.Data[8:])
+	kind, number := m.Data[16], binary.BigEndian.Uint64(m.Data[17:])
+	x.mu.RLock()
+	s := x.streams[to]
+	x.mu.RUnlock()
+	if s != nil {
+		s.take(kind, number, m.Data[frameHead:])
+		return
+	}
+	if (kind == frameData || kind == frameWant) && m.Reply != "" {
+		_ = x.send(m.Reply, from, to, frameReset, 0, nil) // it notices otherwise
+	}
+}
+
+// take handles one frame. It does not block.
+func (s *Stream) take(kind byte, number uint64, payload []byte) {
+	switch kind {
+	case frameData:
+		s.data(number, payload)
+	case frameEnd, frameClose:
+		s.peerEnds(kind, number, string(payload))
+	case frameGrant:
+		s.credited(payload)
+	case frameWant:
+		s.mu.Lock()
+		s.eager = true
+		due := s.due()
+		s.mu.Unlock()
+		if due {
+			s.grant()
+		}
+	case frameReset:
+		s.end(&NodeLostError{Node: s.node, Sent: true})
+	}
+}
+
+var errBroken = errors.New("messages of the stream were lost on the way")
+
+func (s *Stream) data(number uint64, payload []byte) {
+	s.mu.Lock()
+	broken := number != s.received+1 || len(s.queue) >= 2*windowMessages
+	if !broken {
+		s.received = number
+		s.queue = append(s.queue, payload)
+		s.wake()
+	}
+	s.mu.Unlock()
+	if broken {
+		s.Close(errBroken)
+	}
+}
+
+// peerEnds takes the other end's last word. What it sent before has to be here.
+func (s *Stream) peerEnds(kind byte, number uint64, text string) {
+	s.mu.Lock()
+	broken := number != s.received
+	if !broken && (kind == frameEnd || text == "") {
+		s.ended = true
+		s.wake()
+	}
+	s.mu.Unlock()
+	switch {
+	case broken:
+		s.Close(errBroken)
+	case kind == frameClose && text == "":
+		s.end(io.EOF)
+	case kind == frameClose:
+		s.end(&RemoteError{Node: s.node, Message: text})
+	}
+}
+
+func (s *Stream) credited(data []byte) {
+	if len(data) != 16 {
+		return
+	}
+	c := credit{binary.BigEndian.Uint64(data), binary.BigEndian.Uint64(data[8:])}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.messages > s.acked.messages && c.messages <= s.sent.messages {
+		s.acked = c
+		s.wake()
+	}
+}
