@@ -148,7 +148,7 @@ func (j *journal) send(ctx context.Context) {
 				break
 			}
 			if err := j.fly(ctx, f, body); err != nil {
-				j.end(number, func(int) outcome { return outcome{err: err} })
+				j.end(number, failing(err))
 			}
 		}
 	}
@@ -242,7 +242,12 @@ func (f *flight) end(result func(i int) outcome) {
 }
 
 // fail ends a flight of which nothing is known, or nothing was done.
-func (f *flight) fail(err error) { f.end(func(int) outcome { return outcome{err: err} }) }
+func (f *flight) fail(err error) { f.end(failing(err)) }
+
+// failing is what becomes of every change of a flight that fails.
+func failing(err error) func(i int) outcome {
+	return func(int) outcome { return outcome{err: err} }
+}
 
 // land takes flights out of those on their way, so that each is ended once.
 func (j *journal) land(which func(number uint64, f *flight) bool) (landed []*flight) {

@@ -145,7 +145,7 @@ func (j *journal) raise(ctx context.Context, floor uint64) error {
 	number, body := j.launch(f, frame{floor: floor})
 	j.writing.Unlock()
 	if err := j.fly(ctx, f, body); err != nil {
-		j.end(number, func(int) outcome { return outcome{err: err} })
+		j.end(number, failing(err))
 		return err
 	}
 	select {
