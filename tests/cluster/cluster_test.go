@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -116,12 +117,20 @@ func TestSessionsSurviveKills(t *testing.T) {
 	if worked < 100 {
 		t.Errorf("only %d calls worked", worked)
 	}
+	alike := map[string]int{}
 	for _, err := range failed {
-		if errors.Is(err, client.ErrSessionExpired) {
+		alike[err.Error()]++
+		e, refused := errors.AsType[*client.HTTPError](err)
+		if refused && e.Status == http.StatusNotFound || strings.Contains(err.Error(), "session") {
 			t.Errorf("a session was lost: %v", err)
 		}
 	}
-	if len(failed) > 120 { // of 20 clients at three kills: what was in flight, and what the kernel still took while the process ended
+	for err, n := range alike {
+		if n > 60 { // what was in flight at a kill: at most all clients, three times
+			t.Errorf("%d calls failed: %s", n, err)
+		}
+	}
+	if len(failed) > 120 { // and what the kernel still took while the process ended
 		t.Errorf("too many failed: %v", errors.Join(failed...))
 	}
 }

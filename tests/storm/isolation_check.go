@@ -28,9 +28,11 @@ var stdioSick = []string{"hang", "crash", "stillborn", "badjson", "wrongid", "ba
 const (
 	// lateLimit is after a deadline, on a machine that floods keep busy.
 	lateLimit = 3 * time.Second
-	// What may be left of the sick ones' visit, once the runtime has given back to
-	// the system what it holds no longer: less than one message of the largest
-	// size, and connections to sick servers.
+	// What may be left of the sick ones' visit: some messages of the largest size
+	// soon after it, and less than one when the runtime has given back to the system
+	// what it holds no longer; and connections to sick servers.
+	soon         = 10 * time.Second
+	soonRSS      = 4 * 64 << 10 // KiB
 	recoverLimit = 40 * time.Second
 	recoverRSS   = 60 << 10 // KiB
 	recoverFDs   = 64
@@ -120,15 +122,19 @@ func (v *visit) rounds(ctx context.Context, n int) {
 // recovered waits until Holdfast holds about what it did before anybody fell
 // ill.
 func (v *visit) recovered(ctx context.Context, start usage) {
-	var end usage
-	for deadline := time.Now().Add(recoverLimit); ; v.stir(ctx) {
-		end, _ = usageOf(v.h.cmd.Process.Pid)
-		if end.RSS <= start.RSS+recoverRSS && end.FDs <= start.FDs+recoverFDs {
-			v.l.Say("before the sick ones %+v, after them %+v", start, end)
+	for began := time.Now(); ; v.stir(ctx) {
+		end, err := usageOf(v.h.cmd.Process.Pid)
+		if err != nil {
+			v.l.Breach("measure Holdfast: %v", err)
 			return
 		}
-		if time.Now().After(deadline) || ctx.Err() != nil {
-			v.l.Breach("Holdfast grew: %+v before the sick ones, %+v after them", start, end)
+		took, grown, connected := time.Since(began), end.RSS-start.RSS, end.FDs-start.FDs > recoverFDs
+		switch {
+		case grown <= recoverRSS && !connected:
+			v.l.Say("before the sick ones %+v, after them %+v", start, end)
+			return
+		case took > soon && (grown > soonRSS || connected), took > recoverLimit, ctx.Err() != nil:
+			v.l.Breach("Holdfast grew: %+v before the sick ones, %+v after them for %v", start, end, took.Round(time.Second))
 			return
 		}
 	}
@@ -138,9 +144,10 @@ func (v *visit) recovered(ctx context.Context, start usage) {
 // collects garbage every two minutes only.
 func (v *visit) stir(ctx context.Context) {
 	text := strings.Repeat("a long way ", stirSize/len("a long way "))
+	c := v.caller("", true)
 	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline) && ctx.Err() == nil; {
 		for _, server := range v.healthy {
-			a, err := v.caller("", true).Tool(ctx, server+"__echo", fmt.Sprintf(`{"Text":%q}`, text))
+			a, err := c.Tool(ctx, server+"__echo", fmt.Sprintf(`{"Text":%q}`, text))
 			if err != nil || a.Error != nil || a.Text != text {
 				v.l.Breach("%s: %v %v, %d bytes for %d", server, err, a.Error, len(a.Text), len(text))
 			}
