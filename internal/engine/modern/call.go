@@ -36,7 +36,7 @@ var _ rpc.Client = (*call)(nil)
 
 // run runs the handler to its end.
 func (c *call) run(ctx context.Context) {
-	defer c.p.calls.leave()
+	defer c.p.calls.Leave()
 	res, wire := c.invoke(ctx)
 	if wire == nil && res.Deferred != nil {
 		res, wire = c.p.startTask(ctx, c, res.Deferred)

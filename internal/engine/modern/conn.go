@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/gate"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -23,7 +24,7 @@ type link struct {
 	cancel  context.CancelFunc
 	stop    func() bool // ends the watch over the Protocol
 	flights *engine.Flights
-	listens gate
+	listens *gate.Gate
 	hearing context.Context // ends when no listen has a reader any more
 	hush    context.CancelFunc
 }
@@ -32,7 +33,7 @@ type link struct {
 func (p *Protocol) Attach(ctx context.Context, conn transport.Conn) engine.Link {
 	l := &link{
 		p: p, conn: conn, flights: engine.NewFlights(p.cfg.Limits.CallsPerConn),
-		listens: gate{max: p.cfg.Limits.ListensPerConn},
+		listens: gate.New(p.cfg.Limits.ListensPerConn),
 	}
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	l.hearing, l.hush = context.WithCancel(l.ctx)
@@ -87,7 +88,7 @@ func (l *link) begin(ctx context.Context, req *request) *jsonrpc.Error {
 
 // listen opens and runs a listen on its own goroutine, which ends with ctx.
 func (l *link) listen(ctx context.Context, req *request) *jsonrpc.Error {
-	if !l.listens.enter() {
+	if !l.listens.Enter() {
 		return jsonrpc.Errorf(jsonrpc.CodeInternal, "more than %d listens on this connection", l.p.cfg.Limits.ListensPerConn)
 	}
 	send := func(msg []byte) error {
@@ -98,7 +99,7 @@ func (l *link) listen(ctx context.Context, req *request) *jsonrpc.Error {
 	}
 	go func() {
 		defer l.flights.End(req.in.ID)
-		defer l.listens.leave()
+		defer l.listens.Leave()
 		unhush := context.AfterFunc(l.hearing, func() { l.flights.Cancel(req.in.ID, engine.ErrDisconnected) })
 		defer unhush()
 		n, wire := l.p.openListen(ctx, req)

@@ -54,14 +54,16 @@ func (p *Protocol) begin(ctx context.Context, req *request, l leg) *jsonrpc.Erro
 		AllowLarge: allowLarge(req, l),
 	}
 	c.Input.Responses = req.responses
+	enter := p.calls.Enter
 	if req.state != "" {
 		state, wire := p.openState(req)
 		if wire != nil {
 			return wire
 		}
 		c.Input.State, c.round = state.data, state.round
+		enter = p.calls.Continue // what asked may be gone when this node is
 	}
-	if !p.calls.enter() {
+	if !enter() {
 		return errBusy
 	}
 	ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(ctx))

@@ -70,7 +70,7 @@ func (p *Protocol) openListen(ctx context.Context, req *request) (*listen, *json
 	if p.cfg.Tasks != nil && req.peer.Capabilities.Has(mcp.ExtensionTasks) {
 		l.honours.TaskIDs = p.knownTasks(ctx, l.owner, wanted.TaskIDs)
 	}
-	if p.draining.Err() != nil || !p.listens.enter() {
+	if p.draining.Err() != nil || !p.listens.Enter() {
 		return nil, errBusy
 	}
 	return l, nil
@@ -108,7 +108,7 @@ func (f *filter) topics() []subscription.Topic {
 // run serves the listen until done is closed, or send fails, or the Protocol
 // drains: then, and only then, the client gets a result.
 func (l *listen) run(send func([]byte) error, done <-chan struct{}) {
-	defer l.p.listens.leave()
+	defer l.p.listens.Leave()
 	l.sub = l.p.cfg.Hub.Subscribe(l.honours.topics()...)
 	defer l.sub.Close()
 	if l.begin(send) != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/gate"
 	"github.com/holdfast-mcp/holdfast/internal/peer"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
@@ -104,13 +105,13 @@ type Protocol struct {
 	serverMeta Raw // {"io.modelcontextprotocol/serverInfo": …}
 	peers      peers
 	lot        lot
-	calls      gate
-	listens    gate
+	calls      *gate.Gate
+	listens    *gate.Gate
 	timers     sync.Pool   // of *time.Timer
 	crew       engine.Crew // runs calls
 	unwatch    func()      // stops hearing of tasks
 	unwire     func()      // stops serving other nodes
-	visits     gate        // retries that other nodes forwarded here
+	visits     *gate.Gate  // retries that other nodes forwarded here
 
 	ctx      context.Context // ends at Close
 	cancel   context.CancelFunc
@@ -149,9 +150,9 @@ func New(cfg Config) *Protocol {
 	p := &Protocol{
 		cfg: cfg, unwatch: func() {}, unwire: func() {}, supported: append([]mcp.Version{version}, cfg.Legacy...),
 		serverMeta: serverMeta(cfg.Info), extensions: cfg.Extensions,
-		calls: gate{max: cfg.Limits.Calls}, listens: gate{max: cfg.Limits.Listens},
+		calls: gate.New(cfg.Limits.Calls), listens: gate.New(cfg.Limits.Listens),
 		lot:    lot{max: cfg.Limits.Parked, perPrincipal: cfg.Limits.ParkedPerPrincipal},
-		visits: gate{max: cfg.Limits.Parked},
+		visits: gate.New(cfg.Limits.Parked),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.draining, p.drain = context.WithCancel(p.ctx)
@@ -230,7 +231,7 @@ func (p *Protocol) Other(x transport.Exchange) {
 
 // Load returns how many calls are in flight, parked ones included, and how many
 // listens are open.
-func (p *Protocol) Load() (calls, listens int) { return p.calls.count(), p.listens.count() }
+func (p *Protocol) Load() (calls, listens int) { return p.calls.Count(), p.listens.Count() }
 
 // Part ends every listen gracefully and refuses new ones. Calls go on, and new
 // ones are taken. It is idempotent.
@@ -241,7 +242,7 @@ func (p *Protocol) Part() { p.drain() }
 func (p *Protocol) Drain(ctx context.Context) error {
 	p.drain()
 	defer p.crew.Close()
-	for _, idle := range []<-chan struct{}{p.listens.close(), p.calls.close()} {
+	for _, idle := range []<-chan struct{}{p.listens.Close(), p.calls.Close()} {
 		select {
 		case <-idle:
 		case <-ctx.Done():
@@ -258,7 +259,7 @@ func (p *Protocol) Close() {
 	p.cancel()
 	p.crew.Close()
 	p.lot.close()
-	<-p.listens.close()
-	<-p.calls.close()
-	<-p.visits.close()
+	<-p.listens.Shut()
+	<-p.calls.Shut()
+	<-p.visits.Shut()
 }

@@ -81,7 +81,7 @@ func (p *Protocol) relay(ctx context.Context, req *request, l leg, to *address) 
 	if to.node == node || p.cfg.Peers.Lost(to.node, to.instance) {
 		return errHomeLost
 	}
-	if !p.calls.enter() {
+	if !p.calls.Enter() {
 		return errBusy
 	}
 	r := &relay{p: p, req: req, leg: l, to: to}
@@ -95,7 +95,7 @@ func (r *relay) abandon(_ leg, cause error) { r.cancel(cause) }
 
 // run forwards until the answer has come, the client has gone, or the home is lost.
 func (r *relay) run(ctx context.Context) {
-	defer r.p.calls.leave()
+	defer r.p.calls.Leave()
 	defer r.cancel(nil)
 	wire := r.forward(ctx)
 	switch {

@@ -39,11 +39,11 @@ var errAnswered = errors.New("answered")
 // acceptRetry serves a retry that another node has forwarded. It returns once
 // the retry is answered or nobody waits for that any more.
 func (p *Protocol) acceptRetry(ctx context.Context, stream peer.Stream) {
-	if !p.visits.enter() { // too many, or shutting down
+	if !p.visits.Enter() { // too many, or shutting down
 		_ = peer.Write(ctx, stream, []byte{relayRefused})
 		return
 	}
-	defer p.visits.leave()
+	defer p.visits.Leave()
 	ctx, done := context.WithCancelCause(ctx)
 	defer done(nil)
 	defer context.AfterFunc(p.ctx, func() { done(errEnding) })()
