@@ -41,6 +41,9 @@ type Config struct {
 	CallTimeout  time.Duration // longest time one call may take; 0 means the caller's deadline
 	StartTimeout time.Duration // to start and greet an instance; default 30 s
 
+	// Repeatable reports whether a tool, by the server's own name, is marked as
+	// read-only or idempotent. Nil means none is.
+	Repeatable func(tool string) bool
 	// Capabilities are those of the callers' capabilities that the server gets to
 	// see: elicitation, sampling, roots. Nil means all.
 	Capabilities []string

@@ -34,18 +34,45 @@ func (r *Remote) Handle(ctx context.Context, call *rpc.Call) (res rpc.Result, er
 			r.calls.leave()
 		}
 	}()
-	res, again, err := r.attempt(ctx, call, false)
-	if again { // nothing was executed, or nothing that does anything: greet the server anew, once
-		res, _, err = r.attempt(ctx, call, true)
+	return r.tryTwice(ctx, call)
+}
+
+// tryTwice makes the call, and makes it again where that is safe: when nothing was
+// executed, or nothing that does anything, the server is greeted anew; and when
+// the process that waits for the call's answers is gone, what may be repeated
+// begins again.
+func (r *Remote) tryTwice(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
+	answered, from, err := r.answering(call)
+	if err != nil {
+		return rpc.Result{}, err
+	}
+	res, again, err := r.attempt(ctx, answered, from, false)
+	switch {
+	case errors.Is(err, errAskerGone) && r.Repeatable(call):
+		return r.tryTwice(ctx, afresh(call))
+	case again:
+		res, _, err = r.attempt(ctx, answered, from, true)
 	}
 	return res, err
+}
+
+// Repeatable reports whether a call may be made twice: what only reads, and tools
+// that say so.
+func (r *Remote) Repeatable(call *rpc.Call) bool {
+	switch call.Method {
+	case mcp.MethodCallTool:
+		return r.cfg.Repeatable != nil && r.cfg.Repeatable(call.Target)
+	case mcp.MethodReadResource, mcp.MethodGetPrompt, mcp.MethodComplete:
+		return true
+	}
+	return isCatalog(call.Method)
 }
 
 // attempt makes the call on its instance. again says that the server is no
 // longer what it was when it was greeted and did not execute the call, or that
 // it went away over a question for a list.
-func (r *Remote) attempt(ctx context.Context, call *rpc.Call, last bool) (res rpc.Result, again bool, err error) {
-	l, err := r.connect(ctx, call)
+func (r *Remote) attempt(ctx context.Context, call *rpc.Call, from *origin, last bool) (res rpc.Result, again bool, err error) {
+	l, err := r.connect(ctx, call, from)
 	if err != nil {
 		return rpc.Result{}, false, r.noInstance(ctx, err)
 	}
@@ -63,7 +90,7 @@ func (r *Remote) attempt(ctx context.Context, call *rpc.Call, last bool) (res rp
 	res, err = r.exchange(ctx, l, call)
 	if err == nil {
 		r.received(call, res)
-		return res, false, nil
+		return r.withOrigin(l, res), false, nil
 	}
 	if wire, ok := jsonrpc.AsError(err); ok && !wire.FromPeer() {
 		return rpc.Result{}, false, err // made here, about the call
@@ -114,8 +141,15 @@ func (r *Remote) received(call *rpc.Call, res rpc.Result) {
 	r.lists.put(call, res)
 }
 
-// connect returns the call's instance, held until release.
-func (r *Remote) connect(ctx context.Context, call *rpc.Call) (*link, error) {
+// connect returns the call's instance, held until release: the one its answers
+// are for, if it brings any.
+func (r *Remote) connect(ctx context.Context, call *rpc.Call, from *origin) (*link, error) {
+	if from != nil && from.instance != 0 {
+		if l := r.pool.acquireAsker(from, call); l != nil {
+			return l, nil
+		}
+		return nil, errAskerGone
+	}
 	if err := r.breaker.allow(); err != nil {
 		return nil, err
 	}
@@ -132,6 +166,8 @@ func (r *Remote) connect(ctx context.Context, call *rpc.Call) (*link, error) {
 // noInstance is the error of a call that was not sent.
 func (r *Remote) noInstance(ctx context.Context, err error) error {
 	switch {
+	case errors.Is(err, errAskerGone):
+		return r.askerGone()
 	case errors.Is(err, errBusy):
 		return r.unreachable("busy", err)
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded):

@@ -48,8 +48,9 @@ func (r *Remote) Holds(whose string) bool {
 	return false
 }
 
-// Dismiss stops an owner's instances once their calls are done.
-func (r *Remote) Dismiss(whose string) { r.pool.dismiss(r.ownKey(whose)) }
+// Dismiss stops an owner's instances once their calls are done and what they have
+// asked is answered.
+func (r *Remote) Dismiss(whose string) { r.pool.dismiss(r.ownKey(whose), true) }
 
 func (r *Remote) ownKey(whose string) string {
 	if r.Single() {

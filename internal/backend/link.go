@@ -19,6 +19,7 @@ import (
 
 // link is one instance: a connection that has been greeted.
 type link struct {
+	id       uint64 // unlike any other's
 	key      key
 	client   *client.Client
 	launched *Launched
@@ -29,10 +30,13 @@ type link struct {
 	strays  flood
 
 	// guarded by the pool's mu:
-	calls  int       // that hold it
-	used   time.Time // when it became idle
-	doomed bool      // to be stopped when idle
-	out    bool      // no longer the pool's
+	calls     int                  // that hold it
+	used      time.Time            // when it became idle
+	open      map[uint64]time.Time // questions that nobody has answered yet, and until when they may be
+	questions uint64               // so far
+	retired   bool                 // it gets no new calls
+	slotless  bool                 // its slot has been given back
+	out       bool                 // no longer the pool's
 }
 
 // features returns what the connected server's version has.
@@ -116,7 +120,7 @@ func (r *Remote) shown(call *rpc.Call) mcp.Implementation {
 
 // greet makes the handshake with what was launched.
 func (r *Remote) greet(ctx context.Context, g greeting, up *Launched) (*link, error) {
-	l := &link{key: g.key, launched: up, born: time.Now()}
+	l := &link{id: newLinkID(), key: g.key, launched: up, born: time.Now()}
 	opts := append(r.options(l), up.Options...)
 	if g.as.Name != "" {
 		opts = append(opts, client.Info(g.as))

@@ -29,6 +29,7 @@ type pool struct {
 	mu      sync.Mutex
 	closed  bool
 	entries map[key]*entry
+	links   map[uint64]*link // ready instances, those that get no new calls included
 	spares  []spare
 	making  int              // spares being launched
 	emptied map[key]struct{} // whose instance ended, with what it remembered
@@ -55,7 +56,7 @@ type spare struct {
 func newPool(r *Remote) *pool {
 	p := &pool{
 		r: r, slots: newSlots(r.cfg.Max, fmt.Sprintf("instances of server %q", r.cfg.Name)),
-		starting: make(chan struct{}, maxStarts), kick: make(chan struct{}, 1), entries: map[key]*entry{}, emptied: map[key]struct{}{},
+		starting: make(chan struct{}, maxStarts), kick: make(chan struct{}, 1), entries: map[key]*entry{}, links: map[uint64]*link{}, emptied: map[key]struct{}{},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.slots.join(p)
@@ -155,6 +156,7 @@ func (p *pool) settle(k key, e *entry, l *link, err error) {
 		}
 	} else {
 		e.link, l.calls, l.used = l, e.waiters, time.Now()
+		p.links[l.id] = l
 		p.wg.Go(func() { p.mourn(l) })
 	}
 	idle := err == nil && e.waiters == 0
@@ -177,9 +179,7 @@ func (p *pool) release(l *link, call *rpc.Call) {
 		return
 	}
 	l.used = time.Now()
-	if l.key.turn != 0 || l.doomed {
-		p.remove(l)
-	}
+	p.endIfDone(l)
 	p.mu.Unlock()
 	p.becameIdle()
 }
@@ -207,6 +207,7 @@ func (p *pool) remove(l *link) {
 // drop takes an instance out of the table. p.mu is held.
 func (p *pool) drop(l *link) {
 	l.out = true
+	delete(p.links, l.id)
 	if e := p.entries[l.key]; e != nil && e.link == l {
 		delete(p.entries, l.key)
 	}
@@ -215,14 +216,25 @@ func (p *pool) drop(l *link) {
 // end stops an instance and frees its slots, for a Slots that evicted it.
 func (p *pool) end(l *link, evictedBy *Slots) {
 	l.close()
-	p.free(evictedBy)
+	p.mu.Lock()
+	slotless := l.slotless
+	p.mu.Unlock()
+	if !slotless {
+		p.slots.release()
+	}
+	p.freeProcess(evictedBy)
 }
 
+// free gives back what room has taken.
 func (p *pool) free(evictedBy *Slots) {
+	p.slots.release()
+	p.freeProcess(evictedBy)
+}
+
+func (p *pool) freeProcess(evictedBy *Slots) {
 	if p.r.cfg.Processes != nil {
 		p.r.cfg.Processes.release()
 	}
-	p.slots.release()
 	if evictedBy != nil {
 		evictedBy.evicted()
 	}
@@ -237,7 +249,9 @@ func (p *pool) lost(l *link) bool {
 	if l.out {
 		return false
 	}
-	p.forgot(l.key)
+	if !l.retired {
+		p.forgot(l.key)
+	}
 	p.remove(l)
 	return true
 }
@@ -272,8 +286,9 @@ func (l *link) death() int {
 	return failedCall
 }
 
-// dismiss stops the instances of one owner once they are idle.
-func (p *pool) dismiss(whose string) {
+// dismiss stops the instances of one owner once their calls are done, and, if
+// answers says so, what they have asked is answered.
+func (p *pool) dismiss(whose string, answers bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for k := range p.emptied {
@@ -281,13 +296,14 @@ func (p *pool) dismiss(whose string) {
 			delete(p.emptied, k)
 		}
 	}
-	for k, e := range p.entries {
-		if k.whose != whose || e.link == nil {
+	for _, l := range p.links {
+		if l.key.whose != whose {
 			continue
 		}
-		if e.link.doomed = true; e.link.calls == 0 {
-			p.remove(e.link)
+		if !answers {
+			l.open = nil
 		}
+		p.retire(l)
 	}
 }
 
@@ -317,10 +333,8 @@ func (p *pool) hold() []*link {
 func (p *pool) close() {
 	p.mu.Lock()
 	p.closed = true
-	for _, e := range p.entries {
-		if e.link != nil && !e.link.out {
-			p.remove(e.link)
-		}
+	for _, l := range p.links {
+		p.remove(l)
 	}
 	spares := p.spares
 	p.spares = nil

@@ -21,6 +21,7 @@ import (
 type Remote struct {
 	cfg     Config
 	events  Events
+	digest  [8]byte // of the server and its credential
 	policy  capset
 	era     atomic.Int32 // mcp.Era as last seen, 0 while unknown
 	turns   atomic.Uint64
@@ -39,7 +40,7 @@ var errClosed = errors.New("server is being stopped")
 // New returns a Remote without an instance. Changes go to events.
 func New(cfg Config, events Events) *Remote {
 	cfg.defaults()
-	r := &Remote{cfg: cfg, events: events, policy: policyCaps(cfg.Capabilities)}
+	r := &Remote{cfg: cfg, events: events, digest: digestOf(&cfg), policy: policyCaps(cfg.Capabilities)}
 	r.breaker = newBreaker(r.listsChanged)
 	r.calls = newBulkhead(cfg.MaxCalls)
 	r.pool = newPool(r)
@@ -68,7 +69,7 @@ func (r *Remote) Start(ctx context.Context) error {
 // Release stops the instance that belongs to a session, once its calls are done.
 func (r *Remote) Release(session string) {
 	if r.cfg.Sharing == PerSession {
-		r.pool.dismiss(r.cfg.Credential + sessionPart(session))
+		r.pool.dismiss(r.cfg.Credential+sessionPart(session), false)
 	}
 }
 

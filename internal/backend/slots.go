@@ -31,8 +31,8 @@ type Slots struct {
 
 // idler has instances that can be stopped.
 type idler interface {
-	// idleSince returns since when its longest idle instance is so.
-	idleSince() (time.Time, bool)
+	// idleSince returns since when its longest idle instance with a slot of s is so.
+	idleSince(s *Slots) (time.Time, bool)
 	// evict stops that instance and calls s.evicted when its slot is free. It
 	// reports false when there is none any more. It does not wait.
 	evict(s *Slots) bool
@@ -136,7 +136,7 @@ func (s *Slots) makeRoom() {
 		var oldest idler
 		var since time.Time
 		for _, m := range s.members {
-			if t, ok := m.idleSince(); ok && (oldest == nil || t.Before(since)) {
+			if t, ok := m.idleSince(s); ok && (oldest == nil || t.Before(since)) {
 				oldest, since = m, t
 			}
 		}

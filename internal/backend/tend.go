@@ -42,13 +42,17 @@ func (p *pool) sweep() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	next := restless
+	now := time.Now()
+	for _, l := range p.links {
+		p.endIfDone(l)
+	}
 	if p.r.cfg.Idle <= 0 {
 		return next
 	}
 	count := len(p.entries)
 	for _, e := range p.entries {
 		l := e.link
-		if l == nil || l.calls > 0 {
+		if l == nil || l.calls > 0 || l.waiting(now) {
 			continue
 		}
 		left := p.r.cfg.Idle - time.Since(l.used)
@@ -157,28 +161,35 @@ func (p *pool) takeSpare() *Launched {
 }
 
 // idleSince returns the age of the first spare, or since when the instance
-// longest without a call has been so.
-func (p *pool) idleSince() (time.Time, bool) {
+// longest without a call has been so. One that waits for answers comes last.
+func (p *pool) idleSince(s *Slots) (time.Time, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.spares) > 0 {
 		return p.spares[0].since, true
 	}
-	if l := p.idlest(); l != nil {
-		return l.used, true
-	}
-	return time.Time{}, false
+	l, since := p.idlest(s)
+	return since, l != nil
 }
 
-// idlest returns the instance longest without a call. p.mu is held.
-func (p *pool) idlest() *link {
-	var found *link
-	for _, e := range p.entries {
-		if l := e.link; l != nil && l.calls == 0 && (found == nil || l.used.Before(found.used)) {
-			found = l
+// idlest returns the instance with one of s's slots that has been longest without
+// a call, and since when. One that waits for answers comes after all others, by a
+// time that has not come yet. p.mu is held.
+func (p *pool) idlest(s *Slots) (found *link, since time.Time) {
+	now := time.Now()
+	for _, l := range p.links {
+		if l.calls > 0 || l.slotless && s == p.slots {
+			continue
+		}
+		used := l.used
+		if l.waiting(now) {
+			used = now.Add(answerTime)
+		}
+		if found == nil || used.Before(since) {
+			found, since = l, used
 		}
 	}
-	return found
+	return found, since
 }
 
 // evict stops a spare or the idlest instance for another server's sake.
@@ -191,11 +202,13 @@ func (p *pool) evict(s *Slots) bool {
 		p.wg.Go(func() { up.stop(); p.free(s) })
 		return true
 	}
-	l := p.idlest()
+	l, _ := p.idlest(s)
 	if l == nil {
 		return false
 	}
-	p.forgot(l.key)
+	if !l.retired {
+		p.forgot(l.key)
+	}
 	p.drop(l)
 	p.wg.Go(func() { p.end(l, s) })
 	return true

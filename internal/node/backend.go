@@ -39,6 +39,7 @@ func (f *launchers) backend(s *config.Server, events backend.Events) backend.Bac
 		Name: s.Name, Credential: credential(s),
 		Sharing: sharing(s.Pool.Sharing), Min: s.Pool.Min, Max: s.Pool.Max, Spare: s.Pool.Spare, Idle: s.Pool.Idle,
 		MaxCalls: s.Pool.MaxCalls, StartTimeout: s.Pool.Start, CallTimeout: f.timeout,
+		Repeatable:   func(tool string) bool { return f.repeatable(s.Name, tool) },
 		Capabilities: s.Capabilities, Log: f.log,
 	}
 	if s.Timeout > 0 {
@@ -54,8 +55,7 @@ func (f *launchers) backend(s *config.Server, events backend.Events) backend.Bac
 	case !homed(s.Pool.Sharing):
 		return f.exchange.Pinned(s.Name, backend.New(cfg, events))
 	}
-	options := peer.Options{Name: s.Name, Repeatable: func(tool string) bool { return f.repeatable(s.Name, tool) }}
-	return f.exchange.Backend(options, func(e backend.Events) *backend.Remote { return backend.New(cfg, e) }, events)
+	return f.exchange.Backend(s.Name, func(e backend.Events) *backend.Remote { return backend.New(cfg, e) }, events)
 }
 
 // homed reports whether what an instance remembers belongs to somebody who may

@@ -110,6 +110,12 @@ func (n *Node) part(limit context.Context, wg *sync.WaitGroup) {
 	}
 	if n.exchange != nil {
 		wg.Go(func() { n.cutShort("calls of other nodes", n.exchange.Drain(limit)) })
+		return
+	}
+	for _, b := range n.backends {
+		if asks, ok := b.(interface{ AwaitAnswers(context.Context) error }); ok {
+			wg.Go(func() { n.cutShort("questions of server "+b.Name(), asks.AwaitAnswers(limit)) })
+		}
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
-	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
 type event = subscription.Event
@@ -24,7 +23,6 @@ type Backend struct {
 	x        *Exchange
 	name     string
 	inner    *backend.Remote
-	options  Options
 	events   backend.Events
 	table    *table
 	watching *watching
@@ -88,7 +86,7 @@ const maxHops = 5
 // Handle makes a call at the home of its instance.
 func (b *Backend) Handle(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
 	if node, life, state, ok := bound(call.Input.State); ok {
-		return b.again(ctx, node, life, state, call)
+		return b.again(ctx, node, life, state, call, b.Handle)
 	}
 	whose := b.inner.Whose(call)
 	if whose == "" {
@@ -96,7 +94,7 @@ func (b *Backend) Handle(ctx context.Context, call *rpc.Call) (rpc.Result, error
 	}
 	to := search{key: keyOf(b.name, whose), whose: whose, not: map[string]bool{}}
 	out := b.try(ctx, to, call)
-	if out.lost && out.begun && b.repeatable(call) && ctx.Err() == nil {
+	if out.lost && out.begun && b.inner.Repeatable(call) && ctx.Err() == nil {
 		to.not[out.node] = true
 		if again := b.try(ctx, to, call); !again.lost || again.begun {
 			out = again
@@ -167,19 +165,6 @@ func (b *Backend) here(ctx context.Context, h *holding, lost bool, call *rpc.Cal
 		b.inner.Lost(call)
 	}
 	return b.handle(ctx, call)
-}
-
-// repeatable reports whether a call may be made twice: what only reads, and tools
-// that say so.
-func (b *Backend) repeatable(call *rpc.Call) bool {
-	switch call.Method {
-	case mcp.MethodCallTool:
-		return b.options.Repeatable != nil && b.options.Repeatable(call.Target)
-	case mcp.MethodDiscover, mcp.MethodListTools, mcp.MethodListPrompts, mcp.MethodListResources, mcp.MethodListResourceTemplates,
-		mcp.MethodReadResource, mcp.MethodGetPrompt, mcp.MethodComplete:
-		return true
-	}
-	return false
 }
 
 // unplaced is the error of a call for which no home was found.

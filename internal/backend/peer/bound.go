@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
@@ -27,7 +26,6 @@ func (x *Exchange) bind(res rpc.Result) rpc.Result {
 	if res.Input == nil || res.Input.State == nil {
 		return res
 	}
-	x.asked.Store(time.Now().UnixNano())
 	in := *res.Input
 	in.State = []byte{boundState}
 	for _, part := range []string{x.self, x.life} {
@@ -64,21 +62,25 @@ func bound(state []byte) (node, life string, rest []byte, ok bool) {
 // errAskerGone says of a call with answers that what asked for them is no more.
 var errAskerGone = errors.New("the process that asked is gone, with what it knew of the call; start over")
 
-// again makes a call with answers at the instance that asked for them.
-func (b *Backend) again(ctx context.Context, node, life string, state []byte, call *rpc.Call) (rpc.Result, error) {
+// again makes a call with answers at the instance that asked for them. When that is
+// gone with its node, a call that may be repeated begins anew, as afresh makes it.
+func (b *Backend) again(ctx context.Context, node, life string, state []byte, call *rpc.Call, afresh rpc.HandlerFunc) (rpc.Result, error) {
 	answered := *call
 	answered.Input.State = state
-	switch {
-	case node == b.x.self && life == b.x.life:
+	if node == b.x.self && life == b.x.life {
 		return b.handle(ctx, &answered)
-	case node == b.x.self, !b.x.alive(node):
-		return rpc.Result{}, b.askerGone()
 	}
-	out := b.send(ctx, node, search{bound: life}, &answered)
-	if out.lost || out.moved != "" {
-		return rpc.Result{}, b.askerGone()
+	if node != b.x.self && b.x.alive(node) {
+		if out := b.send(ctx, node, search{bound: life}, &answered); !out.lost && out.moved == "" {
+			return out.res, out.err
+		}
 	}
-	return out.res, out.err
+	if b.inner.Repeatable(call) && ctx.Err() == nil {
+		again := *call
+		again.Input = rpc.Input{}
+		return afresh(ctx, &again)
+	}
+	return rpc.Result{}, b.askerGone()
 }
 
 func (b *Backend) askerGone() error {
@@ -109,7 +111,7 @@ func (x *Exchange) Pinned(name string, inner *backend.Remote) *Pinned {
 // Handle implements [backend.Backend].
 func (p *Pinned) Handle(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
 	if node, life, state, ok := bound(call.Input.State); ok {
-		return p.at.again(ctx, node, life, state, call)
+		return p.at.again(ctx, node, life, state, call, p.at.handle)
 	}
 	return p.at.handle(ctx, call)
 }
@@ -132,21 +134,32 @@ func (x *Exchange) asker(server string) *Backend {
 	return x.pinned[server]
 }
 
-// answerGrace is how long a node that leaves waits for answers to the questions
-// that its instances asked last.
-const answerGrace = 3 * time.Second
+// servers returns everything that has instances here.
+func (x *Exchange) servers() []*Backend {
+	all := x.all()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, b := range x.pinned {
+		all = append(all, b)
+	}
+	return all
+}
 
-// awaitAnswers waits until nobody was asked something for a while.
-func (x *Exchange) awaitAnswers(ctx context.Context) {
-	for {
-		wait := answerGrace - time.Duration(time.Now().UnixNano()-x.asked.Load())
-		if wait <= 0 {
-			return
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return
+// awaitAnswers waits until what the instances here have asked is answered.
+func (x *Exchange) awaitAnswers(ctx context.Context) error {
+	for _, b := range x.servers() {
+		if err := b.inner.AwaitAnswers(ctx); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// openQuestions returns how many of the instances' questions are not answered.
+func (x *Exchange) openQuestions() int {
+	n := 0
+	for _, b := range x.servers() {
+		n += b.inner.OpenQuestions()
+	}
+	return n
 }

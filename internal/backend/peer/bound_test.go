@@ -28,8 +28,14 @@ func modernThree(t *testing.T, f func(t *testing.T, c *cell)) {
 // asked makes a call that is answered with a question, and returns the call with the answer.
 func asked(t *testing.T, handle func(*rpc.Call) (rpc.Result, error)) *rpc.Call {
 	t.Helper()
+	return askedBy(t, "elicit", handle)
+}
+
+// askedBy is asked for the tool that asks.
+func askedBy(t *testing.T, tool string, handle func(*rpc.Call) (rpc.Result, error)) *rpc.Call {
+	t.Helper()
 	p := &person{}
-	one := call("elicit", `{}`, "s1", p)
+	one := call(tool, `{}`, "s1", p)
 	res, err := handle(one)
 	if err != nil || res.Input == nil {
 		t.Fatalf("no question: %s, %v", res.Body, err)
@@ -120,4 +126,38 @@ func TestBoundState(t *testing.T) {
 	if res := x.bind(rpc.Result{}); res.Input != nil {
 		t.Error("a result without questions got some")
 	}
+}
+
+// TestAnswerAfterRepeat: a call that may be repeated begins again when the node
+// that asked is gone.
+func TestAnswerAfterRepeat(t *testing.T) {
+	modernThree(t, func(t *testing.T, c *cell) {
+		home, far := c.away("s1")
+		answered := askedBy(t, "safeelicit", func(call *rpc.Call) (rpc.Result, error) { return far.b.Handle(t.Context(), call) })
+		c.kill(home.name)
+		synctest.Wait()
+		res, err := far.b.Handle(t.Context(), answered)
+		if err != nil || res.Input == nil {
+			t.Fatalf("the call was not made again: %s, %v", res.Body, err)
+		}
+		answered.Input.State = res.Input.State
+		res, err = far.b.Handle(t.Context(), answered)
+		if got := textOf(res); err != nil || got != "accept Ada" {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
+}
+
+// TestAnswerReachesReplaced: an instance that had to give its home up to another
+// node's still takes the answers to what it asked.
+func TestAnswerReachesReplaced(t *testing.T) {
+	modernThree(t, func(t *testing.T, c *cell) {
+		home, far := c.away("s1")
+		answered := asked(t, func(call *rpc.Call) (rpc.Result, error) { return far.b.Handle(t.Context(), call) })
+		home.b.noticed(&notice{Node: far.name, Server: "inner", Held: []heldKey{{keyOf("inner", home.b.inner.Whose(answered)), 1 << 20}}})
+		res, err := c.other(home.name).b.Handle(t.Context(), answered)
+		if got := textOf(res); err != nil || got != "accept Ada" {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
 }

@@ -25,9 +25,7 @@ type sent struct {
 
 // send makes a call at another node.
 func (b *Backend) send(ctx context.Context, node string, to search, call *rpc.Call) outcome {
-	select {
-	case b.x.calling <- struct{}{}:
-	default:
+	if !b.x.calling.Enter() {
 		return outcome{err: b.failure("busy", false, errors.New("too many calls to other nodes are in flight"))}
 	}
 	s := &sent{b: b, node: node}
@@ -70,7 +68,7 @@ func (s *sent) close(ctx context.Context) {
 	if s.wire != nil {
 		s.wire.stream.Close(context.Cause(ctx))
 	}
-	<-s.b.x.calling
+	s.b.x.calling.Leave()
 }
 
 // follow passes on what comes back until there is an outcome.

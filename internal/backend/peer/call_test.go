@@ -269,8 +269,8 @@ func TestTaskRunsAtItsHome(t *testing.T) {
 		if reason, started := gatewayData(t, err); reason != "node_lost" || started != "true" {
 			t.Errorf("%v", err)
 		}
-		if len(c.nodes[far.name].x.calling) != 0 {
-			t.Errorf("%d calls are counted", len(far.x.calling))
+		if c.nodes[far.name].x.calling.Count() != 0 {
+			t.Errorf("%d calls are counted", far.x.calling.Count())
 		}
 	})
 }

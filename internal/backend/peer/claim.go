@@ -43,32 +43,12 @@ func (x *Exchange) spawn(f func()) bool {
 func (b *Backend) askAll(key, whose string, c *claim) {
 	ctx, cancel := context.WithTimeoutCause(b.x.ctx, b.x.cfg.Answer, errors.New("no answer in time"))
 	defer cancel()
-	var mu sync.Mutex
-	var all found
-	var wg sync.WaitGroup
+	s := survey{b: b, key: key, asked: map[string]bool{b.x.self: true}}
+	nodes := make([]string, 0, 8)
 	for _, m := range b.x.cluster.Members() {
-		if m.Name == b.x.self || b.table.parted(m.Name) {
-			continue
-		}
-		wg.Go(func() {
-			said, err := b.query(ctx, m.Name, key)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				all.err = fmt.Errorf("node %q did not say whether the instance is there: %w", m.Name, err)
-				return
-			}
-			if said.Holds && (all.holder == "" || said.Generation > all.generation) {
-				all.holder = m.Name
-			}
-			if said.Will && (all.will == "" || score(key, m.Name) > score(key, all.will)) {
-				all.will = m.Name
-			}
-			all.known = all.known || said.Known
-			all.generation = max(all.generation, said.Generation)
-		})
+		nodes = append(nodes, m.Name)
 	}
-	wg.Wait()
+	all := s.ask(ctx, nodes)
 	if h := b.table.settle(key, whose, c, all); h != nil {
 		b.publish(notice{Held: []heldKey{{key, h.generation}}})
 		if b.inner.Single() {
@@ -78,7 +58,66 @@ func (b *Backend) askAll(key, whose string, c *claim) {
 	}
 }
 
-// query asks one member. One that is not there has nothing.
+// survey asks nodes for the home of a key: all members, and the home that one of
+// them names, which this node may not have heard of yet.
+type survey struct {
+	b   *Backend
+	key string
+
+	mu    sync.Mutex
+	asked map[string]bool
+	found found
+	named map[string]bool // homes by what the last nodes said
+}
+
+// ask asks nodes, then those that they name.
+func (s *survey) ask(ctx context.Context, nodes []string) found {
+	for len(nodes) > 0 {
+		s.named = map[string]bool{}
+		var wg sync.WaitGroup
+		for _, node := range nodes {
+			if s.asked[node] || s.b.table.parted(node) {
+				continue
+			}
+			s.asked[node] = true
+			wg.Go(func() { s.askOne(ctx, node) })
+		}
+		wg.Wait()
+		if s.found.holder != "" {
+			break
+		}
+		nodes = nodes[:0]
+		for node := range s.named {
+			nodes = append(nodes, node)
+		}
+	}
+	return s.found
+}
+
+// askOne asks one node and takes in what it says.
+func (s *survey) askOne(ctx context.Context, node string) {
+	said, err := s.b.query(ctx, node, s.key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := &s.found
+	if err != nil {
+		f.err = fmt.Errorf("node %q did not say whether the instance is there: %w", node, err)
+		return
+	}
+	if said.Holds && (f.holder == "" || said.Generation > f.generation) {
+		f.holder = node
+	}
+	if said.Will && (f.will == "" || score(s.key, node) > score(s.key, f.will)) {
+		f.will = node
+	}
+	if said.To != "" {
+		s.named[said.To] = true
+	}
+	f.known = f.known || said.Known
+	f.generation = max(f.generation, said.Generation)
+}
+
+// query asks one node. One that is not there has nothing.
 func (b *Backend) query(ctx context.Context, node, key string) (*envelope, error) {
 	s, err := b.x.cluster.Open(ctx, node, Kind)
 	if errors.Is(err, ErrAbsent) || err != nil && !b.x.alive(node) {

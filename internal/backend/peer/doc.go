@@ -37,7 +37,9 @@
 //
 // A server that asks by returning gives a state with its questions, which often only
 // the process understands that made it. So states say at which node that is, and
-// the call with the answers goes there; a node that leaves waits a little for them.
+// the call with the answers goes there; a node that leaves waits for them. A claim
+// also asks the home that one of the members names, so that a node which has not
+// heard of everybody yet does not start a second instance.
 //
 // # Goroutines
 //

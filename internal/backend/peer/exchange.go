@@ -10,10 +10,10 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
+	"github.com/holdfast-mcp/holdfast/internal/gate"
 )
 
 // Kind is the kind of this package's streams.
@@ -48,11 +48,10 @@ func (c *Config) defaults() {
 type Exchange struct {
 	cluster     Cluster
 	self        string
-	life        string       // of this process, to tell it from those before it
-	asked       atomic.Int64 // when an instance here last asked something, Unix nanoseconds
+	life        string // of this process, to tell it from those before it
 	cfg         Config
-	calling     chan struct{} // slots
-	serving     chan struct{} // slots
+	calling     *gate.Gate // calls to other nodes
+	serving     *gate.Gate // calls of other nodes
 	unsubscribe func()
 
 	ctx    context.Context // ends with the exchange
@@ -72,7 +71,7 @@ var errClosed = errors.New("this node is being stopped")
 func New(c Cluster, cfg Config) *Exchange {
 	cfg.defaults()
 	x := &Exchange{
-		cluster: c, self: c.Name(), cfg: cfg, calling: make(chan struct{}, cfg.MaxCalls), serving: make(chan struct{}, cfg.MaxCalls),
+		cluster: c, self: c.Name(), cfg: cfg, calling: gate.New(cfg.MaxCalls), serving: gate.New(cfg.MaxCalls),
 		backends: map[string]*Backend{}, pinned: map[string]*Backend{}, life: rand.Text(),
 	}
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())
@@ -92,8 +91,8 @@ func New(c Cluster, cfg Config) *Exchange {
 const settle = 200 * time.Millisecond
 
 // Drain gives up the homes that are here, so that calls of other nodes look for
-// others, and waits for the calls under way. When ctx ends first it returns the
-// cause.
+// others, and waits for the calls of other nodes under way and for the answers to
+// what the instances here have asked. When ctx ends first it returns the cause.
 func (x *Exchange) Drain(ctx context.Context) error {
 	x.mu.Lock()
 	x.draining = true
@@ -105,15 +104,19 @@ func (x *Exchange) Drain(ctx context.Context) error {
 	case <-time.After(settle):
 	case <-ctx.Done():
 	}
-	x.awaitAnswers(ctx)
-	for range cap(x.serving) { // whoever has all slots knows that nobody has one
+	for {
+		if err := x.awaitAnswers(ctx); err != nil {
+			return fmt.Errorf("wait for answers to questions of servers here: %w", err)
+		}
 		select {
-		case x.serving <- struct{}{}:
+		case <-x.serving.Idle():
 		case <-ctx.Done():
 			return fmt.Errorf("wait for the calls of other nodes: %w", context.Cause(ctx))
 		}
+		if x.openQuestions() == 0 && x.serving.Count() == 0 { // a call may have asked again
+			return nil
+		}
 	}
-	return nil
 }
 
 func (x *Exchange) leaving() bool {
@@ -198,21 +201,13 @@ func (x *Exchange) watchMembers(changes <-chan struct{}, before map[string]bool)
 	}
 }
 
-// Options describe what an Exchange needs to know of a server.
-type Options struct {
-	Name string // the server's, as that of the backend that build makes
-	// Repeatable reports whether a tool, by the server's own name, is marked as
-	// read-only or idempotent. Nil means none is.
-	Repeatable func(tool string) bool
-}
-
 // Backend returns a backend over the one that build makes with the events it is
 // given. Changes at any node's instances go to events. It is for servers that are
 // processes: a [backend.Shared] one, too, then has one instance in the whole
-// cluster. The name must be one that the exchange does not have.
-func (x *Exchange) Backend(o Options, build func(backend.Events) *backend.Remote, events backend.Events) *Backend {
+// cluster. The name is the server's, which the exchange must not have.
+func (x *Exchange) Backend(name string, build func(backend.Events) *backend.Remote, events backend.Events) *Backend {
 	b := &Backend{
-		x: x, name: o.Name, options: o, events: events, table: newTable(x.self), watching: newWatching(x.self),
+		x: x, name: name, events: events, table: newTable(x.self), watching: newWatching(x.self),
 		applied: map[string]struct{}{},
 	}
 	for i := range b.turns {

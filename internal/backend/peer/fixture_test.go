@@ -63,8 +63,9 @@ func newCell(t testing.TB, cfg backend.Config, names ...string) *cell {
 	return c
 }
 
-func (c *cell) join(name string) *node {
-	n := &node{memory: c.net.join(name), cell: c, live: map[*server.Server]struct{}{}}
+// join adds a node that has not heard of some others.
+func (c *cell) join(name string, unheard ...string) *node {
+	n := &node{memory: c.net.join(name, unheard...), cell: c, live: map[*server.Server]struct{}{}}
 	limits := c.limits
 	limits.Log = slog.New(slog.DiscardHandler)
 	n.x = New(n.memory, limits)
@@ -74,8 +75,8 @@ func (c *cell) join(name string) *node {
 		cfg.Sharing = backend.PerSession
 	}
 	cfg.Processes = backend.NewSlots(5000)
-	repeatable := func(tool string) bool { return strings.HasPrefix(tool, "safe") }
-	n.b = n.x.Backend(Options{Name: "inner", Repeatable: repeatable}, func(e backend.Events) *backend.Remote {
+	cfg.Repeatable = func(tool string) bool { return strings.HasPrefix(tool, "safe") }
+	n.b = n.x.Backend("inner", func(e backend.Events) *backend.Remote {
 		n.near = backend.New(cfg, e)
 		return n.near
 	}, func(e subscription.Event) {
@@ -162,12 +163,14 @@ func (n *node) program() *server.Server {
 		req.Log("warning", "", "careful")
 		return "reported", nil
 	})
-	server.AddTool(s, "elicit", "Ask the user", func(ctx context.Context, req *server.Request, _ server.None) (string, error) {
+	elicit := func(ctx context.Context, req *server.Request, _ server.None) (string, error) {
 		form, action, err := server.Elicit[struct {
 			Name string `json:"name"`
 		}](ctx, req, "Who?")
 		return action + " " + form.Name, err
-	})
+	}
+	server.AddTool(s, "elicit", "Ask the user", elicit)
+	server.AddTool(s, "safeelicit", "Ask the user", elicit)
 	server.AddTool(s, "sample", "Ask a model", func(ctx context.Context, req *server.Request, _ server.None) (string, error) {
 		res, err := req.Sample(ctx, mcp.CreateMessageParams{MaxTokens: 7})
 		if err != nil {

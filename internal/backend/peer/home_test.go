@@ -402,3 +402,22 @@ func TestSharedStartsOneInstance(t *testing.T) {
 		}
 	})
 }
+
+// TestHomeOfUnheardNode: a node that has not heard of all members yet is told by
+// those it knows where an instance lives, and starts no second one.
+func TestHomeOfUnheardNode(t *testing.T) {
+	three(t, backend.Config{Sharing: backend.Shared}, func(t *testing.T, c *cell) {
+		home, _ := c.away("s1")
+		key, first := keyOf("inner", home.b.inner.Whose(call("count", `{}`, "s1", &person{}))), "n4"
+		for i := 5; rendezvous(key, append(home.Members(), Member{first, true}), nil) != first; i++ {
+			first = fmt.Sprint("n", i) // until it is a node that would be the home if there were none
+		}
+		late := c.join(first, home.name)
+		if got := at(late.text("count", `{}`, "s1")); got != home.name {
+			t.Errorf("the call of a node that has just come was made at %q, want %q", got, home.name)
+		}
+		if late.dials != 0 {
+			t.Errorf("the node started %d processes of its own", late.dials)
+		}
+	})
+}

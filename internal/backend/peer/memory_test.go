@@ -26,6 +26,7 @@ type memory struct {
 
 	// guarded by net.mu:
 	ready    bool
+	unheard  map[string]bool // nodes that this one has not heard of
 	down     chan struct{}
 	accept   func(context.Context, Stream)
 	takers   map[string]map[int]func([]byte)
@@ -36,10 +37,14 @@ type memory struct {
 
 var errLost = errors.New("node lost")
 
-func (n *network) join(name string) *memory {
+// join adds a node that has not heard of some others.
+func (n *network) join(name string, unheard ...string) *memory {
 	m := &memory{
-		net: n, name: name, ready: true, down: make(chan struct{}), post: make(chan []byte, 4096),
+		net: n, name: name, ready: true, unheard: map[string]bool{}, down: make(chan struct{}), post: make(chan []byte, 4096),
 		takers: map[string]map[int]func([]byte){}, watchers: map[chan struct{}]struct{}{}, streams: map[*end]struct{}{},
+	}
+	for _, other := range unheard {
+		m.unheard[other] = true
 	}
 	n.mu.Lock()
 	n.nodes = append(n.nodes, m)
@@ -111,7 +116,9 @@ func (m *memory) Members() []Member {
 	defer m.net.mu.Unlock()
 	var all []Member
 	for _, x := range m.net.nodes {
-		all = append(all, Member{x.name, x.ready})
+		if !m.unheard[x.name] {
+			all = append(all, Member{x.name, x.ready})
+		}
 	}
 	return all
 }
@@ -142,7 +149,7 @@ var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); retu
 func (m *memory) Down(node string) <-chan struct{} {
 	m.net.mu.Lock()
 	defer m.net.mu.Unlock()
-	if x := m.find(node); x != nil {
+	if x := m.find(node); x != nil && !m.unheard[node] {
 		return x.down
 	}
 	return closedChan
@@ -179,7 +186,9 @@ func (m *memory) Publish(_ string, payload []byte) error {
 	m.net.mu.Lock()
 	defer m.net.mu.Unlock()
 	for _, x := range m.net.nodes {
-		x.post <- slices.Clone(payload)
+		if !x.unheard[m.name] {
+			x.post <- slices.Clone(payload)
+		}
 	}
 	return nil
 }

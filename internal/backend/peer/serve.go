@@ -63,13 +63,12 @@ func (x *Exchange) accept(ctx context.Context, s Stream) {
 	case e.Kind == kindCall && x.leaving() && e.Bound == "":
 		w.refuse(ctx, errClosed.Error(), true)
 	case e.Kind == kindCall:
-		select {
-		case x.serving <- struct{}{}:
-			defer func() { <-x.serving }()
-			b.serve(ctx, cancel, w, e)
-		default:
+		if !x.serving.Enter() {
 			w.refuse(ctx, fmt.Sprintf("node %q has too many calls of other nodes in flight", x.self), false)
+			return
 		}
+		defer x.serving.Leave()
+		b.serve(ctx, cancel, w, e)
 	default:
 		w.refuse(ctx, "neither a call nor a query", true)
 	}

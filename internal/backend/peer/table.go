@@ -223,8 +223,9 @@ func (t *table) settle(key, whose string, c *claim, f found) *holding {
 	return h
 }
 
-// asked answers another node's claim: whether the key is held here, or will be.
-// Who asks is remembered as the home to be, unless one is known that lives.
+// asked answers another node's claim: whether the key is held here, or will be,
+// and where its home is if that is known to live. Who asks is remembered as the
+// home to be, unless such a one is known.
 func (t *table) asked(key, from, lives string) *envelope {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -233,6 +234,9 @@ func (t *table) asked(key, from, lives string) *envelope {
 	}
 	was := t.homes[key]
 	said := &envelope{Kind: kindHeld, Known: was.firm, Generation: was.generation}
+	if was.firm && was.node == lives {
+		said.To = lives
+	}
 	if c := t.claims[key]; c != nil {
 		if c.yielded == "" && score(key, t.self) > score(key, from) {
 			said.Will = true
