@@ -66,6 +66,20 @@ func (c *Cluster) Members() []Member {
 	return list
 }
 
+// Departed returns the members that have said good-bye, as they were last heard of,
+// until they come back.
+func (c *Cluster) Departed() []Member {
+	m := c.members
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := make([]Member, 0, len(m.departed))
+	for _, k := range m.departed {
+		list = append(list, k)
+	}
+	slices.SortFunc(list, func(a, b Member) int { return cmp.Compare(a.Name, b.Name) })
+	return list
+}
+
 // WatchMembers returns a channel that receives a value when the view has changed
 // in more than times and load, and a function that ends that.
 func (c *Cluster) WatchMembers() (changes <-chan struct{}, stop func()) {

@@ -40,6 +40,7 @@ type members struct {
 	own      State
 	load     Load
 	byName   map[string]*member
+	departed map[string]Member // that have said good-bye and not come back, by name
 	watchers map[chan struct{}]struct{}
 	awake    time.Time // the last turn of the loop, to know when this process was stopped
 	whole    time.Time // since when this node has been hearing, without a stop
@@ -64,7 +65,7 @@ func newMembers(c *Cluster) *members {
 	now := time.Now()
 	m := &members{
 		c: c, subject: c.cfg.Cluster + ".heartbeat", own: Joining, awake: now, whole: now,
-		byName: map[string]*member{}, watchers: map[chan struct{}]struct{}{},
+		byName: map[string]*member{}, departed: map[string]Member{}, watchers: map[chan struct{}]struct{}{},
 		self: heartbeat{Name: c.cfg.Name, Instance: rand.Text(), Version: c.cfg.Version, Protocol: protocol, Started: now.UTC()},
 	}
 	m.byName[c.cfg.Name] = newMember(Member{
@@ -163,10 +164,12 @@ func (m *members) hear(b *heartbeat, now time.Time) {
 		if known != nil {
 			known.lost()
 			delete(m.byName, b.Name)
+			m.departed[b.Name] = known.Member
 			m.wake()
 		}
 		return
 	}
+	delete(m.departed, b.Name)
 	if known == nil {
 		known = newMember(Member{Name: b.Name, Instance: b.Instance, Since: now})
 		m.byName[b.Name] = known

@@ -19,6 +19,7 @@ import (
 type legacyPeers struct {
 	c                *cluster.Cluster
 	requests, stream string // kinds
+	mailbox          string // before an address
 
 	mu     sync.RWMutex
 	answer func(ctx context.Context, message []byte) ([]byte, error) // nil unless served
@@ -34,7 +35,7 @@ var errUnserved = errors.New("the endpoint is not served")
 func newLegacyPeers(c *cluster.Cluster, endpoint string) *legacyPeers {
 	sum := sha256.Sum256([]byte(endpoint))
 	digest := hex.EncodeToString(sum[:8])
-	p := &legacyPeers{c: c, requests: "legacy-r-" + digest, stream: "legacy-s-" + digest}
+	p := &legacyPeers{c: c, requests: "legacy-r-" + digest, stream: "legacy-s-" + digest, mailbox: digest + "_"}
 	c.Serve(p.requests, func(ctx context.Context, _ string, message []byte) ([]byte, error) {
 		p.mu.RLock()
 		answer := p.answer
@@ -58,22 +59,22 @@ func newLegacyPeers(c *cluster.Cluster, endpoint string) *legacyPeers {
 }
 
 // Self implements [legacy.Peers].
-func (p *legacyPeers) Self() string { return p.c.Name() }
+func (p *legacyPeers) Self() (node, instance string) { return p.c.Peers().Self() }
 
-// Others implements [legacy.Peers]. Who is leaving still finishes its calls.
-func (p *legacyPeers) Others() []string {
+// Nodes implements [legacy.Peers]. Who is leaving still finishes its calls.
+func (p *legacyPeers) Nodes() []legacy.Node {
 	members := p.c.Members()
-	names := make([]string, 0, len(members))
+	nodes := make([]legacy.Node, 0, len(members))
 	for _, m := range members {
-		if !m.Self && !m.Suspected {
-			names = append(names, m.Name)
+		if !m.Self {
+			nodes = append(nodes, legacy.Node{Name: m.Name, Instance: m.Instance, Reachable: !m.Suspected})
 		}
 	}
-	return names
+	for _, m := range p.c.Departed() {
+		nodes = append(nodes, legacy.Node{Name: m.Name, Instance: m.Instance, Left: true})
+	}
+	return nodes
 }
-
-// Apart implements [legacy.Peers].
-func (p *legacyPeers) Apart() bool { return p.c.Apart() }
 
 // Request implements [legacy.Peers].
 func (p *legacyPeers) Request(ctx context.Context, node string, message []byte) ([]byte, error) {
@@ -100,6 +101,16 @@ func (p *legacyPeers) Serve(request func(context.Context, []byte) ([]byte, error
 		defer p.mu.Unlock()
 		p.answer, p.accept = nil, nil
 	}
+}
+
+// Keep implements [legacy.Peers].
+func (p *legacyPeers) Keep(ctx context.Context, address string, message []byte) error {
+	return p.c.Keep(ctx, p.mailbox+address, message)
+}
+
+// Collect implements [legacy.Peers].
+func (p *legacyPeers) Collect(ctx context.Context, address string) (map[uint64][]byte, error) {
+	return p.c.Collect(ctx, p.mailbox+address)
 }
 
 // Archive implements [legacy.Peers].

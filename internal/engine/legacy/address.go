@@ -4,7 +4,6 @@
 package legacy
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/base64"
@@ -14,21 +13,24 @@ import (
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
-// An address names the Protocol that something lives in, inside ids that clients
-// carry: a digest of its node's name and a random word of its own, so that what
-// a restarted node no longer has is known from what it never had.
+// An address names the process that something lives in, inside ids that clients
+// carry: a digest of its node's name and one of the process, so that what a
+// restarted node no longer has is known from what it never had.
 
 const (
-	nodeBytes    = 6
-	addressBytes = nodeBytes + 4
-	maxRequestID = 24 // encoded, inside the id of a stream
+	nodeBytes     = 6
+	instanceBytes = 6
+	addressBytes  = nodeBytes + instanceBytes
+	maxRequestID  = 24 // encoded, inside the id of a stream
 )
 
-func newAddress(node string) string { return nodeDigest(node) + rand.Text()[:addressBytes-nodeBytes] }
+func addressOf(node, instance string) string {
+	return digest(node, nodeBytes) + digest(instance, instanceBytes)
+}
 
-func nodeDigest(node string) string {
-	sum := sha256.Sum256([]byte(node))
-	return base32.StdEncoding.EncodeToString(sum[:])[:nodeBytes]
+func digest(name string, n int) string {
+	sum := sha256.Sum256([]byte(name))
+	return base32.StdEncoding.EncodeToString(sum[:])[:n]
 }
 
 // addressIn returns the address at the end of an id, or "".

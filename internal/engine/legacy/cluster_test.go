@@ -74,7 +74,11 @@ func (n *node) ask(token, verb, lastEvent, body string) *exchange {
 }
 
 func (n *node) initialize(capabilities string) string {
-	x := n.ask("", "POST", "", `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25",`+
+	return n.initializeAs("2025-11-25", capabilities)
+}
+
+func (n *node) initializeAs(version, capabilities string) string {
+	x := n.ask("", "POST", "", `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"`+version+`",`+
 		`"clientInfo":{"name":"client","version":"2"},"capabilities":`+capabilities+`}}`)
 	return x.reply.Get(mcp.HeaderSessionID)
 }

@@ -5,10 +5,13 @@ package legacy_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing/synctest"
 	"time"
@@ -30,10 +33,11 @@ type group struct {
 	mu      sync.Mutex
 	members map[string]*node
 	noWrite bool
+	kept    map[string]map[uint64][]byte // messages left for addresses
 }
 
 func newGroup() *group {
-	return &group{records: session.NewMemory(0), archive: &archive{streams: map[string][]session.Entry{}}, members: map[string]*node{}}
+	return &group{records: session.NewMemory(0), archive: &archive{streams: map[string][]session.Entry{}}, members: map[string]*node{}, kept: map[string]map[uint64][]byte{}}
 }
 
 func (g *group) quorum(on bool) {
@@ -56,10 +60,11 @@ func (g *group) writable(n *node) error {
 
 // node is one member: its view of the records and its legacy.Peers.
 type node struct {
-	g    *group
-	name string
-	life context.Context
-	die  context.CancelFunc
+	g        *group
+	name     string
+	instance string
+	life     context.Context
+	die      context.CancelFunc
 
 	protocol *legacy.Protocol
 	engine   *engine.Engine
@@ -67,6 +72,7 @@ type node struct {
 	mu       sync.Mutex
 	hung     bool // takes messages and does not answer
 	apart    bool // reaches nobody, as it may be cut off
+	silent   bool // the others do not hear of it
 	cache    map[session.ID]*session.Record
 	watchers map[int]func(session.ID)
 	watches  int
@@ -81,7 +87,7 @@ var (
 
 // start adds a node to the group.
 func (g *group) start(name string, cfg legacy.Config, sessions session.Config) *node {
-	n := &node{g: g, name: name, cache: map[session.ID]*session.Record{}, watchers: map[int]func(session.ID){}}
+	n := &node{g: g, name: name, instance: rand.Text(), cache: map[session.ID]*session.Record{}, watchers: map[int]func(session.ID){}}
 	n.life, n.die = context.WithCancel(context.Background())
 	g.mu.Lock()
 	for _, other := range g.members {
@@ -106,23 +112,52 @@ func (g *group) start(name string, cfg legacy.Config, sessions session.Config) *
 	return n
 }
 
-func (n *node) Self() string { return n.name }
+func (n *node) Self() (node, instance string) { return n.name, n.instance }
 
-func (n *node) Others() []string {
+func (n *node) Nodes() []legacy.Node {
 	n.g.mu.Lock()
 	defer n.g.mu.Unlock()
-	var names []string
-	apart := n.Apart()
+	var nodes []legacy.Node
+	apart := n.isApart()
 	for name, m := range n.g.members {
-		if name != n.name && m.life.Err() == nil && !apart {
-			names = append(names, name)
+		if name != n.name {
+			nodes = append(nodes, legacy.Node{Name: name, Instance: m.instance, Reachable: m.life.Err() == nil && !apart && !m.paused()})
 		}
 	}
-	slices.Sort(names)
-	return names
+	slices.SortFunc(nodes, func(a, b legacy.Node) int { return strings.Compare(a.Name, b.Name) })
+	return nodes
 }
 
-func (n *node) Apart() bool {
+func (n *node) paused() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.silent
+}
+
+// Keep implements legacy.Peers: a node that is cut off has no majority.
+func (n *node) Keep(_ context.Context, address string, message []byte) error {
+	if err := n.g.writable(n); err != nil || n.isApart() {
+		return errQuorum
+	}
+	n.g.mu.Lock()
+	defer n.g.mu.Unlock()
+	if n.g.kept[address] == nil {
+		n.g.kept[address] = map[uint64][]byte{}
+	}
+	n.g.kept[address][uint64(len(n.g.kept[address]))] = slices.Clone(message)
+	return nil
+}
+
+func (n *node) Collect(_ context.Context, address string) (map[uint64][]byte, error) {
+	if n.isApart() || n.paused() {
+		return nil, errQuorum
+	}
+	n.g.mu.Lock()
+	defer n.g.mu.Unlock()
+	return maps.Clone(n.g.kept[address]), nil
+}
+
+func (n *node) isApart() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.apart
@@ -146,7 +181,7 @@ func (n *node) reach(name string) (*node, error) {
 	n.g.mu.Lock()
 	other := n.g.members[name]
 	n.g.mu.Unlock()
-	if other == nil || other.life.Err() != nil || n.life.Err() != nil || n.Apart() {
+	if other == nil || other.life.Err() != nil || n.life.Err() != nil || n.isApart() || other.paused() {
 		return nil, legacy.ErrNodeLost
 	}
 	return other, nil

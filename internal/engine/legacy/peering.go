@@ -15,14 +15,11 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
-	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
 // Bounds of what waits for other nodes.
 const (
-	deliverAgain = 50 * time.Millisecond  // until the next attempt
-	deliverWait  = 5 * time.Second        // for an answer to reach its question
-	cancelWait   = time.Second            // for a cancellation to reach a call
+	cancelWait   = time.Second            // for a message to reach all
 	settleWait   = 250 * time.Millisecond // for the others to see a change
 	takeOverWait = time.Second            // for a GET stream to move
 	readWait     = 5 * time.Second        // for stores, off a request's path
@@ -60,6 +57,8 @@ type peering struct {
 	changed    map[session.ID]struct{}        // to be refreshed; live sessions only
 	waiters    map[session.ID][]chan struct{} // for a change
 	wg         sync.WaitGroup                 // Add under mu
+
+	collected map[uint64]struct{} // messages of the mailbox that have been taken; of collect
 }
 
 func (p *Protocol) joinPeers() *peering {
@@ -71,8 +70,8 @@ func (p *Protocol) joinPeers() *peering {
 		panic("legacy: peers need a session store with a feed")
 	}
 	g := &peering{
-		p: p, to: p.cfg.Peers, address: newAddress(p.cfg.Peers.Self()), feed: feed,
-		changed: map[session.ID]struct{}{}, waiters: map[session.ID][]chan struct{}{}, late: make(chan struct{}),
+		p: p, to: p.cfg.Peers, address: addressOf(p.cfg.Peers.Self()), feed: feed,
+		changed: map[session.ID]struct{}{}, waiters: map[session.ID][]chan struct{}{}, collected: map[uint64]struct{}{}, late: make(chan struct{}),
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g
@@ -82,6 +81,7 @@ func (p *Protocol) joinPeers() *peering {
 func (g *peering) start() {
 	if g != nil {
 		g.stop = append(g.stop, g.feed.Watch(g.heard), g.to.Serve(g.answer, g.serveStream))
+		g.run(g.collect)
 	}
 }
 
@@ -126,10 +126,22 @@ func (g *peering) runLocked(f func()) bool {
 	return true
 }
 
-// node returns the name of the node with an address, or "" when it is lost.
+// others returns the names of the nodes that can be reached.
+func (g *peering) others() []string {
+	nodes := g.to.Nodes()
+	names := make([]string, 0, len(nodes))
+	for _, n := range nodes {
+		if n.Reachable {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
+// node returns the name of the node with an address, or "" when it cannot be reached.
 func (g *peering) node(address string) string {
-	for _, name := range g.to.Others() {
-		if nodeDigest(name) == address[:nodeBytes] {
+	for _, name := range g.others() {
+		if digest(name, nodeBytes) == address[:nodeBytes] {
 			return name
 		}
 	}
@@ -139,7 +151,7 @@ func (g *peering) node(address string) string {
 // lost reports whether an error of a request or stream means that the node's
 // live things are gone.
 func (g *peering) lost(node string, err error) bool {
-	return errors.Is(err, ErrNodeLost) || !slices.Contains(g.to.Others(), node)
+	return errors.Is(err, ErrNodeLost) || !slices.Contains(g.others(), node)
 }
 
 func message(kind byte, id session.ID, rest []byte) []byte {
@@ -149,7 +161,7 @@ func message(kind byte, id session.ID, rest []byte) []byte {
 // tellAll sends a message to all other nodes at once and hands over each answer,
 // one at a time. Who does not answer in time is left out.
 func (g *peering) tellAll(ctx context.Context, wait time.Duration, msg []byte, take func(node string, answer []byte)) {
-	others := g.to.Others()
+	others := g.others()
 	if len(others) == 0 {
 		return
 	}
@@ -173,53 +185,6 @@ func (g *peering) tellAll(ctx context.Context, wait time.Duration, msg []byte, t
 }
 
 func ignore(string, []byte) {}
-
-// forward brings a response or notification that concerns nothing here to where
-// it does. The error says that it may have been lost on the way.
-func (g *peering) forward(ctx context.Context, id session.ID, in *engine.Inbound) error {
-	msg := message(tellMessage, id, jsonrpc.AppendMessage(nil, &in.Message))
-	if in.Kind() == jsonrpc.Notification {
-		if in.Method == mcp.NotificationCancelled {
-			g.tellAll(ctx, cancelWait, msg, ignore)
-		}
-		return nil
-	}
-	text, _ := jsonrpc.Unquote(in.ID.Raw())
-	address := addressIn(text)
-	if address == "" || address == g.address {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, deliverWait)
-	defer cancel()
-	return g.deliver(ctx, address, msg)
-}
-
-// deliver brings an answer to the node where its question was asked. One that is
-// lost is passed over: the call is lost with it, and says so on its stream. But
-// who cannot be reached from a node that is cut off, or has just come back, may be
-// waiting: then the client must hear that its answer did not arrive.
-func (g *peering) deliver(ctx context.Context, address string, msg []byte) error {
-	for {
-		node := g.node(address)
-		err := ErrNodeLost
-		if node != "" {
-			if _, err = g.to.Request(ctx, node, msg); err == nil {
-				return nil
-			}
-		}
-		switch {
-		case !g.lost(node, err):
-			return fmt.Errorf("bring an answer to node %q: %w", node, err)
-		case !slices.Contains(g.to.Others(), node) && !g.to.Apart():
-			return nil
-		}
-		select {
-		case <-time.After(deliverAgain):
-		case <-ctx.Done():
-			return fmt.Errorf("bring an answer to the node that asked: %w", err)
-		}
-	}
-}
 
 // aside brings a message to the session's GET stream on another node.
 func (g *peering) aside(id session.ID, msg []byte) {

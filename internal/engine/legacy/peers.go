@@ -18,14 +18,12 @@ var ErrNodeLost = errors.New("the node is lost")
 // thing of another node there and back; what goes between them is this package's
 // own. An implementation is safe for concurrent use.
 type Peers interface {
-	// Self returns this node's name, which is the same after a restart.
-	Self() string
-	// Others returns the names of the other nodes that can be reached, those that
-	// are about to leave included.
-	Others() []string
-	// Apart reports whether this node may be cut off from the others, or has just
-	// come back to them, so that who cannot be reached may well be alive.
-	Apart() bool
+	// Self returns the name of this node, which is the same after a restart, and of
+	// its process, which is not.
+	Self() (node, instance string)
+	// Nodes returns the other nodes as far as this one knows: those that are about
+	// to leave, those that cannot be reached, and those that have left lately.
+	Nodes() []Node
 	// Request sends a message to another node and waits for the answer of its
 	// request handler. It fails with an [ErrNodeLost] as soon as it is known that
 	// none will come.
@@ -39,6 +37,23 @@ type Peers interface {
 	Serve(request func(ctx context.Context, message []byte) ([]byte, error), stream func(ctx context.Context, s PeerStream)) (stop func())
 	// Archive returns the event log that all nodes share.
 	Archive() session.Archive
+	// Keep keeps a message for the process of an address that cannot be reached,
+	// until that collects it, for some minutes. It returns nil when no loss of a
+	// single node can lose the message.
+	Keep(ctx context.Context, address string, message []byte) error
+	// Collect returns the messages that are kept for an address, by numbers that do
+	// not change. Messages collected before may be among them.
+	Collect(ctx context.Context, address string) (map[uint64][]byte, error)
+}
+
+// Node is another node, by what is known of its latest process.
+type Node struct {
+	Name, Instance string
+	// Reachable says that the node is heard of; else it may have crashed, be cut off,
+	// or be stopped for a while.
+	Reachable bool
+	// Left says that the process has said good-bye: it is no more.
+	Left bool
 }
 
 // PeerStream carries messages in order between two nodes. It ends when either

@@ -35,8 +35,7 @@ func (p *Protocol) Post(x transport.Exchange, in *engine.Inbound) {
 	}
 	if kind != jsonrpc.Request {
 		if err := p.oneWay(x.Context(), &t.visit, in); err != nil {
-			p.cfg.Log.Warn("message not delivered", "session", t.visit.peer.Session, "error", err)
-			unavailable(x, jsonrpc.ID{}, "the message could not be delivered")
+			p.undelivered(x, &t.visit, err)
 			return
 		}
 		x.Reply(202, nil)
@@ -173,6 +172,9 @@ func (p *Protocol) PostBatch(x transport.Exchange, batch []jsonrpc.Element) {
 		engine.Refuse(x, jsonrpc.ID{}, errBatch(v.peer.Features))
 		return
 	}
+	if !p.takeOneWays(x, v, batch) {
+		return
+	}
 	live, err := p.cfg.Sessions.Acquire(v.id)
 	if err != nil {
 		unavailable(x, jsonrpc.ID{}, err.Error())
@@ -193,10 +195,7 @@ func (p *Protocol) PostBatch(x transport.Exchange, batch []jsonrpc.Element) {
 		switch wire := batchError(e); {
 		case wire != nil:
 			r.respond(jsonrpc.AppendError(nil, in.ID, wire))
-		case in.Kind() != jsonrpc.Request:
-			if err := p.oneWay(ctx, v, in); err != nil {
-				p.cfg.Log.Warn("message not delivered", "session", v.peer.Session, "error", err)
-			}
+		case in.Kind() != jsonrpc.Request: // taken above
 		default:
 			// Each request holds the same entry, until it is answered.
 			if _, err := p.cfg.Sessions.Acquire(v.id); err != nil {
@@ -210,6 +209,34 @@ func (p *Protocol) PostBatch(x transport.Exchange, batch []jsonrpc.Element) {
 	done()
 	r.wait(p.cfg.Limits.Quiet)
 	p.cfg.Sessions.Release(live)
+}
+
+// takeOneWays takes the members of a batch that get no answer of their own, before
+// the others are begun. It reports false when it has answered the batch: there
+// were no others, or a member has not arrived.
+func (p *Protocol) takeOneWays(x transport.Exchange, v *visit, batch []jsonrpc.Element) bool {
+	others := false
+	for i := range batch {
+		e := &batch[i]
+		if e.Err != nil || e.Message.Kind() == jsonrpc.Request {
+			others = true
+			continue
+		}
+		if err := p.oneWay(x.Context(), v, engine.NewInbound(e.Message)); err != nil {
+			p.undelivered(x, v, err)
+			return false
+		}
+	}
+	if !others {
+		x.Reply(202, nil)
+	}
+	return others
+}
+
+// undelivered tells a client that its notification or response has not arrived.
+func (p *Protocol) undelivered(x transport.Exchange, v *visit, err error) {
+	p.cfg.Log.Warn("message not delivered", "session", v.peer.Session, "error", err)
+	unavailable(x, jsonrpc.ID{}, "the message could not be delivered")
 }
 
 // batchError returns what stands for a member that is not served, or nil.

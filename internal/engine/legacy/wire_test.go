@@ -325,8 +325,8 @@ var random = []struct {
 	pattern *regexp.Regexp
 }{
 	{"SESSION", regexp.MustCompile(`[A-Za-z0-9_-]{80,}`)},
-	{"ASK", regexp.MustCompile(`\bq\d+@[A-Z2-7]{10}\b`)},
-	{"STREAM", regexp.MustCompile(`\b[cg][A-Z2-7]{12}(\.[A-Za-z0-9+/]+)?@[A-Z2-7]{10}\b`)},
+	{"ASK", regexp.MustCompile(`\bq\d+@[A-Z2-7]{12}\b`)},
+	{"STREAM", regexp.MustCompile(`\b[cg][A-Z2-7]{12}(\.[A-Za-z0-9+/]+)?@[A-Z2-7]{12}\b`)},
 	{"TASK", regexp.MustCompile(`\b[A-Z2-7]{26}\b`)},
 	{"STREAM", regexp.MustCompile(`\b[cg][A-Z2-7]{12}\b`)},
 	{"ASK", regexp.MustCompile(`\b\d{9,}\b`)},
