@@ -20,6 +20,7 @@ import (
 // nanoseconds. Members are only ever added.
 type storedTask struct {
 	ID         string                      `json:"id"`
+	Endpoint   string                      `json:"endpoint,omitzero"`
 	Principal  string                      `json:"principal"`
 	Era        mcp.Era                     `json:"era"`
 	Session    string                      `json:"session,omitzero"`
@@ -69,7 +70,7 @@ type storedError struct {
 
 func encodeTask(t *task.Task) ([]byte, error) {
 	s := storedTask{
-		ID: t.ID, Principal: t.Owner.Principal, Era: t.Owner.Era, Session: t.Owner.Session,
+		ID: t.ID, Endpoint: t.Owner.Endpoint, Principal: t.Owner.Principal, Era: t.Owner.Era, Session: t.Owner.Session,
 		Method: t.Method, Target: t.Target, Status: t.Status, Message: t.Message,
 		Created: t.Created.UnixNano(), Updated: t.Updated.UnixNano(), TTL: int64(t.TTL), Poll: int64(t.Poll),
 		Revision: t.Revision, Home: t.Home, Instance: t.Instance, Questions: t.Questions, Body: t.Result.Body, ResultType: t.Result.Type,
@@ -98,7 +99,7 @@ func decodeTask(data []byte) (task.Task, error) {
 		return task.Task{}, fmt.Errorf("decode task: %w", err)
 	}
 	t := task.Task{
-		ID: s.ID, Owner: task.Owner{Principal: s.Principal, Era: s.Era, Session: s.Session},
+		ID: s.ID, Owner: task.Owner{Endpoint: s.Endpoint, Principal: s.Principal, Era: s.Era, Session: s.Session},
 		Method: s.Method, Target: s.Target, Status: s.Status, Message: s.Message,
 		Created: time.Unix(0, s.Created), Updated: time.Unix(0, s.Updated),
 		TTL: time.Duration(s.TTL), Poll: time.Duration(s.Poll), Revision: s.Revision, Questions: s.Questions,

@@ -164,9 +164,9 @@ func (n *Node) endpoint(path string, cfg endpoint.Config) *endpoint.Endpoint {
 	limits.Bytes = int(n.cfg.File.Limits.MaxBody)
 	limits.Depth, limits.Batch = n.cfg.File.Limits.MaxDepth, n.cfg.File.Limits.MaxBatch
 	cfg.Info, cfg.Ring, cfg.Log, cfg.Limits, cfg.Tasks = n.info(), n.data.ring, n.cfg.Log, limits, n.tasks
+	cfg.Name = path + "/mcp"
 	if n.cluster != nil {
 		n.join(path, &cfg)
-		cfg.Name = path + "/mcp"
 		n.handlers[cfg.Name] = cfg.Handler
 	}
 	return endpoint.New(cfg)

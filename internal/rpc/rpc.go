@@ -89,6 +89,15 @@ type Principal struct {
 	Tenant string
 }
 
+// Key names the principal in seals and as the owner of tasks. It differs for
+// principals that differ.
+func (p *Principal) Key() string {
+	if p.Tenant == "" {
+		return p.ID
+	}
+	return "\x00" + p.Tenant + "\x00" + p.ID
+}
+
 // Local is the principal of callers when no credentials are configured.
 var Local = &Principal{ID: "local"}
 

@@ -54,9 +54,10 @@ var (
 	ErrNotYet = errors.New("task: this node serves no calls at the moment")
 )
 
-// Owner says to whom a task belongs. Lookups compare Principal and Era; Session
-// only narrows [Set.List], since a task may outlive the session that began it.
+// Owner says to whom a task belongs. Lookups compare Endpoint, Principal and Era;
+// Session only narrows [Set.List], since a task may outlive the session that began it.
 type Owner struct {
+	Endpoint  string // by a name that means the same at all nodes
 	Principal string
 	Era       mcp.Era
 	Session   string // random id of a legacy session; empty for modern
@@ -64,7 +65,7 @@ type Owner struct {
 
 // allows reports whether o may see a task of owner.
 func (o Owner) allows(owner Owner) bool {
-	return o.Principal == owner.Principal && o.Era == owner.Era
+	return o.Endpoint == owner.Endpoint && o.Principal == owner.Principal && o.Era == owner.Era
 }
 
 // Task is a snapshot of one task. It is immutable.

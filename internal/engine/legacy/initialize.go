@@ -140,7 +140,7 @@ func (p *Protocol) mint(ctx context.Context, id session.ID, peer *rpc.Peer, prin
 		}
 		p.peers.settle(ctx, id, revision)
 	}
-	return t.Seal(p.cfg.Ring, binding(principal)), nil
+	return t.Seal(p.cfg.Ring, engine.Binding(p.cfg.Endpoint, principal)), nil
 }
 
 // unavailable answers a request that cannot be served now but could be later.

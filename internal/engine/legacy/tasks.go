@@ -25,7 +25,7 @@ const taskPage = 50
 // spec 2025-11-25 basic/utilities/tasks.
 
 func (t *turn) owner() task.Owner {
-	return task.Owner{Principal: binding(t.call.Principal), Era: mcp.Legacy, Session: t.call.Peer.Session}
+	return task.Owner{Endpoint: t.p.cfg.Endpoint, Principal: t.call.Principal.Key(), Era: mcp.Legacy, Session: t.call.Peer.Session}
 }
 
 // tasksAnnounced reports whether this client has been told that calls can be

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -23,11 +24,11 @@ import (
 
 // opened is an opened ticket. It is immutable and may be cached.
 type opened struct {
-	token, binding string
-	id             session.ID
-	expires        time.Time
-	peer           *rpc.Peer
-	partial        bool // the capabilities are in the record
+	token, principal string
+	id               session.ID
+	expires          time.Time
+	peer             *rpc.Peer
+	partial          bool // the capabilities are in the record
 }
 
 // openedCache remembers a few opened tickets, so that a busy session is not
@@ -45,14 +46,6 @@ func newOpenedCache() openedCache {
 
 func (c *openedCache) slot(token string) *atomic.Pointer[opened] {
 	return &c.slots[maphash.String(c.seed, token)%openedSlots]
-}
-
-// binding names a principal in seals and as the owner of tasks.
-func binding(p *rpc.Principal) string {
-	if p.Tenant == "" {
-		return p.ID
-	}
-	return "\x00" + p.Tenant + "\x00" + p.ID
 }
 
 // refusal says why a request is not served: an HTTP status and an error.
@@ -84,7 +77,7 @@ func (p *Protocol) open(x transport.Exchange, v *visit) *refusal {
 		return refuse(400, "the Mcp-Session-Id header is missing; initialize first")
 	}
 	v.p, v.principal = p, rpc.PrincipalFrom(x.Context())
-	if v.opened = p.openTicket(tokens[0], binding(v.principal)); v.opened == nil {
+	if v.opened = p.openTicket(tokens[0], v.principal); v.opened == nil {
 		return refuse(404, "session not found; initialize again")
 	}
 	record, err := p.store.Get(x.Context(), v.id)
@@ -120,20 +113,20 @@ func (v *visit) checkVersion(x transport.Exchange) *refusal {
 }
 
 // openTicket opens a ticket, or returns nil.
-func (p *Protocol) openTicket(token, binding string) *opened {
+func (p *Protocol) openTicket(token string, principal *rpc.Principal) *opened {
 	now := time.Now()
-	slot := p.opened.slot(token)
-	if o := slot.Load(); o != nil && o.token == token && o.binding == binding {
+	key, slot := principal.Key(), p.opened.slot(token)
+	if o := slot.Load(); o != nil && o.token == token && o.principal == key {
 		if !now.Before(o.expires) {
 			return nil
 		}
 		return o
 	}
-	t, err := session.OpenTicket(p.cfg.Ring, binding, token, now)
+	t, err := session.OpenTicket(p.cfg.Ring, engine.Binding(p.cfg.Endpoint, principal), token, now)
 	if err != nil || t.Version.Era() != mcp.Legacy {
 		return nil
 	}
-	o := &opened{token: token, binding: binding, id: t.ID, expires: t.Expires, peer: &rpc.Peer{
+	o := &opened{token: token, principal: key, id: t.ID, expires: t.Expires, peer: &rpc.Peer{
 		Features: t.Version.Features(), Session: t.ID.String(),
 		Client:       mcp.Implementation{Name: t.ClientName, Version: t.ClientVersion},
 		Capabilities: t.Capabilities.Unpack(), RawCapabilities: t.Capabilities.Raw(),

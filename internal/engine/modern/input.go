@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -43,7 +44,7 @@ func (p *Protocol) sealState(req *request, s state) string {
 	binary.BigEndian.PutUint64(plain[1:], uint64(time.Now().Add(p.cfg.Limits.StateTTL).Unix()))
 	binary.BigEndian.PutUint16(plain[9:], uint16(s.round))
 	plain = append(plain, s.data...)
-	return string(statePrefix) + p.cfg.Ring.Seal(seal.State, req.binding(), plain)
+	return string(statePrefix) + p.cfg.Ring.Seal(seal.State, p.binding(req), plain)
 }
 
 // openState reads the request's requestState.
@@ -54,7 +55,7 @@ func (p *Protocol) openState(req *request) (state, *jsonrpc.Error) {
 	if req.state[0] != statePrefix {
 		return state{}, errState
 	}
-	plain, err := p.cfg.Ring.Open(seal.State, req.binding(), req.state[1:])
+	plain, err := p.cfg.Ring.Open(seal.State, p.binding(req), req.state[1:])
 	if err != nil || len(plain) < stateHead || plain[0] != 1 {
 		return state{}, errState
 	}
@@ -71,21 +72,16 @@ var restart = struct {
 }{true}
 
 // binding is what a requestState is good for: this principal repeating this
-// request. Members that a retry changes do not count, nor does the order or the
-// spacing of the rest.
-func (r *request) binding() string {
+// request at this endpoint. Members that a retry changes do not count, nor does the
+// order or the spacing of the rest.
+func (p *Protocol) binding(r *request) string {
 	params := jsonrpc.Delete(r.in.Params, "_meta", "inputResponses", "requestState")
 	canonical := append(Raw(nil), params...)
 	if canonical.Canonicalize() != nil {
 		canonical = append(canonical[:0], params...)
 	}
 	digest := sha256.Sum256(canonical)
-	b := make([]byte, 0, 128)
-	for _, part := range []string{r.principal.Tenant, r.principal.ID, r.in.Method, r.target} {
-		b = binary.AppendUvarint(b, uint64(len(part)))
-		b = append(b, part...)
-	}
-	return string(append(b, digest[:]...))
+	return engine.Binding(p.cfg.Endpoint, r.principal, r.in.Method, r.target, string(digest[:]))
 }
 
 // appendInput appends the input_required result of a handler that returned its

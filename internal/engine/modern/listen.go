@@ -55,7 +55,7 @@ func (p *Protocol) openListen(ctx context.Context, req *request) (*listen, *json
 	if wire != nil {
 		return nil, wire
 	}
-	l := &listen{p: p, req: req, owner: taskOwner(req.principal)}
+	l := &listen{p: p, req: req, owner: p.taskOwner(req.principal)}
 	l.meta = jsonrpc.Set(nil, mcp.MetaSubscriptionID, req.in.ID.Raw())
 	l.honours = filter{
 		Tools:   wanted.Tools && offered.Tools != nil && offered.Tools.ListChanged,

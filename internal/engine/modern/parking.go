@@ -205,7 +205,7 @@ func (c *call) expire(round int) {
 
 // resume lets a retry take over the parked call it names.
 func (p *Protocol) resume(ctx context.Context, req *request, l leg) *jsonrpc.Error {
-	plain, err := p.cfg.Ring.Open(seal.Parked, req.binding(), req.state[1:])
+	plain, err := p.cfg.Ring.Open(seal.Parked, p.binding(req), req.state[1:])
 	if err != nil {
 		return errState
 	}
@@ -290,7 +290,7 @@ type lot struct {
 // enter gives c, begun by req, a place. c.mu is held.
 func (t *lot) enter(c *call, req *request) *jsonrpc.Error {
 	k := &parked{
-		binding: req.binding(),
+		binding: c.p.binding(req),
 		pending: map[string]*question{}, asked: map[string]rpc.InputRequest{},
 	}
 	rand.Read(k.id[:])

@@ -23,8 +23,8 @@ func (p *Protocol) allowTask(req *request) bool {
 }
 
 // taskOwner says whose tasks a principal's are.
-func taskOwner(principal *rpc.Principal) task.Owner {
-	return task.Owner{Principal: principal.Tenant + "\x00" + principal.ID, Era: mcp.Modern}
+func (p *Protocol) taskOwner(principal *rpc.Principal) task.Owner {
+	return task.Owner{Endpoint: p.cfg.Endpoint, Principal: principal.Key(), Era: mcp.Modern}
 }
 
 // startTask turns deferred work into a task and returns the CreateTaskResult.
@@ -35,7 +35,7 @@ func (p *Protocol) startTask(ctx context.Context, c *call, d *rpc.Deferred) (rpc
 	spec := task.Spec{
 		Method: c.Method, Target: c.Target, Peer: c.Peer, Call: &c.Call, Endpoint: p.cfg.Endpoint, Changed: p.publishTask,
 	}
-	t, err := p.cfg.Tasks.Start(ctx, taskOwner(c.Principal), spec, d)
+	t, err := p.cfg.Tasks.Start(ctx, p.taskOwner(c.Principal), spec, d)
 	if err != nil {
 		return rpc.Result{}, p.taskError(err)
 	}
@@ -60,7 +60,7 @@ func (p *Protocol) taskMethod(name string) rpc.Handler {
 }
 
 func (p *Protocol) getTask(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
-	t, err := p.cfg.Tasks.Get(ctx, taskOwner(call.Principal), call.Target)
+	t, err := p.cfg.Tasks.Get(ctx, p.taskOwner(call.Principal), call.Target)
 	if err != nil {
 		return rpc.Result{}, p.taskError(err)
 	}
@@ -76,14 +76,14 @@ func (p *Protocol) updateTask(ctx context.Context, call *rpc.Call) (rpc.Result, 
 	if wire != nil {
 		return rpc.Result{}, wire
 	}
-	if _, err := p.cfg.Tasks.Answer(ctx, taskOwner(call.Principal), call.Target, responses); err != nil {
+	if _, err := p.cfg.Tasks.Answer(ctx, p.taskOwner(call.Principal), call.Target, responses); err != nil {
 		return rpc.Result{}, p.taskError(err)
 	}
 	return rpc.Result{}, nil
 }
 
 func (p *Protocol) cancelTask(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
-	if _, _, err := p.cfg.Tasks.Cancel(ctx, taskOwner(call.Principal), call.Target); err != nil {
+	if _, _, err := p.cfg.Tasks.Cancel(ctx, p.taskOwner(call.Principal), call.Target); err != nil {
 		return rpc.Result{}, p.taskError(err)
 	}
 	return rpc.Result{}, nil

@@ -90,7 +90,7 @@ func (p *Protocol) readRetry(ctx context.Context, stream peer.Stream) (*request,
 	if len(req.state) == 0 || req.state[0] != parkedPrefix {
 		return nil, nil, errState
 	}
-	plain, err := p.cfg.Ring.Open(seal.Parked, req.binding(), req.state[1:])
+	plain, err := p.cfg.Ring.Open(seal.Parked, p.binding(req), req.state[1:])
 	if err != nil {
 		return nil, nil, err
 	}
