@@ -194,7 +194,7 @@ func Default() Config {
 			CallTimeout: 10 * time.Minute,
 			Processes:   256,
 		},
-		Drain:   Drain{Notice: NoticeDefault, Calls: 10 * time.Second},
+		Drain:   Drain{Notice: NoticeDefault, Calls: 30 * time.Second},
 		Cluster: defaultCluster(),
 	}
 }

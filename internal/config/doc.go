@@ -15,7 +15,7 @@
 //	endpoints:
 //	  reading: {servers: [files], include: [files__read_*], search: true}
 //	limits: {maxBody: 4MiB, maxDepth: 128, maxBatch: 100, callTimeout: 10m, processes: 256}
-//	drain: {notice: 2s, calls: 10s}
+//	drain: {notice: 2s, calls: 30s}
 //	cluster: {name: a, listen: 10.0.0.1:7422, join: [10.0.0.1:7422, 10.0.0.2:7422, 10.0.0.3:7422]}
 //	allowedHosts: [mcp.example.com]
 //	allowedOrigins: ["https://app.example.com"]

@@ -43,6 +43,11 @@ func (n *Node) alone() bool { return n.cluster == nil || n.cluster.Mode() == clu
 // of other nodes too. Calls over the limit are cut off with an error. over is
 // closed when srv no longer accepts.
 //
+// A balancer that asks for /readyz takes a refused connection for a node that has
+// died, and ends the calls in flight. It has stopped sending new ones, so for its
+// sake the node listens until its calls are finished. One that asks for nothing has
+// only a refused connection to go by.
+//
 // A node that is alone listens until its calls are finished, since nobody else
 // could take what their clients are asked for. New calls are told to come again.
 func (n *Node) drain(srv *http.Server, l *Listener, over <-chan struct{}) {
@@ -56,13 +61,18 @@ func (n *Node) drain(srv *http.Server, l *Listener, over <-chan struct{}) {
 	limit, cancel := context.WithTimeout(context.Background(), calls)
 	defer cancel()
 	var wg sync.WaitGroup
-	if !n.alone() {
+	checked := n.checks.Load() >= enoughChecks
+	if !n.alone() && !checked {
 		n.deafen(l, over)
 	}
 	n.part(limit, &wg)
-	if n.alone() {
+	switch {
+	case n.alone():
 		n.finish(limit)
 		wg.Wait()
+		n.deafen(l, over)
+	case checked:
+		n.awaitCalls(limit)
 		n.deafen(l, over)
 	}
 	cut := srv.Shutdown(limit) != nil // requests on their way are still answered
@@ -72,6 +82,33 @@ func (n *Node) drain(srv *http.Server, l *Listener, over <-chan struct{}) {
 	wg.Wait()
 	if cut {
 		n.cutOff(srv)
+	}
+}
+
+// enoughChecks is how often /readyz must have been asked for while this node gave
+// notice for there to be somebody who watches it.
+const enoughChecks = 2
+
+// lookAgain is the time between two looks at what is in flight.
+const lookAgain = 20 * time.Millisecond
+
+// awaitCalls waits until no call is in flight at any endpoint. New ones are taken:
+// who sends them has not noticed yet.
+func (n *Node) awaitCalls(limit context.Context) {
+	for {
+		calls := 0
+		for _, e := range n.endpoints() {
+			_, c, _ := e.Load()
+			calls += c
+		}
+		if calls == 0 {
+			return
+		}
+		select {
+		case <-time.After(lookAgain):
+		case <-limit.Done():
+			return
+		}
 	}
 }
 

@@ -79,6 +79,7 @@ type Node struct {
 	held    chan struct{}                // slots of requests that wait for them
 	joining atomic.Pointer[cluster.Cluster]
 	leaving atomic.Bool
+	checks  atomic.Int64 // how often /readyz was asked for since
 
 	turn    chan struct{} // holds one token: who has it may start or close
 	started bool          // guarded by turn, as is closed

@@ -82,6 +82,7 @@ func unavailable(w http.ResponseWriter, why string) {
 func (n *Node) readyz(w http.ResponseWriter) {
 	switch err := n.ready(); {
 	case n.leaving.Load():
+		n.checks.Add(1)
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "leaving", http.StatusNotFound)
 	case err != nil:

@@ -63,6 +63,8 @@ func runs() []run {
 		{"weather", "random faults follow each other while the same sessions change at all nodes", weather},
 		{"hang", "random nodes are stopped for a while, which no connection tells of", hang},
 		{"alone", "a single node is killed again and again, and then grown to three", alone},
+		{"answers", "questions are answered at another node while the one that asked is stopped", answers},
+		{"drain", "a node leaves while long calls are in flight behind a balancer", drain},
 		{"roll", "all nodes are restarted one after the other under load", roll},
 	}
 }

@@ -28,6 +28,8 @@ const (
 	// staleLimit is how long a node may show what a session had before its last
 	// acknowledged change; more is loss.
 	staleLimit = 10 * time.Second
+	// thinkLimit is how long a user takes to answer a question, at most.
+	thinkLimit = 5 * time.Second
 )
 
 // levels are the log levels, the most talkative first.
@@ -45,6 +47,10 @@ type member struct {
 
 	heard []string // levels of log messages of the call under way
 
+	thinking sync.Mutex
+	thinks   *rand.Rand
+	thought  time.Duration // in the operation under way
+
 	busy       sync.Mutex // held for one operation, so that verify may come between
 	level      string     // acknowledged
 	subscribed bool       // acknowledged
@@ -57,12 +63,15 @@ type member struct {
 func newMember(c *crowd, i int) *member {
 	m := &member{
 		crowd: c, name: fmt.Sprint("c", i), rng: c.rng(i), owner: i < c.owners, listens: i < c.listeners,
-		updated: make(chan struct{}, 1),
+		updated: make(chan struct{}, 1), thinks: rand.New(rand.NewPCG(c.seed, uint64(i)<<32)),
 	}
 	m.uri = "kit://item/" + m.name
 	m.c = &wire.Client{
 		URL: c.url, Modern: i >= c.legacy, Name: m.name, HTTP: &http.Client{Transport: c.rt},
-		Answer: func(string, jsontext.Value) string { return `{"action":"accept","content":{"word":"kelp"}}` },
+		Answer: func(string, jsontext.Value) string {
+			m.think()
+			return `{"action":"accept","content":{"word":"kelp"}}`
+		},
 		Notified: func(method string, params jsontext.Value) {
 			if method == "notifications/message" {
 				m.heard = append(m.heard, field(params, "level"))
@@ -70,6 +79,23 @@ func newMember(c *crowd, i int) *member {
 		},
 	}
 	return m
+}
+
+// think is what a user does before answering: nothing at all, or for some seconds.
+func (m *member) think() {
+	m.thinking.Lock()
+	d := max(0, time.Duration(m.thinks.Int64N(int64(2*thinkLimit)))-thinkLimit)
+	m.thought += d
+	m.thinking.Unlock()
+	time.Sleep(d)
+}
+
+// took returns how long an operation that was affected has taken since then,
+// without what its user took to answer.
+func (m *member) took(since time.Time) time.Duration {
+	m.thinking.Lock()
+	defer m.thinking.Unlock()
+	return max(0, time.Since(since)-m.thought)
 }
 
 // field returns a member of an object that is a string.
@@ -121,6 +147,9 @@ func (m *member) sleep(ctx context.Context, d time.Duration) {
 // one that a fault has affected.
 func (m *member) finish(op operation) {
 	var since time.Time
+	m.thinking.Lock()
+	m.thought = 0
+	m.thinking.Unlock()
 	for {
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(context.Background(), outcomeLimit)
@@ -133,7 +162,7 @@ func (m *member) finish(op operation) {
 		if err == nil {
 			m.l.Count(op.kind)
 			if !since.IsZero() {
-				m.recovered(op, time.Since(since))
+				m.recovered(op, m.took(since))
 			}
 			return
 		}
