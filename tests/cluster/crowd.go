@@ -38,8 +38,11 @@ type crowd struct {
 
 	// disturbed is when the last fault began: who fails afterwards is affected by it.
 	disturbed atomic.Int64
-	// faults says that failures are to be expected now; without, each is a breach.
+	// faults says that failures are to be expected now; without, each is a breach,
+	// unless its operation began before calmed, when the last fault was over: a user
+	// who takes seconds to answer hears late of what was lost.
 	faults atomic.Bool
+	calmed atomic.Int64
 
 	reads, writes delays // until the next success of who was affected
 
@@ -97,7 +100,10 @@ func (c *crowd) disturb() {
 	c.disturbed.Store(time.Now().UnixNano())
 }
 
-func (c *crowd) calm() { c.faults.Store(false) }
+func (c *crowd) calm() {
+	c.calmed.Store(time.Now().UnixNano())
+	c.faults.Store(false)
+}
 
 // verify has every session show that it has what was acknowledged, several at a
 // time. The crowd may go on meanwhile.

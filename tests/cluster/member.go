@@ -169,7 +169,7 @@ func (m *member) finish(op operation) {
 		if since.IsZero() {
 			since = later(began, time.Unix(0, m.disturbed.Load()))
 		}
-		m.failed(op, err, timedOut)
+		m.failed(op, began, err, timedOut)
 		if m.ctx.Err() != nil || errors.Is(err, errWrong) { // which trying again does not mend
 			return
 		}
@@ -194,7 +194,7 @@ func (m *member) recovered(op operation, after time.Duration) {
 
 // failed judges an operation that did not succeed: it has an outcome that says
 // so, and the session is never gone.
-func (m *member) failed(op operation, err error, timedOut bool) {
+func (m *member) failed(op operation, began time.Time, err error, timedOut bool) {
 	kind := describe(err)
 	m.l.Count("failed: " + kind)
 	status, _ := errors.AsType[*wire.StatusError](err)
@@ -207,7 +207,7 @@ func (m *member) failed(op operation, err error, timedOut bool) {
 		m.l.Breach("%s: %s: %v", m.name, op.kind, err)
 	case wire.IsWrong(err) && status == nil, errors.Is(err, errWrong):
 		m.l.Breach("%s: %s: %v", m.name, op.kind, err)
-	case !m.faults.Load():
+	case !m.faults.Load() && began.UnixNano() > m.calmed.Load():
 		m.l.Breach("%s: %s failed without a fault: %v", m.name, op.kind, err)
 	}
 }
