@@ -79,6 +79,9 @@ func (s *Server) completer(ref mcp.Reference, name string) (CompleteHandler, err
 		}
 		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown prompt %q", ref.Name)
 	case mcp.RefResource:
+		if err := rpc.CheckURI(ref.URI); err != nil {
+			return nil, err
+		}
 		if t, ok := s.templates.get(ref.URI); ok {
 			return t.completes[name], nil
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
@@ -131,4 +132,28 @@ func TestSkills(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
+}
+
+// TestLongURIs holds that what no resource can have is refused before it is
+// compared with anything, by whatever method.
+func TestLongURIs(t *testing.T) {
+	s := New("test", "1")
+	read := func(_ context.Context, req *Request) (*mcp.ReadResourceResult, error) {
+		return TextResource("text/plain", req.Var("path")), nil
+	}
+	s.AddResourceTemplate(mcp.ResourceTemplate{URITemplate: "repo://{owner}/{repo}/contents{/path*}", Name: "r"}, read,
+		Complete("path", func(context.Context, *Request, string, map[string]string) ([]string, error) { return nil, nil }))
+	short := "repo://o/r/contents" + strings.Repeat("/a", 2000)
+	for method, params := range map[string]string{
+		"resources/read":      `{"uri":%s}`,
+		"resources/subscribe": `{"uri":%s}`,
+		"completion/complete": `{"ref":{"type":"ref/resource","uri":%s},"argument":{"name":"path","value":""}}`,
+	} {
+		got := request(t, s, method, fmt.Sprintf(params, jsonrpc.AppendString(nil, short+strings.Repeat("/a", 75_000))))
+		if !strings.Contains(got, `-32602`) || !strings.Contains(got, "more than the limit of 8192") || len(got) > 1000 {
+			t.Errorf("%s of a URI that is too long: %.300s", method, got)
+		}
+	}
+	want(t, request(t, s, "resources/read", fmt.Sprintf(`{"uri":%q}`, short)),
+		fmt.Sprintf(`{"contents":[{"uri":%q,"mimeType":"text/plain","text":%q}]}`, short, strings.Repeat("a,", 1999)+"a"))
 }

@@ -10,10 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/yosida95/uritemplate/v3"
-
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
+	"github.com/holdfast-mcp/holdfast/internal/uritemplate"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -132,7 +131,7 @@ func (s *Server) AddResourceTemplate(def mcp.ResourceTemplate, h ResourceHandler
 // TryAddResourceTemplate is [Server.AddResourceTemplate] returning what is
 // wrong with a registration.
 func (s *Server) TryAddResourceTemplate(def mcp.ResourceTemplate, h ResourceHandler, opts ...ResourceOption) error {
-	parsed, err := uritemplate.New(def.URITemplate)
+	parsed, err := uritemplate.Parse(def.URITemplate)
 	if err != nil {
 		return fmt.Errorf("server: resource template %q: %w", def.URITemplate, err)
 	}
@@ -141,7 +140,7 @@ func (s *Server) TryAddResourceTemplate(def mcp.ResourceTemplate, h ResourceHand
 	}
 	cfg := resourceOptions(opts)
 	for name := range cfg.completes {
-		if !slices.Contains(parsed.Varnames(), name) {
+		if !slices.Contains(parsed.Names(), name) {
 			return fmt.Errorf("server: resource template %q: it has no variable %q to complete", def.URITemplate, name)
 		}
 	}
@@ -186,11 +185,7 @@ func (s *Server) findResource(uri string) (read ResourceHandler, cache mcp.Cache
 		return r.read, r.cache, r.MIMEType, nil
 	}
 	for _, t := range s.templates.revision().order {
-		if match := t.uri.Match(uri); match != nil {
-			vars := make(map[string]string, len(match))
-			for name, v := range match {
-				vars[name] = strings.Join(v.V, ",")
-			}
+		if vars, ok := t.uri.Match(uri); ok {
 			return t.read, t.cache, t.MIMEType, vars
 		}
 	}
@@ -201,6 +196,9 @@ func (s *Server) findResource(uri string) (read ResourceHandler, cache mcp.Cache
 func (s *Server) readResource(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
 	if !s.hasResources() {
 		return rpc.Result{}, notOffered(call.Method)
+	}
+	if err := rpc.CheckURI(call.Target); err != nil {
+		return rpc.Result{}, err
 	}
 	read, cache, mime, vars := s.findResource(call.Target)
 	if read == nil {
@@ -238,6 +236,9 @@ func (s *Server) readResource(ctx context.Context, call *rpc.Call) (rpc.Result, 
 func (s *Server) subscribe(call *rpc.Call) (rpc.Result, error) {
 	if !s.hasResources() {
 		return rpc.Result{}, notOffered(call.Method)
+	}
+	if err := rpc.CheckURI(call.Target); err != nil {
+		return rpc.Result{}, err
 	}
 	if call.Method == mcp.MethodSubscribe {
 		if read, _, _, _ := s.findResource(call.Target); read == nil {

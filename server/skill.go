@@ -304,6 +304,9 @@ func (s *Server) readDirectory(_ context.Context, req *Request) (any, error) {
 		return nil, jsonrpc.NewError(jsonrpc.CodeInvalidParams, "invalid cursor")
 	}
 	uri := strings.TrimSuffix(req.URI(), "/")
+	if err := rpc.CheckURI(uri); err != nil {
+		return nil, err
+	}
 	for _, k := range s.skills.revision().order {
 		if children, ok := k.dirs[uri]; ok {
 			body, err := marshal(mcp.ReadDirectoryResult{Resources: children})
