@@ -51,6 +51,7 @@ var layers = map[string]int{
 // home, each with its reason.
 var forbidden = []struct{ from, path, reason string }{
 	{"", "encoding/json", "input is read strictly; use go-json-experiment/json"},
+	{"", "github.com/yosida95/uritemplate/v3", "its matching takes time without bound; use internal/uritemplate"},
 	{"server", module + "/internal/process", "an SDK user does not pay for the gateway's processes"},
 	{"server", module + "/client", "a server calls nobody"},
 	{"client", module + "/internal/process", "a client's user does not pay for the gateway's processes"},

@@ -6,6 +6,7 @@ package gateway
 import (
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 )
 
@@ -76,13 +77,17 @@ func (g *Gateway) tell(k subscription.Kind) {
 }
 
 // pass hands on a change of something that a listener watches, unless what g
-// shows under that URI is another server's.
+// shows under that URI is another server's. What nobody watches is not looked up:
+// servers may tell of any URI, and as often as they like.
 func (g *Gateway) pass(s *source, e subscription.Event) {
-	if !g.shows(s) {
+	if !g.shows(s) || !g.hub.Listens(e.Topic) {
 		return
 	}
 	if e.Topic.Kind == subscription.Resource {
-		if r, ok := g.owner(g.edition.Load(), e.Topic.Key); ok && r.source != s {
+		if rpc.CheckURI(e.Topic.Key) != nil {
+			return
+		}
+		if r, ok := g.owner(g.catalog.ctx, g.edition.Load(), e.Topic.Key); ok && r.source != s {
 			return
 		}
 	}

@@ -129,19 +129,19 @@ func (g *Gateway) unlisted(ctx context.Context, p part, key string) (route, bool
 
 // resource finds which server a URI belongs to: by the list, else by the templates.
 func (g *Gateway) resource(ctx context.Context, uri string) (route, bool) {
-	if r, ok := g.owner(g.edition.Load(), uri); ok {
+	if r, ok := g.owner(ctx, g.edition.Load(), uri); ok {
 		return r, true
 	}
 	if g.own != nil {
 		return g.unlisted(ctx, resourceList, uri)
 	}
-	known := func(e *edition) bool { _, ok := g.owner(e, uri); return ok }
+	known := func(e *edition) bool { _, ok := g.owner(ctx, e, uri); return ok }
 	for _, p := range []part{resourceList, templateList} {
 		e, err := g.current(ctx, p, known)
 		if err != nil {
 			return route{}, false
 		}
-		if r, ok := g.owner(e, uri); ok {
+		if r, ok := g.owner(ctx, e, uri); ok {
 			return r, true
 		}
 	}
@@ -152,6 +152,9 @@ func (g *Gateway) resource(ctx context.Context, uri string) (route, bool) {
 // server in order, since servers may serve more than they list; those that are
 // not up are tried only when no other is there.
 func (g *Gateway) read(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
+	if err := rpc.CheckURI(call.Target); err != nil {
+		return rpc.Result{}, err
+	}
 	if r, ok := g.resource(ctx, call.Target); ok {
 		return r.source.backend.Handle(ctx, call)
 	}
@@ -206,6 +209,9 @@ func (g *Gateway) complete(ctx context.Context, call *rpc.Call) (rpc.Result, err
 		return r.source.backend.Handle(ctx, &own)
 	case "ref/resource":
 		uri := text(params.Ref, "uri")
+		if err := rpc.CheckURI(uri); err != nil {
+			return rpc.Result{}, err
+		}
 		r, ok := g.lookUp(ctx, templateList, uri)
 		if !ok {
 			r, ok = g.resource(ctx, uri)

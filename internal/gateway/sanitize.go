@@ -14,8 +14,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/yosida95/uritemplate/v3"
 
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/uritemplate"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -34,11 +35,9 @@ type entry struct {
 	match   *uritemplate.Template // of templates
 }
 
-// Bounds on single entries.
-const (
-	maxURI      = 8 << 10 // bytes
-	maxTemplate = 2 << 10 // bytes
-)
+// maxTemplates bounds the templates of one server: each may be compared with every
+// URI that no list has.
+const maxTemplates = 1000
 
 // plainSchema stands in for an input schema that cannot be used.
 var plainSchema = Raw(`{"type":"object"}`)
@@ -86,6 +85,9 @@ func (c *cleaner) clean(items []Raw) []entry {
 		case !ok:
 		case seen[e.own]:
 			c.warn("entry listed twice; the first is kept", e.own)
+		case c.part == templateList && len(entries) == maxTemplates:
+			c.log.Warn("list cut off", "list", lists[c.part].member, "entries", maxTemplates)
+			return c.name(entries)
 		default:
 			seen[e.own] = true
 			entries = append(entries, e)
@@ -132,9 +134,9 @@ func (c *cleaner) entry(item Raw) (e entry, ok bool) {
 
 // located finishes an entry that is identified by a URI or a template.
 func (c *cleaner) located(e entry, item Raw) (entry, bool) {
-	limit := maxURI
+	limit := rpc.MaxURI
 	if c.part == templateList {
-		limit = maxTemplate
+		limit = uritemplate.MaxTemplate
 	}
 	if len(e.own) > limit || hasControl(e.own) {
 		c.warn("entry dropped: its URI is too long or has control characters", e.own)
@@ -142,7 +144,7 @@ func (c *cleaner) located(e entry, item Raw) (entry, bool) {
 	}
 	if c.part == templateList {
 		var err error
-		if e.match, err = uritemplate.New(e.own); err != nil {
+		if e.match, err = uritemplate.Parse(e.own); err != nil {
 			c.warn("invalid URI template dropped", e.own, "error", err)
 			return e, false
 		}

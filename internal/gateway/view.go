@@ -4,9 +4,10 @@
 package gateway
 
 import (
-	"github.com/yosida95/uritemplate/v3"
+	"context"
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/uritemplate"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -179,11 +180,28 @@ func (g *Gateway) hint(r *revision, p part) mcp.CacheHint {
 	return hint
 }
 
+// maxSteps bounds what the templates of one server may cost a lookup, about 4 ms:
+// what is left of them then matches nothing.
+const maxSteps = 1 << 20
+
 // template returns where a URI leads by the templates.
-func (v *view) template(uri string) (route, bool) {
-	for _, t := range v.match {
-		if t.template.Match(uri) != nil {
-			return route{source: t.route.source, own: uri}, true
+func (v *view) template(ctx context.Context, uri string) (route, bool) {
+	var of *source
+	left := 0
+	for i := range v.match {
+		t := &v.match[i]
+		if t.route.source != of {
+			of, left = t.route.source, maxSteps
+		}
+		cost := t.template.Cost(uri)
+		if cost == 0 {
+			continue
+		}
+		if ctx.Err() != nil {
+			return route{}, false
+		}
+		if left -= cost; left >= 0 && t.template.Matches(uri) {
+			return route{source: of, own: uri}, true
 		}
 	}
 	return route{}, false
@@ -191,11 +209,11 @@ func (v *view) template(uri string) (route, bool) {
 
 // owner returns where a URI leads by list or by template. What is excluded by
 // name is not reached by a template either.
-func (g *Gateway) owner(e *edition, uri string) (route, bool) {
+func (g *Gateway) owner(ctx context.Context, e *edition, uri string) (route, bool) {
 	if r, ok := e.views[resourceList].routes[uri]; ok {
 		return r, true
 	}
-	r, ok := e.views[templateList].template(uri)
+	r, ok := e.views[templateList].template(ctx, uri)
 	if !ok || matchAny(r.source.pick.Resources.Exclude, uri) || g.excludes(r.source, resourceList, uri) {
 		return route{}, false
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
@@ -81,6 +82,9 @@ func (g *Gateway) Watch(ctx context.Context, uri string, active bool) error {
 			return nil
 		}
 		return g.catalog.watches.change(ctx, watchKey{s, uri}, false)
+	}
+	if err := rpc.CheckURI(uri); err != nil {
+		return err
 	}
 	r, ok := g.resource(ctx, uri)
 	if !ok {

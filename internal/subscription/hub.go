@@ -84,6 +84,13 @@ func (h *Hub) Deliver(e Event) {
 	}
 }
 
+// Listens reports whether somebody on this node listens to t.
+func (h *Hub) Listens(t Topic) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(h.topics[t]) > 0
+}
+
 // Subscribe returns a new subscriber to the topics. Close it.
 func (h *Hub) Subscribe(topics ...Topic) *Subscriber {
 	s := &Subscriber{hub: h, wake: make(chan struct{}, 1), topics: map[Topic]struct{}{}, pending: map[Topic]Event{}}
