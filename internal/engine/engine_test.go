@@ -216,3 +216,28 @@ func TestEscapedMemberNamesCount(t *testing.T) {
 		t.Errorf("era %v, target %q", in.Era(), in.Target())
 	}
 }
+
+// TestTargetIsTheMethodsOwn holds that no other member of params stands in for
+// the one that a method addresses: filters look at the target, servers at params.
+func TestTargetIsTheMethodsOwn(t *testing.T) {
+	for method, want := range map[string]string{
+		mcp.MethodCallTool: "n", mcp.MethodGetPrompt: "n",
+		mcp.MethodReadResource: "u", mcp.MethodSubscribe: "u", mcp.MethodUnsubscribe: "u", mcp.MethodGetSkill: "u", mcp.MethodReadDirectory: "u",
+		mcp.MethodGetTask: "t", mcp.MethodUpdateTask: "t", mcp.MethodTaskResult: "t", mcp.MethodCancelTask: "t",
+		"x/unknown": "n",
+	} {
+		params := map[string]string{"n": `"name":"n"`, "u": `"uri":"u"`, "t": `"taskId":"t"`}
+		all := NewInbound(jsonrpc.Message{Method: method, Params: Raw("{" + params["n"] + "," + params["u"] + "," + params["t"] + "}")})
+		if got := all.Target(); got != want {
+			t.Errorf("%s: target %q, want %q", method, got, want)
+		}
+		delete(params, want)
+		others := Raw(`{"x":1`)
+		for _, p := range params {
+			others = append(append(others, ','), p...)
+		}
+		if got := NewInbound(jsonrpc.Message{Method: method, Params: append(others, '}')}).Target(); got != "" && method != "x/unknown" {
+			t.Errorf("%s: target %q without its member", method, got)
+		}
+	}
+}

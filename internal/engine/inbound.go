@@ -137,9 +137,20 @@ func Text(v Raw) (string, bool) {
 }
 
 // Target returns what the request addresses: the name, URI or task id of its
-// params, "" when it has none.
+// params, "" when it has none. Of a method that is known to address one of these
+// no other member counts, so that who looks at Target and who reads the params
+// see the same.
 func (in *Inbound) Target() string {
-	for _, v := range []Raw{in.Fields.Name, in.Fields.URI, in.Fields.TaskID} {
+	candidates := []Raw{in.Fields.Name, in.Fields.URI, in.Fields.TaskID}
+	switch in.Method {
+	case mcp.MethodCallTool, mcp.MethodGetPrompt:
+		candidates = candidates[:1]
+	case mcp.MethodReadResource, mcp.MethodSubscribe, mcp.MethodUnsubscribe, mcp.MethodGetSkill, mcp.MethodReadDirectory:
+		candidates = candidates[1:2]
+	case mcp.MethodGetTask, mcp.MethodUpdateTask, mcp.MethodTaskResult, mcp.MethodCancelTask:
+		candidates = candidates[2:]
+	}
+	for _, v := range candidates {
 		if s, ok := Text(v); ok {
 			return s
 		}

@@ -68,18 +68,13 @@ func (p *Protocol) validate(ctx context.Context, in *engine.Inbound, header func
 
 // target returns what the request addresses: the member that Mcp-Name mirrors,
 // so that nothing else in params can stand in for it, or for methods without
-// one the first that is there.
+// one what the engine takes for it.
 func target(in *engine.Inbound, m *method) string {
 	if m.nameParam != "" {
 		s, _ := jsonrpc.Unquote(member(in, m.nameParam))
 		return s
 	}
-	for _, raw := range []Raw{in.Fields.Name, in.Fields.URI, in.Fields.TaskID} {
-		if s, ok := jsonrpc.Unquote(raw); ok {
-			return s
-		}
-	}
-	return ""
+	return in.Target()
 }
 
 // member returns a member of params.
