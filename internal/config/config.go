@@ -169,6 +169,7 @@ type Selection struct {
 	Include, Exclude []string // nil Include means all; Exclude wins
 	Rename           map[string]string
 	Describe         map[string]string // descriptions in place of the server's, by own name
+	Unlisted         bool              // of resources: the server is asked for URIs that nobody lists or claims
 }
 
 // Endpoint is a chosen set of the servers' entries, served at /v/NAME/mcp. The

@@ -74,6 +74,15 @@
 // over the server's own names, URIs for resources. capabilities: [] shows none.
 // An empty include is refused, since it could mean all or nothing.
 //
+// Names are compared as they are, URIs as what they mean: an exclude leaves out
+// every spelling (FILE:///a/../b, file:/%62). Beside include or exclude only what
+// the server lists is served, and what its templates stand for.
+//
+// A URI that no server lists goes to the server whose template stands for it, or
+// which alone lists URIs of that scheme; else it is not found.
+// resources: {unlisted: true} has the server asked for such URIs all the same, in
+// the order of the file. It sees them then, whoever they are meant for.
+//
 // A key without effect for the server's transport or sharing is an error.
 //
 // # Endpoints

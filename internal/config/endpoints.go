@@ -3,8 +3,6 @@
 
 package config
 
-import "strings"
-
 // reference is a server that another part of the file names.
 type reference struct {
 	path string
@@ -40,10 +38,7 @@ func (p *parser) endpoint(path string, m pair) {
 		{"servers", func(path string, at pair) { e.Servers = p.drawnOn(path, at.value) }},
 		{"include", func(path string, at pair) { e.Include = p.include(path, at.value, read) }},
 		{"exclude", func(path string, at pair) { e.Exclude = p.globs(path, at.value, read) }},
-		{"search", func(path string, at pair) {
-			p.flag(path, at)
-			e.Search = at.value.kind == kindBool && strings.EqualFold(at.value.text, "true")
-		}},
+		{"search", func(path string, at pair) { p.boolean(path, at, &e.Search) }},
 	})
 	p.cfg.Endpoints = append(p.cfg.Endpoints, e)
 }

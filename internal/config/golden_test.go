@@ -125,6 +125,9 @@ func renderSelection(b *strings.Builder, what string, s Selection) {
 	if s.Include != nil || s.Exclude != nil || s.Rename != nil || s.Describe != nil {
 		fmt.Fprintf(b, "  %s include %s exclude %s rename %q describe %q\n", what, nilOr(s.Include), nilOr(s.Exclude), s.Rename, s.Describe)
 	}
+	if s.Unlisted {
+		fmt.Fprintf(b, "  %s unlisted\n", what)
+	}
 }
 
 // nilOr tells nil from an empty list.

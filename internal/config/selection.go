@@ -54,7 +54,8 @@ func (e *entry) prompts(path string, m pair) { e.selection(path, m.value, &e.Pro
 // resources have no rename: their names in the protocol are URIs.
 func (e *entry) resources(path string, m pair) { e.selection(path, m.value, &e.Resources, false) }
 
-// selection reads what is chosen of a server's tools, prompts or resources.
+// selection reads what is chosen of a server's tools, prompts or resources. Only
+// named entries have a rename; unlisted are resources only.
 func (e *entry) selection(path string, n *node, to *Selection, named bool) {
 	if n.kind == kindNull {
 		return
@@ -71,8 +72,14 @@ func (e *entry) selection(path string, n *node, to *Selection, named bool) {
 	}
 	if named {
 		fields = append(fields, field{"rename", func(path string, m pair) { to.Rename = e.renames(path, m.value) }})
+	} else {
+		fields = append(fields, field{"unlisted", func(path string, m pair) { e.boolean(path, m, &to.Unlisted) }})
 	}
 	e.mapping(path, n, nil, fields)
+	if to.Unlisted && (to.Include != nil || to.Exclude != nil) {
+		e.fail(n.line, join(path, "unlisted"), "leave it out, or include and exclude",
+			"has no use beside include and exclude: then only what is listed is served")
+	}
 }
 
 // include reads the globs of what is offered. An empty list could mean all or

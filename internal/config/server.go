@@ -138,10 +138,15 @@ func isOff(n *node) bool {
 	return false
 }
 
-func (p *parser) flag(path string, m pair) {
+// flag checks a boolean that is read elsewhere.
+func (p *parser) flag(path string, m pair) { p.boolean(path, m, new(bool)) }
+
+func (p *parser) boolean(path string, m pair, to *bool) {
 	if m.value.kind != kindBool {
 		p.wrongKind(path, m.value, "true or false")
+		return
 	}
+	*to = strings.EqualFold(m.value.text, "true")
 }
 
 // keep returns a field that puts its member under name.

@@ -76,9 +76,10 @@ func (g *Gateway) tell(k subscription.Kind) {
 	g.hub.Publish(subscription.Event{Topic: subscription.Topic{Kind: k}})
 }
 
-// pass hands on a change of something that a listener watches, unless what g
-// shows under that URI is another server's. What nobody watches is not looked up:
-// servers may tell of any URI, and as often as they like.
+// pass hands on a change of something that a listener watches. Of a resource that
+// is so only where a read of it would lead to the server that tells: what g does
+// not show is not heard of either. What nobody watches is not looked up: servers
+// may tell of any URI, and as often as they like.
 func (g *Gateway) pass(s *source, e subscription.Event) {
 	if !g.shows(s) || !g.hub.Listens(e.Topic) {
 		return
@@ -87,7 +88,7 @@ func (g *Gateway) pass(s *source, e subscription.Event) {
 		if rpc.CheckURI(e.Topic.Key) != nil {
 			return
 		}
-		if r, ok := g.owner(g.catalog.ctx, g.edition.Load(), e.Topic.Key); ok && r.source != s {
+		if r, ok := g.leads(g.catalog.ctx, g.edition.Load(), e.Topic.Key); !ok || r.source != s {
 			return
 		}
 	}

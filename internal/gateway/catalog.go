@@ -82,8 +82,10 @@ type Catalog struct {
 type source struct {
 	index   int
 	name    string
+	prefix  string // of its tools and prompts on common endpoints
 	backend backend.Backend
 	pick    Server
+	filters *selections
 	asked   [numParts]atomic.Int64 // when the last answer or failure came, Unix nanoseconds
 
 	parts [numParts]asking // guarded by Catalog.mu
@@ -96,7 +98,8 @@ func NewCatalog(cfg CatalogConfig, backends []backend.Backend) *Catalog {
 	c.peer = &rpc.Peer{Features: mcp.Latest.Features(), Client: cfg.Info}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	for i, b := range backends {
-		s := &source{index: i, name: b.Name(), backend: b, pick: cfg.Servers[b.Name()]}
+		s := &source{index: i, name: b.Name(), prefix: sanitize(b.Name()) + separator, backend: b, pick: cfg.Servers[b.Name()]}
+		s.filters = newSelections(&s.pick)
 		c.sources = append(c.sources, s)
 		c.byName[s.name] = s
 	}

@@ -31,7 +31,7 @@ func (g *Gateway) discover(ctx context.Context, call *rpc.Call) (rpc.Result, err
 func (g *Gateway) unite(r *revision) Raw {
 	if g.own != nil {
 		if s := r.states[g.own.index][discovery].shelf; s != nil {
-			return announcing(s.body)
+			return g.shown(s.body)
 		}
 		return nil
 	}
@@ -86,14 +86,19 @@ func uniteCapabilities(to, c *mcp.ServerCapabilities) {
 	}
 }
 
-// announcing returns a server's discovery with the changes of its lists
-// announced; everything else stays as it is.
-func announcing(body Raw) Raw {
+// shown returns the discovery of a server of its own with the changes of its lists
+// announced, and without skills where resources are left out. Everything else stays
+// as it is.
+func (g *Gateway) shown(body Raw) Raw {
 	capabilities, _ := jsonrpc.Get(body, "capabilities")
 	for _, name := range []string{"tools", "prompts", "resources"} {
 		if list, has := jsonrpc.Get(capabilities, name); has && list.Kind() == '{' {
 			capabilities = jsonrpc.Set(capabilities, name, jsonrpc.Set(list, "listChanged", Raw("true")))
 		}
+	}
+	if g.selects(g.own, resourceList) {
+		extensions, _ := jsonrpc.Get(capabilities, "extensions")
+		capabilities = jsonrpc.Set(capabilities, "extensions", jsonrpc.Set(extensions, mcp.ExtensionSkills, Raw("null")))
 	}
 	return jsonrpc.Set(body, "capabilities", capabilities)
 }

@@ -32,7 +32,7 @@ func FuzzClean(f *testing.F) {
 			items = append(items, item)
 		}
 		pick := &Selection{Rename: map[string]string{"a": "b"}, Describe: map[string]string{"a": "A"}}
-		c := cleaner{part: p, pick: pick, log: slog.New(slog.DiscardHandler)}
+		c := cleaner{part: p, pick: pick, filter: &filter{}, log: slog.New(slog.DiscardHandler)}
 		entries := c.clean(items)
 		taken := map[string]bool{}
 		for _, e := range entries {

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -21,8 +22,8 @@ import (
 type Config struct {
 	Info mcp.Implementation
 	// Own is the name of the one server that is served under its own names. What
-	// its lists do not have goes to it as it is, unless the configuration leaves
-	// it out. Empty for a common endpoint.
+	// its lists do not have goes to it as it is, unless the configuration takes less
+	// than everything of it. Empty for a common endpoint.
 	Own string
 	// Servers are the names of the servers drawn on; nil means all.
 	Servers []string
@@ -38,6 +39,7 @@ type Config struct {
 // use and starts no goroutine: its catalog does.
 type Gateway struct {
 	cfg     Config
+	filter  filter
 	hub     *subscription.Hub
 	catalog *Catalog
 	sources []*source // drawn on, in the order of the configuration
@@ -57,7 +59,7 @@ type Gateway struct {
 // hub. It panics when cfg.Own names no server.
 func New(cfg Config, hub *subscription.Hub, catalog *Catalog) *Gateway {
 	g := &Gateway{
-		cfg: cfg, hub: hub, catalog: catalog,
+		cfg: cfg, filter: newFilter(cfg.Include, cfg.Exclude), hub: hub, catalog: catalog,
 		told: map[subscription.Kind]time.Time{}, telling: map[subscription.Kind]bool{}, watched: map[string]*source{},
 	}
 	for _, s := range catalog.sources {
@@ -97,10 +99,16 @@ func (g *Gateway) Handle(ctx context.Context, call *rpc.Call) (rpc.Result, error
 	if p, ok := listPart(call.Method); ok {
 		return g.list(ctx, call, p)
 	}
-	if g.own != nil {
+	if g.own != nil && !(isSkill(call.Method) && g.selects(g.own, resourceList)) {
 		return g.own.backend.Handle(ctx, call)
 	}
-	return rpc.Result{}, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "method %q is not available", call.Method)
+	return rpc.Result{}, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "method %s is not available", display.Quote(call.Method))
+}
+
+// isSkill reports whether a method shows resources beside the lists: skills and
+// directories. Where some resources are chosen it has nothing to show.
+func isSkill(method string) bool {
+	return method == mcp.MethodListSkills || method == mcp.MethodGetSkill || method == mcp.MethodReadDirectory
 }
 
 // list answers a list call with the encoded view, which has one page.

@@ -174,7 +174,11 @@ func TestReadOfUnlistedResource(t *testing.T) {
 	a := &scripted{name: "a"}
 	sick := &scripted{name: "sick", down: "crashed", answers: map[string]string{mcp.MethodReadResource: contents}}
 	b := &scripted{name: "b", answers: map[string]string{mcp.MethodReadResource: contents}}
-	g := newRig(t, CatalogConfig{}, Config{}, sick, a, b).Gateway
+	asked := map[string]Server{}
+	for _, name := range []string{"sick", "a", "b"} {
+		asked[name] = Server{Resources: Selection{Unlisted: true}}
+	}
+	g := newRig(t, CatalogConfig{Servers: asked}, Config{}, sick, a, b).Gateway
 	if got, err := ask(t, g, mcp.MethodReadResource, "x:unlisted"); err != nil || got != contents {
 		t.Errorf("read = %s, %v", got, err)
 	}
@@ -303,8 +307,8 @@ func TestWatchesAreCounted(t *testing.T) {
 			t.Fatalf("the server saw %q, want %q", got, step.want)
 		}
 	}
-	wantCode(t, r.Watch(t.Context(), "x:2", true), jsonrpc.CodeInvalidParams)
-	if err := r.Watch(t.Context(), "x:2", false); err != nil {
+	wantCode(t, r.Watch(t.Context(), "y:2", true), jsonrpc.CodeInvalidParams)
+	if err := r.Watch(t.Context(), "y:2", false); err != nil {
 		t.Error(err)
 	}
 	if n := len(r.catalog.watches.by); n != 1 {

@@ -280,7 +280,7 @@ func (c *Catalog) shelve(s *source, p part, last *shelf, all *answer) *shelf {
 	if all.cut != "" {
 		log.Warn("list cut off", "list", partName(p), "entries", len(all.items), "offered", all.cut)
 	}
-	clean := cleaner{part: p, pick: s.pick.of(p), log: log}
+	clean := cleaner{part: p, pick: s.pick.of(p), filter: &s.filters[p], log: log}
 	got.entries = clean.clean(all.items)
 	got.hidden = clean.hidden
 	return got

@@ -55,6 +55,7 @@ var memberKinds = [numLists]map[string]jsontext.Kind{
 type cleaner struct {
 	part   part
 	pick   *Selection
+	filter *filter
 	log    *slog.Logger // names the server and the list
 	lines  int
 	hidden map[string]struct{}
@@ -104,7 +105,7 @@ func (c *cleaner) entry(item Raw) (e entry, ok bool) {
 		return e, false
 	}
 	e.own = text(item, l.key)
-	if !c.pick.allows(e.own) {
+	if l.renamed && !c.filter.takes(e.own) || !l.renamed && !c.filter.takesURI(e.own, "") {
 		return e, false
 	}
 	e.digest = canonicalDigest(item)

@@ -3,11 +3,6 @@
 
 package gateway
 
-import (
-	"slices"
-	"unicode/utf8"
-)
-
 // Selection chooses and renames what a server offers of one kind. Patterns are
 // globs over the server's own names, over URIs or URI templates for resources:
 // * is any text, ? one character.
@@ -15,6 +10,9 @@ type Selection struct {
 	Include, Exclude []string          // nil Include means all; Exclude wins
 	Rename           map[string]string // names in place of the server's, by own name; for resources the name shown, by URI
 	Describe         map[string]string // descriptions in place of the server's, by own name
+	// Unlisted, of resources, makes common endpoints ask the server for URIs that no
+	// server lists or claims. It has no effect beside Include or Exclude.
+	Unlisted bool
 }
 
 // Server says what is taken of one server.
@@ -38,42 +36,14 @@ func (s *Selection) empty() bool {
 	return s.Include == nil && len(s.Exclude) == 0 && len(s.Rename) == 0 && len(s.Describe) == 0
 }
 
-// allows reports whether the entry with this own name is taken.
-func (s *Selection) allows(own string) bool {
-	return (s.Include == nil || matchAny(s.Include, own)) && !matchAny(s.Exclude, own)
-}
+// selections are the filters of a server's four lists.
+type selections [numLists]filter
 
-func matchAny(patterns []string, names ...string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool {
-		return slices.ContainsFunc(names, func(name string) bool { return match(p, name) })
-	})
-}
-
-// match reports whether name is in the glob pattern. Its time is bounded by the
-// product of the lengths, whatever the pattern.
-func match(pattern, name string) bool {
-	star, again := -1, 0 // the last * seen, and where in name to go on after it
-	p, n := 0, 0
-	for n < len(name) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, again = p, n
-			p++
-		case p < len(pattern) && pattern[p] == '?':
-			_, size := utf8.DecodeRuneInString(name[n:])
-			p, n = p+1, n+size
-		case p < len(pattern) && pattern[p] == name[n]:
-			p, n = p+1, n+1
-		case star >= 0:
-			_, size := utf8.DecodeRuneInString(name[again:])
-			again += size
-			p, n = star+1, again
-		default:
-			return false
-		}
+func newSelections(pick *Server) *selections {
+	var all selections
+	for p := range lists {
+		s := pick.of(part(p))
+		all[p] = newFilter(s.Include, s.Exclude)
 	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
+	return &all
 }

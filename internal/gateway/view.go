@@ -4,8 +4,6 @@
 package gateway
 
 import (
-	"context"
-
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/uritemplate"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -18,6 +16,7 @@ type edition struct {
 	revision   *revision
 	views      [numLists]*view
 	settled    [numParts]bool // every server shown has had its chance to answer
+	schemes    schemes
 	discovery  Raw
 	superseded chan struct{}
 }
@@ -40,9 +39,10 @@ type route struct {
 	quoted Raw    // own as JSON; nil when the call's key is own already
 }
 
+// templateRoute says where the URIs of a template lead.
 type templateRoute struct {
 	template *uritemplate.Template
-	route    route
+	source   *source
 }
 
 // chosen is an entry of a view with its key there.
@@ -67,6 +67,11 @@ func (g *Gateway) edit(old *edition, r *revision) *edition {
 		} else {
 			e.views[p] = g.view(old, r, part(p))
 		}
+	}
+	if old != nil && old.revision.lists[resourceList] == r.lists[resourceList] && old.revision.lists[templateList] == r.lists[templateList] {
+		e.schemes = old.schemes
+	} else {
+		e.schemes = g.schemesOf(r)
 	}
 	if old != nil && r.sameAs(old.revision, discovery) {
 		e.discovery = old.discovery
@@ -111,7 +116,7 @@ func (g *Gateway) choose(m *merged, p part) []chosen {
 		if g.own != nil {
 			c.key, c.body = it.name, it.plain
 		}
-		if !g.shows(it.source) || taken[c.key] || !g.admits(it.source, p, c.key) {
+		if !g.shows(it.source) || taken[c.key] || !g.takes(it.source, p, c.key) {
 			continue
 		}
 		taken[c.key] = true
@@ -131,7 +136,7 @@ func (v *view) enter(c *chosen) {
 		v.headers[c.key] = c.headers
 	}
 	if c.match != nil {
-		v.match = append(v.match, templateRoute{c.match, r})
+		v.match = append(v.match, templateRoute{c.match, c.source})
 	}
 }
 
@@ -159,7 +164,7 @@ func encode(p part, entries []chosen) Raw {
 // spec 2026-07-28 server/utilities/caching.
 func (g *Gateway) hint(r *revision, p part) mcp.CacheHint {
 	var all *mcp.CacheHint
-	plain := g.cfg.Include == nil && len(g.cfg.Exclude) == 0 && !g.cfg.Search
+	plain := !g.filter.selects() && !g.cfg.Search
 	for _, s := range g.sources {
 		k := r.states[s.index][p]
 		if k.shelf == nil || k.down != "" {
@@ -180,63 +185,24 @@ func (g *Gateway) hint(r *revision, p part) mcp.CacheHint {
 	return hint
 }
 
-// maxSteps bounds what the templates of one server may cost a lookup, about 4 ms:
-// what is left of them then matches nothing.
-const maxSteps = 1 << 20
-
-// template returns where a URI leads by the templates.
-func (v *view) template(ctx context.Context, uri string) (route, bool) {
-	var of *source
-	left := 0
-	for i := range v.match {
-		t := &v.match[i]
-		if t.route.source != of {
-			of, left = t.route.source, maxSteps
-		}
-		cost := t.template.Cost(uri)
-		if cost == 0 {
-			continue
-		}
-		if ctx.Err() != nil {
-			return route{}, false
-		}
-		if left -= cost; left >= 0 && t.template.Matches(uri) {
-			return route{source: of, own: uri}, true
-		}
-	}
-	return route{}, false
-}
-
-// owner returns where a URI leads by list or by template. What is excluded by
-// name is not reached by a template either.
-func (g *Gateway) owner(ctx context.Context, e *edition, uri string) (route, bool) {
-	if r, ok := e.views[resourceList].routes[uri]; ok {
-		return r, true
-	}
-	r, ok := e.views[templateList].template(ctx, uri)
-	if !ok || matchAny(r.source.pick.Resources.Exclude, uri) || g.excludes(r.source, resourceList, uri) {
-		return route{}, false
-	}
-	return r, true
-}
-
 // shows reports whether g draws on s.
 func (g *Gateway) shows(s *source) bool { return g.drawn[s.index] }
 
-// admits reports whether g shows what has this key. What cannot be renamed is
-// known by its URI and by the URI behind the server's prefix, so that one
-// pattern can choose everything of a server.
-func (g *Gateway) admits(s *source, p part, key string) bool {
-	return (g.cfg.Include == nil || matchAny(g.cfg.Include, g.names(s, p, key)...)) && !g.excludes(s, p, key)
-}
-
-func (g *Gateway) excludes(s *source, p part, key string) bool {
-	return len(g.cfg.Exclude) > 0 && matchAny(g.cfg.Exclude, g.names(s, p, key)...)
-}
-
-func (g *Gateway) names(s *source, p part, key string) []string {
+// takes reports whether g shows the entry of s that has this key here.
+func (g *Gateway) takes(s *source, p part, key string) bool {
 	if lists[p].renamed {
-		return []string{key}
+		return g.filter.takes(key)
 	}
-	return []string{key, sanitize(s.name) + separator + key}
+	return g.filter.takesURI(key, s.prefix)
+}
+
+// takesInstance reports whether g shows a URI that a template of s stands for.
+func (g *Gateway) takesInstance(s *source, uri string) bool {
+	return s.filters[resourceList].takesInstance(uri, "") && g.filter.takesInstance(uri, s.prefix)
+}
+
+// selects reports whether the configuration takes less of p of a server than it
+// lists. Then nothing else of it is reached.
+func (g *Gateway) selects(s *source, p part) bool {
+	return s.filters[p].selects() || g.filter.selects()
 }

@@ -71,8 +71,8 @@ func escape(s string, keepReserved bool) string {
 	return b.String()
 }
 
-// unescape undoes %XX. What is not UTF-8 then is kept as it is.
-func unescape(s string) string {
+// Unescape undoes %XX. What is not UTF-8 then is kept as it is.
+func Unescape(s string) string {
 	if strings.IndexByte(s, '%') < 0 {
 		return s
 	}

@@ -188,7 +188,7 @@ func (s *settled) farthest(in *instruction, at int) int {
 // read returns the value that stands in a URI as text.
 func (v *variable) read(text string) string {
 	if !v.explode {
-		return unescape(text)
+		return Unescape(text)
 	}
 	members := strings.Split(text, v.sep)
 	for i, m := range members {
@@ -197,7 +197,7 @@ func (v *variable) read(text string) string {
 				m = value
 			}
 		}
-		members[i] = unescape(m)
+		members[i] = Unescape(m)
 	}
 	return strings.Join(members, ",")
 }
