@@ -185,6 +185,26 @@ func TestVirtualEndpoints(t *testing.T) {
 	}
 }
 
+// TestServersAreNotServedAlone: with the key, a server is had only through the
+// endpoints that show it.
+func TestServersAreNotServedAlone(t *testing.T) {
+	url := serving(t, "--config", gatewayConfig(t, "", "endpoints:\n  /servers/*: false\n  default: {include: ['a__*'], exclude: ['*hidden']}\n"))
+	base := strings.TrimSuffix(url, "/mcp")
+	for path, want := range map[string]int{"/servers/a/mcp": 404, "/servers/a/sse": 404, "/servers/a/ws": 404, "/servers/b/mcp": 404, "/servers/nothing/mcp": 404} {
+		resp, err := http.Get(base + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s answers %s", path, resp.Status)
+		}
+	}
+	if diff := cmp.Diff([]string{"a__pid"}, toolNames(t, connectTo(t, client.HTTP(url)))); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestWebSocketBothWays: a Holdfast reached by WebSocket serves one that is.
 func TestWebSocketBothWays(t *testing.T) {
 	inner := serving(t, "--config", gatewayConfig(t, "", ""))

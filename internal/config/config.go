@@ -38,6 +38,8 @@ type Config struct {
 	Servers []Server
 	// Endpoints are the virtual endpoints in the order of the file.
 	Endpoints []Endpoint
+	// ServerEndpoints serves each server alone and whole at /servers/NAME/mcp.
+	ServerEndpoints bool
 	// Limits bound what one client may ask.
 	Limits Limits
 	// Drain says how serving ends.
@@ -187,7 +189,8 @@ type Endpoint struct {
 // Default returns the configuration of an empty mcpServers.
 func Default() Config {
 	return Config{
-		Listen: "127.0.0.1:8080",
+		Listen:          "127.0.0.1:8080",
+		ServerEndpoints: true,
 		Limits: Limits{
 			MaxBody:     4 << 20,
 			MaxDepth:    128,

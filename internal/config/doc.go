@@ -14,6 +14,7 @@
 //	  search: {type: http, url: "https://search.example/mcp", headers: {Authorization: "Bearer ${SEARCH_TOKEN}"}}
 //	endpoints:
 //	  reading: {servers: [files], include: [files__read_*], search: true}
+//	  /servers/*: false
 //	limits: {maxBody: 4MiB, maxDepth: 128, maxBatch: 100, callTimeout: 10m, processes: 256}
 //	drain: {notice: 2s, calls: 30s}
 //	cluster: {name: a, listen: 10.0.0.1:7422, join: [10.0.0.1:7422, 10.0.0.2:7422, 10.0.0.3:7422]}
@@ -90,7 +91,9 @@
 // An entry of endpoints is served at /v/NAME/mcp; the one named default says what
 // /mcp serves. servers are the entries of mcpServers it draws on, all without the
 // key; include and exclude are globs over the names that clients see; search puts
-// find_tool and call_tool in place of the list of tools.
+// find_tool and call_tool in place of the list of tools. A client of an endpoint
+// reaches nothing outside of it, but each server is also served whole, at
+// /servers/NAME/mcp; the key /servers/*, with the value false, ends that.
 //
 // # The end
 //

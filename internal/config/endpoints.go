@@ -10,13 +10,20 @@ type reference struct {
 	name string
 }
 
+// serverPaths is the key under endpoints that says whether each server is served alone.
+const serverPaths = "/servers/*"
+
 // endpoints reads the virtual endpoints.
 func (p *parser) endpoints(path string, at pair) {
 	switch at.value.kind {
 	case kindNull:
 	case kindMap:
 		for _, member := range at.value.pairs {
-			p.endpoint(join(path, member.key), member)
+			if path := join(path, member.key); member.key == serverPaths {
+				p.boolean(path, member, &p.cfg.ServerEndpoints)
+			} else {
+				p.endpoint(path, member)
+			}
 		}
 	default:
 		p.wrongKind(path, at.value, "a mapping from names to endpoints")

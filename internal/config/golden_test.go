@@ -83,6 +83,9 @@ func render(c *Config) string {
 		type plain Cluster // without its String
 		fmt.Fprintf(&b, "cluster %+v\n", plain(c.Cluster))
 	}
+	if !c.ServerEndpoints {
+		b.WriteString("no endpoints of single servers\n")
+	}
 	for _, e := range c.Endpoints {
 		fmt.Fprintf(&b, "endpoint %s servers %s include %s exclude %s search=%t\n", e.Name, nilOr(e.Servers), nilOr(e.Include), nilOr(e.Exclude), e.Search)
 	}

@@ -71,14 +71,20 @@ const commonEndpoint = "default"
 
 // openEndpoints makes every view of the catalog.
 func (n *Node) openEndpoints(catalog *gateway.Catalog) {
-	for _, name := range n.names() {
-		n.single[name] = n.gateway("/servers/"+name, catalog, gateway.Config{Own: name})
+	names := n.names()
+	if n.cfg.File.ServerEndpoints {
+		if len(n.cfg.File.Endpoints) > 0 {
+			n.cfg.Log.Info("each server is served whole at /servers/NAME/mcp, whatever the endpoints show; endpoints: {/servers/*: false} ends that")
+		}
+		for _, name := range names {
+			n.single[name] = n.gateway("/servers/"+name, catalog, gateway.Config{Own: name})
+		}
 	}
 	var common gateway.Config
 	for _, e := range n.cfg.File.Endpoints {
 		cfg := gateway.Config{Servers: e.Servers, Include: e.Include, Exclude: e.Exclude, Search: e.Search}
 		if e.Servers != nil { // a disabled one has no part
-			cfg.Servers = slices.DeleteFunc(slices.Clone(e.Servers), func(name string) bool { return n.single[name] == nil })
+			cfg.Servers = slices.DeleteFunc(slices.Clone(e.Servers), func(name string) bool { return !slices.Contains(names, name) })
 		}
 		if e.Name == commonEndpoint {
 			common = cfg
