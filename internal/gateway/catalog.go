@@ -103,6 +103,7 @@ func NewCatalog(cfg CatalogConfig, backends []backend.Backend) *Catalog {
 		c.sources = append(c.sources, s)
 		c.byName[s.name] = s
 	}
+	warnOfNames(c.sources, c.cfg.Log)
 	c.revision.Store(newRevision(nil, c.sources, make([]state, len(c.sources)), c.cfg.Log))
 	return c
 }

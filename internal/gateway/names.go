@@ -6,6 +6,8 @@ package gateway
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"log/slog"
+	"slices"
 	"strings"
 )
 
@@ -19,12 +21,64 @@ const separator = "__"
 // the common endpoint: server__tool, in the characters every client accepts, at
 // most 64 of them. A name that had to be changed carries a digest of the
 // original, so that it stays the same from run to run and distinct from others.
-func publicName(server, own string) string {
-	name := sanitize(server) + separator + sanitize(own)
-	if name == server+separator+own && len(name) <= maxName {
-		return name
+//
+// Others are servers whose prefixes begin with this one's, as that of git__hub does
+// with that of git. No name begins with one of these, lest a tool of git be taken
+// for one of git__hub; rival is the server whose prefix it would have had.
+func publicName(server, own string, others []*source) (name string, rival *source) {
+	prefix, id := sanitize(server)+separator, server+"\x00"+own
+	name = prefix + sanitize(own)
+	if name != server+separator+own || len(name) > maxName {
+		name = withDigest(name, id)
 	}
-	return withDigest(name, server+"\x00"+own)
+	rival = whose(name, others)
+	for _, plainer := range []string{prefix + flatten(sanitize(own)), prefix[:len(prefix)-1]} { // the digest comes behind an underscore
+		if whose(name, others) == nil {
+			break
+		}
+		name = withDigest(plainer, id)
+	}
+	return name, rival
+}
+
+// whose returns the server whose prefix a name begins with, nil for none.
+func whose(name string, servers []*source) *source {
+	for _, s := range servers {
+		if strings.HasPrefix(name, s.prefix) {
+			return s
+		}
+	}
+	return nil
+}
+
+// flatten leaves one of several underscores, and none at the beginning.
+func flatten(s string) string {
+	return strings.Join(slices.DeleteFunc(strings.Split(s, "_"), func(word string) bool { return word == "" }), "_")
+}
+
+// below returns the servers whose prefixes begin with that of s and are longer.
+func below(s *source, sources []*source) []*source {
+	var others []*source
+	for _, other := range sources {
+		if len(other.prefix) > len(s.prefix) && strings.HasPrefix(other.prefix, s.prefix) {
+			others = append(others, other)
+		}
+	}
+	return others
+}
+
+// warnOfNames tells of servers whose names make it hard to say whose a tool is.
+func warnOfNames(sources []*source, log *slog.Logger) {
+	for i, s := range sources {
+		if strings.Contains(sanitize(s.name), separator) {
+			log.Warn("the server's name holds __, which stands between a server's name and a tool's: give it another", "server", s.name)
+		}
+		for _, other := range sources[:i] {
+			if s.prefix == other.prefix {
+				log.Warn("two servers have the same prefix for their tools: give one another name", "prefix", s.prefix, "server", s.name, "other", other.name)
+			}
+		}
+	}
 }
 
 // withDigest shortens name so that a digest of key fits behind it.

@@ -4,8 +4,13 @@
 package gateway
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/backend"
+	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
 func TestPublicName(t *testing.T) {
@@ -15,11 +20,11 @@ func TestPublicName(t *testing.T) {
 		{"my server", "read", "my_server__read_"},
 		{"s", strings.Repeat("t", 100), "s__ttt"},
 	} {
-		got := publicName(tc.server, tc.own)
+		got, _ := publicName(tc.server, tc.own, nil)
 		if !strings.HasPrefix(got, tc.want) || len(got) > maxName {
 			t.Errorf("publicName(%q, %q) = %q (%d characters), want %q…", tc.server, tc.own, got, len(got), tc.want)
 		}
-		if again := publicName(tc.server, tc.own); again != got {
+		if again, _ := publicName(tc.server, tc.own, nil); again != got {
 			t.Errorf("publicName(%q, %q) = %q, then %q", tc.server, tc.own, got, again)
 		}
 	}
@@ -29,10 +34,66 @@ func TestPublicNamesStayDistinct(t *testing.T) {
 	long := strings.Repeat("x", 80)
 	seen := map[string]string{}
 	for _, p := range [][2]string{{"a", long}, {"a", long + "y"}, {"a b", "c"}, {"a_b", "c"}, {"a/b", "c"}, {"a", "b c"}, {"a", "b_c"}} {
-		name := publicName(p[0], p[1])
+		name, _ := publicName(p[0], p[1], nil)
 		if other, taken := seen[name]; taken {
 			t.Errorf("%q and %q are both %q", other, p, name)
 		}
 		seen[name] = p[0] + " " + p[1]
 	}
+}
+
+// TestNoNameIsOfAnotherServer holds that whatever a server calls its tools, none of
+// them begins with the prefix of another configured server, whichever comes first.
+func TestNoNameIsOfAnotherServer(t *testing.T) {
+	names := []string{"git", "git__hub", "git_", "git___", "git__hub__x", "a b", "a_b", "git__" + strings.Repeat("y", 47) + "_"}
+	tools := []string{"hub__push", "_hub__push", "__hub__push", "hub__", "_", "__", "_x", "hub___push", "hub__x__y", "push", "hub  push", "hub__p p", strings.Repeat("y", 47) + "___z", strings.Repeat("y", 47) + "__" + strings.Repeat("z", 40)}
+	for _, reversed := range []bool{false, true} {
+		var servers []backend.Backend
+		for _, name := range names {
+			servers = append(servers, &scripted{name: name, answers: listing(tools...)})
+		}
+		if reversed {
+			slices.Reverse(servers)
+		}
+		r := newRig(t, CatalogConfig{}, Config{}, servers...)
+		r.catalog.Warm(t.Context())
+		seen := map[string]bool{}
+		for _, it := range r.catalog.revision.Load().lists[toolList].items {
+			if other := whose(it.public, below(it.source, r.catalog.sources)); other != nil {
+				t.Errorf("tool %q of %q is %q, which is of %q", it.own, it.source.name, it.public, other.name)
+			}
+			if seen[it.public] || len(it.public) > maxName {
+				t.Errorf("tool %q of %q is %q", it.own, it.source.name, it.public)
+			}
+			seen[it.public] = true
+		}
+		if !seen["git__hub__push"] || len(seen) != len(names)*len(tools) {
+			t.Errorf("%d names", len(seen))
+		}
+		got, err := ask(t, r.Gateway, mcp.MethodCallTool, "git__hub__push")
+		if want := `"git__hub got push"`; err != nil || !strings.Contains(got, want) {
+			t.Errorf("git__hub__push: %s, %v, want %s", got, err, want)
+		}
+	}
+}
+
+func TestNameConflictsAreToldOnce(t *testing.T) {
+	git := &scripted{name: "git", answers: listing("hub__push")}
+	hub := &scripted{name: "git__hub", answers: listing("push")}
+	bubble(t, CatalogConfig{Fresh: time.Second}, func(t *testing.T, r *rig) {
+		for i := range 5 {
+			names(t, r.Gateway)
+			hub.answer(mcp.MethodListTools, toolsBody("push", strings.Repeat("x", i+1)))
+			r.catalog.Event("git__hub", toolsChanged)
+			settle()
+		}
+		for line, want := range map[string]int{
+			"public name changed: it would be another's\" tool=hub__push server=git other=git__hub to=git__hub_push_": 1,
+			"holds __": 1,
+		} {
+			if n := strings.Count(r.log.String(), line); n != want {
+				t.Errorf("%q was logged %d times:\n%s", line, n, r.log)
+			}
+		}
+	}, git, hub)
 }

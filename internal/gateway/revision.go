@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
@@ -30,18 +31,19 @@ type revision struct {
 // merged is one list of all servers. A revision has the list of the one before
 // when nothing in it changed.
 type merged struct {
-	items  []item
-	hidden map[string]bool // conflicts that have been logged
+	items     []item
+	conflicts map[string]bool // that have been logged
 }
 
 // item is one entry of a merged list.
 type item struct {
 	*entry
 	source *source
-	public string // its key on common endpoints
-	body   Raw    // under the public key, marked
-	plain  Raw    // under the own endpoint's key, marked
-	digest digest // of public key, server, content and mark
+	public string  // its key on common endpoints
+	rival  *source // whose name it would have had; nil for nobody's
+	body   Raw     // under the public key, marked
+	plain  Raw     // under the own endpoint's key, marked
+	digest digest  // of public key, server, content and mark
 }
 
 // newRevision makes the revision that follows old, which is nil for the first.
@@ -52,8 +54,8 @@ func newRevision(old *revision, sources []*source, states []state, log *slog.Log
 		if old != nil && r.sameAs(old, part(p)) {
 			r.lists[p] = old.lists[p]
 		} else {
-			r.lists[p] = merge(part(p), sources, states, log)
-			r.lists[p].logHidden(old, part(p), log)
+			r.lists[p] = merge(part(p), sources, states)
+			r.lists[p].logConflicts(old, part(p), log)
 		}
 		for i := range r.lists[p].items {
 			digests = append(digests, r.lists[p].items[i].digest)
@@ -106,9 +108,9 @@ func (s *state) outage() string {
 // the configuration, then of the servers' names for the entries, so that who
 // gets which depends on nothing else. Of two tools or prompts with the same
 // public name the second gets a digest.
-func merge(p part, sources []*source, states []state, log *slog.Logger) *merged {
-	m := &merged{hidden: map[string]bool{}}
-	taken := map[string]bool{}
+func merge(p part, sources []*source, states []state) *merged {
+	m := &merged{conflicts: map[string]bool{}}
+	taken := map[string]*source{}
 	for i, s := range sources {
 		known := states[i][p]
 		if known.shelf == nil {
@@ -123,14 +125,13 @@ func merge(p part, sources []*source, states []state, log *slog.Logger) *merged 
 			order = append(order, &m.items[first+j])
 		}
 		slices.SortFunc(order, func(a, b *item) int { return compareNames(a.entry, b.entry) })
+		others := below(s, sources)
 		for _, it := range order {
 			it.public = it.own
 			if lists[p].renamed {
-				if it.public = publicName(s.name, it.wanted); taken[it.public] {
-					it.public = withDigest(it.public, s.name+"\x00"+it.own)
-				}
+				it.setPublic(others, taken)
 			}
-			taken[it.public] = true
+			taken[it.public] = s
 			it.finish(p, known.down)
 		}
 	}
@@ -157,27 +158,40 @@ func (it *item) finish(p part, down string) {
 	it.digest = digest(h.Sum(nil))
 }
 
-// logHidden tells of resources that another server offers too: on common
-// endpoints the first server's is served. Each is told once.
-func (m *merged) logHidden(old *revision, p part, log *slog.Logger) {
-	if lists[p].renamed {
-		return
+// setPublic gives a tool or prompt its public name.
+func (it *item) setPublic(others []*source, taken map[string]*source) {
+	it.public, it.rival = publicName(it.source.name, it.wanted, others)
+	if holder := taken[it.public]; holder != nil {
+		it.public, it.rival = withDigest(it.public, it.source.name+"\x00"+it.own), holder
 	}
+}
+
+// logConflicts tells of entries that another server's stand in the way of: of
+// resources, which on common endpoints the first server serves, and of names. Each
+// is told once.
+func (m *merged) logConflicts(old *revision, p part, log *slog.Logger) {
 	first, lines := map[string]*source{}, 0
+	tell := func(it *item, what string, args ...any) {
+		key := it.source.name + "\x00" + it.own
+		m.conflicts[key] = true
+		if old != nil && old.lists[p].conflicts[key] {
+			return
+		}
+		if lines++; lines <= maxLines {
+			log.Warn(what, args...)
+		}
+	}
 	for i := range m.items {
 		it := &m.items[i]
 		kept, taken := first[it.public]
 		if !taken {
 			first[it.public] = it.source
-			continue
 		}
-		key := it.source.name + "\x00" + it.public
-		m.hidden[key] = true
-		if old != nil && old.lists[p].hidden[key] {
-			continue
-		}
-		if lines++; lines <= maxLines {
-			log.Warn("entry hidden by another server's", "list", lists[p].member, "uri", shorten(it.public), "server", it.source.name, "kept", kept.name)
+		switch noun := lists[p].noun; {
+		case taken:
+			tell(it, "entry hidden by another server's", "list", lists[p].member, "uri", display.Short(it.public), "server", it.source.name, "kept", kept.name)
+		case it.rival != nil:
+			tell(it, "public name changed: it would be another's", noun, display.Short(it.own), "server", it.source.name, "other", it.rival.name, "to", it.public)
 		}
 	}
 }
