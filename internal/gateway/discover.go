@@ -5,9 +5,11 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -20,10 +22,58 @@ func (g *Gateway) discover(ctx context.Context, call *rpc.Call) (rpc.Result, err
 	switch {
 	case err != nil:
 		return rpc.Result{}, err
-	case e.discovery == nil:
-		return g.own.backend.Handle(ctx, call)
+	case e.discovery != nil:
+		return rpc.Result{Body: e.discovery}, nil
 	}
-	return rpc.Result{Body: e.discovery}, nil
+	res, err := g.own.backend.Handle(ctx, call)
+	if err != nil {
+		return res, err
+	}
+	if res.Body, _, err = bounded(res.Body); err != nil {
+		return rpc.Result{}, err
+	}
+	res.Body = g.shown(res.Body)
+	return res, nil
+}
+
+// Bounds on what a server says of itself, which every client is told anew.
+const (
+	maxInstructions = 64 << 10  // bytes of its instructions
+	maxDiscovery    = 128 << 10 // bytes of everything
+	maxLabel        = 256       // bytes of its name and its version, where the rest is dropped
+)
+
+// bounded returns a discovery within the bounds, and what was cut, "" when nothing
+// was. Instructions end with a note then; where that is not enough only what a
+// client needs is left.
+func bounded(body Raw) (Raw, string, error) {
+	cut := ""
+	if text := text(body, "instructions"); len(text) > maxInstructions {
+		note := fmt.Sprintf("\n[The server's instructions are cut off here: they have %d bytes, of which clients are told %d.]", len(text), maxInstructions)
+		body = jsonrpc.Set(body, "instructions", jsonrpc.AppendString(nil, display.Cut(text, maxInstructions-len(note))+note))
+		cut = "instructions"
+	}
+	if len(body) <= maxDiscovery {
+		return body, cut, nil
+	}
+	var d mcp.Discovery
+	if err := json.Unmarshal(body, &d); err != nil {
+		return nil, "", fmt.Errorf("read what the server offers: %w", err)
+	}
+	extensions := map[string]Raw{}
+	for _, id := range []string{mcp.ExtensionSkills, mcp.ExtensionTasks, mcp.ExtensionUI} {
+		if settings, has := d.Capabilities.Extensions[id]; has && len(settings) <= maxLabel {
+			extensions[id] = settings
+		}
+	}
+	d.Capabilities.Extensions, d.Capabilities.Experimental, d.Capabilities.Tasks = extensions, nil, nil
+	d.ServerInfo = mcp.Implementation{Name: display.Cut(d.ServerInfo.Name, maxLabel), Version: display.Cut(d.ServerInfo.Version, maxLabel)}
+	body, err := json.Marshal(d, json.Deterministic(true))
+	if err == nil && len(body) > maxDiscovery { // instructions of characters that take six bytes each as JSON
+		d.Instructions = display.Cut(d.Instructions, maxInstructions/8)
+		body, err = json.Marshal(d, json.Deterministic(true))
+	}
+	return body, "all but capabilities, name and instructions", err
 }
 
 // unite encodes what the servers of r offer together; nil when that is not known

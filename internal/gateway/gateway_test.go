@@ -259,6 +259,50 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
+// TestDiscoveryIsBounded holds that a server cannot make every client carry more
+// than so much, whether it is asked for the first time or again.
+func TestDiscoveryIsBounded(t *testing.T) {
+	long := strings.Repeat("ü", 10<<20)
+	for name, tc := range map[string]struct {
+		body string
+		cut  string
+	}{
+		"instructions":   {`{"capabilities":{"tools":{},"x":1},"serverInfo":{"name":"a","version":"1"},"instructions":"` + long + `"}`, "instructions"},
+		"odd characters": {`{"capabilities":{"tools":{}},"serverInfo":{"name":"a","version":"1"},"instructions":"` + strings.Repeat(`\u0001`, 1<<20) + `"}`, "all but"},
+		"its own name":   {`{"capabilities":{"tools":{}},"serverInfo":{"name":"` + long + `","version":"` + long + `"},"instructions":"hi"}`, "name"},
+		"experiments":    {`{"capabilities":{"tools":{},"experimental":{"x":"` + long + `"}},"serverInfo":{"name":"a","version":"1"}}`, "all but"},
+		"extensions":     {`{"capabilities":{"tools":{},"extensions":{"x":{"y":"` + long + `"}}},"serverInfo":{"name":"a","version":"1"}}`, "all but"},
+		"something else": {`{"capabilities":{"tools":{}},"serverInfo":{"name":"a","version":"1"},"later":"` + long + `"}`, "all but"},
+	} {
+		a := &scripted{name: "a", answers: map[string]string{mcp.MethodDiscover: tc.body}}
+		bubble(t, CatalogConfig{Fresh: time.Second}, func(t *testing.T, r *rig) {
+			own := New(Config{Own: "a"}, r.hub, r.catalog)
+			for range 3 {
+				got, err := ask(t, own, mcp.MethodDiscover, "")
+				if err != nil || len(got) > maxDiscovery || !Raw(got).IsValid() || !strings.Contains(got, `"tools":{`) {
+					t.Errorf("%s: %d bytes, %.100s, %v", name, len(got), got, err)
+				}
+				if text := text(Raw(got), "instructions"); tc.cut == "instructions" && (len(text) > maxInstructions || !strings.HasSuffix(text, "cut off here: they have 20971520 bytes, of which clients are told 65536.]")) {
+					t.Errorf("%s: instructions of %d bytes", name, len(text))
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+			}
+			if n := strings.Count(r.log.String(), "what the server says of itself was cut"); n != 1 {
+				t.Errorf("%s: the cut was logged %d times", name, n)
+			}
+		}, a)
+	}
+	dead := &scripted{name: "dead", answers: map[string]string{mcp.MethodDiscover: `{"capabilities":{},"instructions":"` + long + `"}`}}
+	r := newRig(t, CatalogConfig{}, Config{Own: "dead"}, dead)
+	dead.fail(jsonrpc.NewError(jsonrpc.CodeInternal, "not yet"))
+	r.catalog.Warm(t.Context())
+	dead.fail(nil)
+	if got, err := ask(t, r.Gateway, mcp.MethodDiscover, ""); err != nil || len(got) > maxDiscovery {
+		t.Errorf("of a server never reached: %d bytes, %v", len(got), err)
+	}
+}
+
 func TestTasksAreOfferedWhenOneServerHasThem(t *testing.T) {
 	body := func(extension, tasks string) map[string]string {
 		return map[string]string{mcp.MethodDiscover: `{"capabilities":{"tools":{},"extensions":{"` + mcp.ExtensionTasks + `":` + extension + `}` + tasks + `},"serverInfo":{"name":"x","version":"1"}}`}

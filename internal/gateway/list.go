@@ -294,15 +294,22 @@ func (c *Catalog) discovered(ctx context.Context, s *source) (*shelf, error) {
 	if err != nil {
 		return nil, err
 	}
-	got := &shelf{body: res.Body}
-	if err := json.Unmarshal(res.Body, &got.offered); err != nil {
+	body, cut, err := bounded(res.Body)
+	if err != nil {
+		return nil, err
+	}
+	got := &shelf{body: body}
+	if err := json.Unmarshal(body, &got.offered); err != nil {
 		return nil, fmt.Errorf("read what the server offers: %w", err)
 	}
 	c.mu.Lock()
 	last := s.parts[discovery].shelf
 	c.mu.Unlock()
-	if last != nil && string(last.body) == string(res.Body) {
+	if last != nil && string(last.body) == string(body) {
 		return last, nil
+	}
+	if cut != "" {
+		c.cfg.Log.Warn("what the server says of itself was cut", "server", s.name, "what", cut, "bytes", len(res.Body))
 	}
 	return got, nil
 }
