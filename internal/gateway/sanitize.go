@@ -31,6 +31,7 @@ type entry struct {
 	name    string // the key on the server's own endpoint, unique there
 	item    Raw    // under that name
 	digest  digest // of the entry as received
+	said    said   // of tools and prompts
 	headers []mcp.HeaderParam
 	match   *uritemplate.Template // of templates
 }
@@ -110,6 +111,9 @@ func (c *cleaner) entry(item Raw) (e entry, ok bool) {
 	}
 	e.digest = canonicalDigest(item)
 	e.wanted = e.own
+	if l.renamed {
+		e.said = saidBy(item)
+	}
 	item = c.members(e.own, item)
 	if !l.renamed {
 		return c.located(e, item)
