@@ -31,7 +31,11 @@ var ErrTooLarge = errors.New("event is over the size limit")
 // KeepAlive is a comment that keeps intermediaries from closing a quiet stream.
 const KeepAlive = ":\r\n\r\n"
 
-// Append appends e in wire form.
+// Append appends e in wire form. A carriage return in its data, which JSON has only
+// between tokens, becomes a space: to readers it would end the line, and what
+// follows it would be a field of its own.
+//
+// WHATWG HTML, "Parsing an event stream": lines end with CR LF, LF or CR.
 func Append(dst []byte, e Event) []byte {
 	if e.Name != "" {
 		dst = append(dst, "event: "...)
@@ -51,12 +55,26 @@ func Append(dst []byte, e Event) []byte {
 	for rest := e.Data; ; {
 		line, more, found := bytes.Cut(rest, []byte{'\n'})
 		dst = append(dst, "data: "...)
+		begin := len(dst)
 		dst = append(dst, line...)
+		spaceOut(dst[begin:])
 		dst = append(dst, '\n')
 		if !found {
 			return append(dst, '\n')
 		}
 		rest = more
+	}
+}
+
+// spaceOut makes spaces of the carriage returns in line.
+func spaceOut(line []byte) {
+	for {
+		i := bytes.IndexByte(line, '\r')
+		if i < 0 {
+			return
+		}
+		line[i] = ' '
+		line = line[i+1:]
 	}
 }
 
