@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package httpguard refuses HTTP requests that a browser was tricked into
-// sending: it checks Origin and Host separately, since a DNS-rebinding page has
-// a good Host and a bad Origin, and a forged Host a good Origin.
+// sending. It checks Host, Origin and what the browser says of the site that asks,
+// each by itself: a DNS-rebinding page has a good Host and a bad Origin, a forged
+// Host a good Origin, and an image or a link of another site no Origin at all.
 //
 // spec 2025-11-25 basic/transports: "Servers MUST validate the Origin header on
 // all incoming connections"; 403 when it is not allowed.
@@ -16,6 +17,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/holdfast-mcp/holdfast/internal/display"
 )
 
 // Guard holds what is allowed. The zero Guard allows loopback names only.
@@ -27,16 +30,25 @@ type Guard struct {
 	// Origins are origins such as "https://app.example" that may send requests
 	// besides loopback ones; "*" allows any.
 	Origins []string
+	// OwnOrigin allows of the loopback origins only that of the request's own Host:
+	// for what a page can open without asking first, as a WebSocket.
+	OwnOrigin bool
 }
 
 // Check returns why the request is refused, or "".
 func (g *Guard) Check(r *http.Request) string {
 	if !g.host(r) {
-		return "Host " + quote(r.Host) + " is not allowed; add it to allowedHosts"
+		return "Host " + display.Quote(r.Host) + " is not allowed; add it to allowedHosts"
 	}
-	for _, origin := range r.Header.Values("Origin") {
-		if !g.origin(origin) {
-			return "Origin " + quote(origin) + " is not allowed; add it to allowedOrigins"
+	origins := r.Header["Origin"]
+	for _, origin := range origins {
+		if !allowed(g.Origins, origin) && !g.loopbackOrigin(origin, r.Host) {
+			return "Origin " + display.Quote(origin) + " is not allowed; add it to allowedOrigins"
+		}
+	}
+	for _, site := range r.Header["Sec-Fetch-Site"] {
+		if !g.site(site, origins) {
+			return "the request comes from another site's page (Sec-Fetch-Site: " + display.Quote(site) + "); add its origin to allowedOrigins"
 		}
 	}
 	return ""
@@ -61,12 +73,41 @@ func (g *Guard) host(r *http.Request) bool {
 	return err == nil && at.Addr().Unmap() == addr.Unmap()
 }
 
-func (g *Guard) origin(origin string) bool {
-	if allowed(g.Origins, origin) {
-		return true
-	}
+// loopbackOrigin allows pages of this host. What browsers send has neither user
+// nor path.
+func (g *Guard) loopbackOrigin(origin, host string) bool {
 	u, err := url.Parse(origin)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && loopback(u.Hostname())
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !strings.EqualFold(u.Scheme+"://"+u.Host, origin) {
+		return false
+	}
+	return loopback(u.Hostname()) && (!g.OwnOrigin || sameHost(u.Scheme, u.Host, host))
+}
+
+// sameHost reports whether an origin's host and port are those of a Host header,
+// which leaves out the scheme's own port.
+func sameHost(scheme, origin, host string) bool {
+	port := ":80"
+	if scheme == "https" {
+		port = ":443"
+	}
+	return strings.EqualFold(strings.TrimSuffix(origin, port), strings.TrimSuffix(host, port))
+}
+
+// site allows what the browser says to come from the same origin or from nobody's
+// page, and pages of other sites whose Origin is allowed: by name, if the site is
+// another one altogether. Programs that are no browser say nothing.
+//
+// W3C Fetch Metadata Request Headers.
+func (g *Guard) site(site string, origins []string) bool {
+	switch site {
+	case "same-origin", "none":
+		return true
+	case "same-site":
+		if len(origins) > 0 { // which have been checked
+			return true
+		}
+	}
+	return slices.ContainsFunc(origins, func(o string) bool { return allowed(g.Origins, o) }) || slices.Contains(g.Origins, "*")
 }
 
 func allowed(list []string, value string) bool {
@@ -87,19 +128,4 @@ func loopback(name string) bool {
 	}
 	addr, err := netip.ParseAddr(name)
 	return err == nil && addr.Unmap().IsLoopback()
-}
-
-// quote bounds and quotes a header value for an error message.
-func quote(s string) string {
-	if len(s) > 100 {
-		s = s[:100] + "…"
-	}
-	return "\"" + strings.Map(printable, s) + "\""
-}
-
-func printable(r rune) rune {
-	if r < 0x20 || r == 0x7f || r == '"' {
-		return '?'
-	}
-	return r
 }

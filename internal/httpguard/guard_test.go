@@ -47,3 +47,70 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+// TestSites are what browsers say of the page that makes a request, and the origins
+// that may: of pages on this host all, or only the request's own.
+func TestSites(t *testing.T) {
+	named := []string{"https://app.example"}
+	for _, tc := range []struct {
+		site, origin string
+		origins      []string
+		ok, own      bool // allowed; and where only the own origin is
+	}{
+		{"", "", nil, true, true}, // no browser
+		{"same-origin", "", nil, true, true},
+		{"none", "", nil, true, true}, // typed in
+		{"same-site", "", nil, false, false},
+		{"cross-site", "", nil, false, false},
+		{"cross-site", "", named, false, false},
+		{"cross-site", "", []string{"*"}, true, true},
+		{"cross-site ", "", nil, false, false},
+		{"x", "", nil, false, false},
+		{"same-origin", "http://localhost:8080", nil, true, true},
+		{"same-site", "http://localhost:3000", nil, true, false},
+		{"cross-site", "http://127.0.0.1:3000", nil, false, false},
+		{"cross-site", "https://app.example", named, true, true},
+		{"same-site", "https://app.example", named, true, true},
+		{"cross-site", "https://other.example", named, false, false},
+		{"", "http://localhost:8080", nil, true, true},
+		{"", "HTTP://LOCALHOST:8080", nil, true, true},
+		{"", "https://localhost:8080", nil, true, true},
+		{"", "http://localhost:3000", nil, true, false},
+		{"", "http://localhost", nil, true, false},
+		{"", "http://127.0.0.1:8080", nil, true, false},
+		{"", "http://localhost:8080/", nil, false, false},
+		{"", "http://localhost/../evil.example", nil, false, false},
+		{"", "http://localhost:8080?x", nil, false, false},
+		{"", "http://localhost:8080#x", nil, false, false},
+		{"", "http://evil.example@localhost:8080", nil, false, false},
+		{"", "http://u:p@localhost:8080", nil, false, false},
+		{"", "http://localhost:8080 http://evil.example", nil, false, false},
+		{"", "http:localhost:8080", nil, false, false},
+		{"", "//localhost:8080", nil, false, false},
+		{"", "", nil, true, true},
+	} {
+		for _, ownOnly := range []bool{false, true} {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Host = "localhost:8080"
+			for name, value := range map[string]string{"Sec-Fetch-Site": tc.site, "Origin": tc.origin} {
+				if value != "" {
+					r.Header.Set(name, value)
+				}
+			}
+			guard := Guard{Origins: tc.origins, OwnOrigin: ownOnly}
+			want := tc.ok
+			if ownOnly {
+				want = tc.own
+			}
+			if why := guard.Check(r); (why == "") != want {
+				t.Errorf("site %q, origin %q, own only %t: %q, want allowed %t", tc.site, tc.origin, ownOnly, why, want)
+			}
+		}
+	}
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Host = "[::1]"
+	r.Header.Set("Origin", "https://[::1]:443")
+	if why := (&Guard{OwnOrigin: true}).Check(r); why != "" {
+		t.Errorf("the scheme's own port: %s", why)
+	}
+}

@@ -42,8 +42,8 @@ type Config struct {
 	MaxStreams     int           // open streams; default 10,000
 	KeepAlive      time.Duration // a stream quiet for this long gets a comment; default 15 s
 	WriteTimeout   time.Duration // a client that does not read for this long loses its stream; default 30 s
-	AllowedHosts   []string
-	AllowedOrigins []string
+	AllowedHosts   []string      // Host names besides loopback and the listening address; "*" for any
+	AllowedOrigins []string      // Origins besides that of the request's own Host; "*" for any
 
 	// Nodes are the other nodes that serve the same endpoint, with the same bounds;
 	// nil means none. NodesKind is then the kind of the streams between them: each
@@ -84,7 +84,7 @@ func NewHandler(srv transport.Server, cfg Config) *Handler {
 	}
 	h := &Handler{
 		srv: srv, cfg: cfg, conns: map[string]*conn{}, empty: make(chan struct{}),
-		guard: httpguard.Guard{Hosts: cfg.AllowedHosts, Origins: cfg.AllowedOrigins},
+		guard: httpguard.Guard{Hosts: cfg.AllowedHosts, Origins: cfg.AllowedOrigins, OwnOrigin: true},
 	}
 	if cfg.Nodes != nil {
 		h.peers = newPeering(&h.cfg, h.find)

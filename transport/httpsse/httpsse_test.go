@@ -113,9 +113,28 @@ func TestRefusals(t *testing.T) {
 		{"over the limit", path, strings.Repeat("x", 11), nil, 413},
 		{"text", path, "{}", []string{"Content-Type", "text/plain"}, 415},
 		{"bad origin", path, "{}", []string{"Origin", "http://evil.example"}, 403},
+		{"another loopback page", path, "{}", []string{"Origin", "http://localhost:3000"}, 403},
+		{"another site", path, "{}", []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"own page", path, "{}", []string{"Origin", s.URL, "Sec-Fetch-Site", "same-origin"}, 202},
 	} {
 		if got := post(t, s, tc.path, tc.body, tc.header...); got != tc.want {
 			t.Errorf("%s: %d, want %d", tc.name, got, tc.want)
+		}
+	}
+	for site, want := range map[string]int{"cross-site": 403, "same-site": 403, "same-origin": 200, "none": 200} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/sse", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Sec-Fetch-Site", site)
+		req.Header.Set("Sec-Fetch-Mode", "no-cors")
+		res, err := s.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("an image of a page, %s: %d, want %d", site, res.StatusCode, want)
 		}
 	}
 }

@@ -32,7 +32,7 @@ type Config struct {
 	WriteTimeout   time.Duration // a client that takes nothing for this long is closed; default 30 s
 	IdleTimeout    time.Duration // a connection without a message either way for this long is closed; default 1 h, negative for never
 	AllowedHosts   []string      // Host names besides loopback and the listening address; "*" for any
-	AllowedOrigins []string      // Origins besides loopback; "*" for any
+	AllowedOrigins []string      // Origins besides that of the request's own Host; "*" for any
 	Log            *slog.Logger  // gets irregular ends at debug level; nil means slog.Default
 }
 
@@ -80,7 +80,7 @@ type Handler struct {
 func NewHandler(srv ConnServer, cfg Config) *Handler {
 	h := &Handler{
 		srv: srv, lim: cfg.limits(), max: cmp.Or(max(cfg.MaxConns, 0), 10_000), log: cfg.Log,
-		guard: httpguard.Guard{Hosts: cfg.AllowedHosts, Origins: cfg.AllowedOrigins},
+		guard: httpguard.Guard{Hosts: cfg.AllowedHosts, Origins: cfg.AllowedOrigins, OwnOrigin: true},
 		empty: make(chan struct{}), conns: map[*conn]context.CancelCauseFunc{},
 	}
 	if h.log == nil {
