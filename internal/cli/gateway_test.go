@@ -6,6 +6,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -221,6 +222,63 @@ func TestWebSocketBothWays(t *testing.T) {
 		}), client.ForceEra(era))
 		if pid := pidOf(t, textOf(t, c, "far__a__pid")); pid == 0 {
 			t.Errorf("%v: no process id", era)
+		}
+	}
+}
+
+// TestGuardStandsBeforeEveryPath: what a browser was tricked into sending gets
+// nowhere, and who asks for something that is not there is told of nothing else.
+func TestGuardStandsBeforeEveryPath(t *testing.T) {
+	url := serving(t, "--config", gatewayConfig(t, "", "endpoints:\n  payroll: {servers: [b]}\n"))
+	base := strings.TrimSuffix(url, "/mcp")
+	get := func(path string, edit func(*http.Request)) (int, string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		edit(req)
+		tr := &http.Transport{}
+		defer tr.CloseIdleConnections()
+		res, err := tr.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if res.Header.Get("Content-Type") == "text/event-stream" {
+			return res.StatusCode, ""
+		}
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(body)
+	}
+	paths := []string{
+		"/", "/mcp", "/mcp/", "//mcp", "/sse", "/messages", "/ws", "/nothing", "/servers", "/servers/", "/servers/x", "/servers/x/y", "/servers/a",
+		"/servers/a/x", "/servers/a/mcp", "/servers/a/sse", "/servers/a/ws", "/v/x", "/v/x/mcp", "/v/payroll", "/v/payroll/x", "/v/payroll/mcp", "/v/payroll/ws",
+	}
+	for name, edit := range map[string]func(*http.Request){
+		"Host":    func(r *http.Request) { r.Host = "evil.example" },
+		"Origin":  func(r *http.Request) { r.Header.Set("Origin", "http://evil.example") },
+		"site":    func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
+		"sibling": func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") },
+	} {
+		for _, path := range paths {
+			if status, body := get(path, edit); status != http.StatusForbidden || strings.Contains(body, "payroll") {
+				t.Errorf("bad %s at %s: %d %s", name, path, status, body)
+			}
+		}
+		for _, path := range []string{"/livez", "/readyz"} { // load balancers ask by any name
+			if status, body := get(path, edit); status != http.StatusOK || body != "ok\n" {
+				t.Errorf("bad %s at %s: %d %s", name, path, status, body)
+			}
+		}
+	}
+	for _, path := range []string{"/servers/x/mcp", "/v/x/mcp", "/servers/" + strings.Repeat("x", 10_000) + "/mcp"} {
+		status, body := get(path, func(*http.Request) {})
+		if status != http.StatusNotFound || strings.Contains(body, "payroll") || strings.Contains(body, " a, b") || len(body) > 300 {
+			t.Errorf("%.40s: %d %s", path, status, body)
 		}
 	}
 }

@@ -7,14 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
+	"github.com/holdfast-mcp/holdfast/internal/httpguard"
 	"github.com/holdfast-mcp/holdfast/transport/httpsse"
 	"github.com/holdfast-mcp/holdfast/transport/streamable"
 	"github.com/holdfast-mcp/holdfast/transport/websocket"
@@ -105,21 +104,28 @@ func (n *Node) ready() error {
 }
 
 // mux is what requests meet once the node has started. Names in paths are
-// percent-escaped as usual.
+// percent-escaped as usual. Whatever the path, the guard stands before it.
 func (n *Node) mux() http.Handler {
 	mux := http.NewServeMux()
 	n.mount(mux, "", n.common)
-	n.mountAll(mux, "servers", "server", n.names(), n.single)
-	n.mountAll(mux, "v", "endpoint", slices.Sorted(maps.Keys(n.virtual)), n.virtual)
-	return mux
+	n.mountAll(mux, "servers", "server", n.single)
+	n.mountAll(mux, "v", "endpoint", n.virtual)
+	guard := &httpguard.Guard{Hosts: n.cfg.File.AllowedHosts, Origins: n.cfg.File.AllowedOrigins}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if why := guard.Check(r); why != "" {
+			http.Error(w, why, http.StatusForbidden)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
-// mountAll mounts endpoints by name below a folder, where unknown names are
-// answered with the known ones.
-func (n *Node) mountAll(mux *http.ServeMux, folder, noun string, names []string, endpoints map[string]*endpoint.Endpoint) {
+// mountAll mounts endpoints by name below a folder. Unknown names are not answered
+// with the known ones: who has not found a server is not told of others.
+func (n *Node) mountAll(mux *http.ServeMux, folder, noun string, endpoints map[string]*endpoint.Endpoint) {
 	mux.HandleFunc("/"+folder+"/{name}/{rest...}", func(w http.ResponseWriter, r *http.Request) {
 		if name := r.PathValue("name"); endpoints[name] == nil {
-			http.Error(w, fmt.Sprintf("no %s %q; there are: %s", noun, name, strings.Join(names, ", ")), http.StatusNotFound)
+			http.Error(w, "no "+noun+" "+display.Quote(name)+" here", http.StatusNotFound)
 			return
 		}
 		http.NotFound(w, r)
