@@ -116,6 +116,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, n.Close())
 	}
+	node.WarnIfExposed(l.Addr(), n.cfg.Log)
 	return n.Serve(ctx, l.Listener)
 }
 

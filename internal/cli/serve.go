@@ -115,6 +115,7 @@ func serveHTTP(ctx context.Context, env *Env, cfg node.Config) error {
 	if err != nil {
 		return err
 	}
+	node.WarnIfExposed(l.Addr(), cfg.Log)
 	n := node.New(cfg)
 	defer context.AfterFunc(ctx, func() { cfg.Log.Info("stopping; a second Ctrl-C or SIGTERM ends at once") })()
 	err = n.Serve(ctx, l, func() { announce(env.Out, l.URL, cfg.Demo) })
