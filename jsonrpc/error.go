@@ -6,6 +6,7 @@ package jsonrpc
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 )
@@ -31,16 +32,31 @@ type Error struct {
 	cause    error
 }
 
-// NewError returns an error made here.
+// maxMessage bounds the message of an error made here, in bytes. What it repeats of
+// its input is shortened where that is done; this is for what is not thought of.
+const maxMessage = 8 << 10
+
+// NewError returns an error made here. A message of more than 8 KiB is cut.
 func NewError(code int64, message string) *Error {
-	return &Error{Code: code, Message: message}
+	return &Error{Code: code, Message: cut(message, maxMessage)}
 }
 
-// Errorf returns an error made here with a formatted message. A %w operand is
-// kept for errors.Is and errors.As but is not sent.
+// Errorf returns an error made here with a formatted message, cut like that of
+// [NewError]. A %w operand is kept for errors.Is and errors.As but is not sent.
 func Errorf(code int64, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
-	return &Error{Code: code, Message: err.Error(), cause: errors.Unwrap(err)}
+	return &Error{Code: code, Message: cut(err.Error(), maxMessage), cause: errors.Unwrap(err)}
+}
+
+// cut returns at most max bytes of s and, where it is longer, an ellipsis.
+func cut(s string, max int) string {
+	if len(s) <= max {
+		return s
+	}
+	for max > 0 && !utf8.RuneStart(s[max]) {
+		max--
+	}
+	return s[:max] + "…"
 }
 
 // PeerError returns an error that a peer sent.

@@ -199,6 +199,10 @@ func (m *Message) decodeResponse(env *envelope) error {
 	return NewError(CodeInvalidRequest, `invalid request: no "method", "result" or "error"`)
 }
 
+// maxReason bounds in bytes what is said of data that cannot be read: the reason may
+// hold names of its members.
+const maxReason = 300
+
 // explain says why data is refused: it is not JSON (-32700), or it is JSON of
 // the wrong kind (-32600), which otherwise says.
 func explain(data []byte, otherwise string) *Error {
@@ -208,7 +212,7 @@ func explain(data []byte, otherwise string) *Error {
 	case err == nil:
 		return NewError(CodeInvalidRequest, "invalid request: "+otherwise)
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		return Errorf(CodeParse, "parse error: duplicate member name: %w", err)
+		return &Error{Code: CodeParse, Message: cut("parse error: duplicate member name: "+err.Error(), maxReason), cause: err}
 	}
-	return Errorf(CodeParse, "parse error: %w", err)
+	return &Error{Code: CodeParse, Message: cut("parse error: "+err.Error(), maxReason), cause: err}
 }

@@ -3,7 +3,10 @@
 
 package mcp
 
-import "github.com/holdfast-mcp/holdfast/jsonrpc"
+import (
+	"github.com/holdfast-mcp/holdfast/internal/display"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+)
 
 // Error codes that MCP adds to JSON-RPC's.
 const (
@@ -35,11 +38,11 @@ func HTTPStatus(code int64) int {
 
 // UnsupportedVersion is the error for a version that is not served.
 func UnsupportedVersion(requested string, supported []Version) *jsonrpc.Error {
-	return jsonrpc.Errorf(CodeUnsupportedVersion, "unsupported protocol version %q", requested).
+	return jsonrpc.Errorf(CodeUnsupportedVersion, "unsupported protocol version %s", display.Quote(requested)).
 		WithData(struct {
 			Supported []Version `json:"supported"`
 			Requested string    `json:"requested"`
-		}{supported, requested})
+		}{supported, display.Short(requested)})
 }
 
 // MissingCapability is the error for a request that needs client capabilities
@@ -54,9 +57,10 @@ func MissingCapability(required ClientCapabilities) *jsonrpc.Error {
 }
 
 // ResourceNotFound is the error for an unknown resource, in the inner (modern)
-// shape; the legacy engine gives it the older code.
+// shape; the legacy engine gives it the older code. Its data has the URI whole, by
+// which a client tells what the error is about.
 func ResourceNotFound(uri string) *jsonrpc.Error {
-	return jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "resource %q not found", uri).
+	return jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "resource %s not found", display.Quote(uri)).
 		WithData(struct {
 			URI string `json:"uri"`
 		}{uri})

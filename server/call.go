@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -32,7 +33,7 @@ func (s *Server) callTool(ctx context.Context, call *rpc.Call) (rpc.Result, erro
 	}
 	t, ok := r.byKey[call.Target]
 	if !ok {
-		return rpc.Result{}, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown tool %q", call.Target)
+		return rpc.Result{}, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown tool %s", display.Quote(call.Target))
 	}
 	if err := t.admitTask(call); err != nil {
 		return rpc.Result{}, err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -77,7 +78,7 @@ func (s *Server) completer(ref mcp.Reference, name string) (CompleteHandler, err
 		if p, ok := s.prompts.get(ref.Name); ok {
 			return p.completes[name], nil
 		}
-		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown prompt %q", ref.Name)
+		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown prompt %s", display.Quote(ref.Name))
 	case mcp.RefResource:
 		if err := rpc.CheckURI(ref.URI); err != nil {
 			return nil, err
@@ -90,5 +91,5 @@ func (s *Server) completer(ref mcp.Reference, name string) (CompleteHandler, err
 		}
 		return nil, mcp.ResourceNotFound(ref.URI)
 	}
-	return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown reference type %q", ref.Type)
+	return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown reference type %s", display.Quote(ref.Type))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -239,7 +240,7 @@ func readAnswer(raw Raw, check *schema) (Answer, error) {
 	case mcp.ActionDecline, mcp.ActionCancel:
 		res.Content = nil
 	default:
-		return Answer{}, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown elicitation action %q", res.Action)
+		return Answer{}, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown elicitation action %s", display.Quote(string(res.Action)))
 	}
 	return Answer{Action: res.Action, values: res.Content}, nil
 }

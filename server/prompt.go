@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -144,7 +145,7 @@ func (s *Server) getPrompt(ctx context.Context, call *rpc.Call) (rpc.Result, err
 	}
 	p, ok := r.byKey[call.Target]
 	if !ok {
-		return rpc.Result{}, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown prompt %q", call.Target)
+		return rpc.Result{}, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown prompt %s", display.Quote(call.Target))
 	}
 	raw, args := call.Arguments, map[string]string{}
 	if raw == nil {

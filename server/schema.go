@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/jsonschema-go/jsonschema"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -28,6 +29,9 @@ type schema struct {
 	shape    *shape // nil when the schema is not simple
 }
 
+// maxReason bounds in bytes what is said of an invalid value: it may be repeated whole.
+const maxReason = 1 << 10
+
 // validate reports why a value does not satisfy the schema. The value is valid JSON.
 func (s *schema) validate(value Raw) error {
 	if s.shape.admits(value) {
@@ -38,7 +42,7 @@ func (s *schema) validate(value Raw) error {
 		return err
 	}
 	if err := s.resolved.Validate(v); err != nil {
-		return errors.New(readable(err.Error()))
+		return errors.New(display.Cut(readable(err.Error()), maxReason))
 	}
 	return nil
 }

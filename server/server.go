@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
@@ -242,7 +243,7 @@ func (s *Server) discover() (rpc.Result, error) {
 
 // notOffered is the answer to a method whose capability the server lacks.
 func notOffered(method string) error {
-	return jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "method %q is not offered by this server", method)
+	return jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "method %s is not offered by this server", display.Quote(method))
 }
 
 // publish announces a change to listening clients and to the runtime.

@@ -22,6 +22,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -314,7 +315,7 @@ func (s *Server) readDirectory(_ context.Context, req *Request) (any, error) {
 		}
 	}
 	if read, _, _, _ := s.findResource(uri); read != nil {
-		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "resource %q is not a directory", uri)
+		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "resource %s is not a directory", display.Quote(uri))
 	}
 	return nil, mcp.ResourceNotFound(uri)
 }

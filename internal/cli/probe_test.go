@@ -125,3 +125,50 @@ func TestStreamsAreNotBuffered(t *testing.T) {
 		t.Errorf("stream %q", text)
 	}
 }
+
+// TestErrorsDoNotRepeatWhatIsLong: whatever a request has long in it, and whatever is
+// behind the endpoint, the error is short.
+func TestErrorsDoNotRepeatWhatIsLong(t *testing.T) {
+	demo, gateway := serving(t), serving(t, "--config", gatewayConfig(t, "", ""))
+	for _, url := range []string{demo, gateway, strings.Replace(gateway, "/mcp", "/servers/a/mcp", 1)} {
+		_, _, h := send(t, url, probe{body: strings.Replace(legacyHello, "%V", "2025-11-25", 1)})
+		session := []string{"Mcp-Session-Id", h.Get("Mcp-Session-Id")}
+		call := func(method, params string) string {
+			return `{"jsonrpc":"2.0","id":1,"method":"` + method + `","params":` + params + `}`
+		}
+		long := strings.Repeat("ü\\n", 300_000)
+		name := `{"name":"` + long + `"}`
+		for _, body := range []string{
+			call(long, `{}`), call("tools/call", name), call("prompts/get", name), call("resources/read", `{"uri":"x:`+long+`"}`), call("resources/read", `{"uri":"`+long+`"}`),
+			call("completion/complete", `{"ref":{"type":"ref/prompt","name":"`+long+`"},"argument":{"name":"a","value":""}}`),
+			call("completion/complete", `{"ref":{"type":"ref/resource","uri":"x:`+long+`"},"argument":{"name":"a","value":""}}`),
+			call("completion/complete", `{"ref":{"type":"`+long+`"},"argument":{"name":"a","value":""}}`),
+			call("logging/setLevel", `{"level":"`+long+`"}`), call("tasks/get", `{"taskId":"`+long+`"}`), call("tasks/cancel", `{"taskId":"`+long+`"}`),
+			call("tools/call", `{"name":"add","arguments":{"a":"`+long+`","`+long+`":1}}`), call("tools/call", `{"name":"`+long+`","name":"`+long+`"}`),
+			call("tools/call", `["`+long+`"]`), call("tools/list", `{"cursor":"`+long+`"}`), call("initialize", `{"protocolVersion":{"`+long+`":1}}`),
+			`{"jsonrpc":"` + long + `","id":1,"method":"ping"}`, `{"jsonrpc":"2.0","id":"` + long + `","method":"ping"}`, `{"` + long + `":1,"` + long + `":2}`,
+			`{"jsonrpc":"2.0","` + long + `":tru}`, `"` + long + `"`, long, `{"jsonrpc":"2.0","id":1,"method":"` + long,
+		} {
+			if _, answer, _ := send(t, url, probe{headers: session, body: body}); len(answer) > 1500 || answer == "" {
+				t.Errorf("%s: %.60s…: an answer of %d bytes: %.200s", url, body, len(answer), answer)
+			}
+		}
+		some := strings.Repeat("x", 30_000) // fits a header
+		for _, p := range []probe{
+			{headers: modernHeaders(some, ""), body: modernBody(some, "", "")},
+			{headers: modernHeaders("ping", ""), body: modernBody(long, "", "")},
+			{headers: modernHeaders(some, ""), body: modernBody("ping", "", "")},
+			{headers: modernHeaders("tools/call", some), body: modernBody("tools/call", `"name":"`+some+`",`, "")},
+			{headers: modernHeaders("tools/call", "a"), body: modernBody("tools/call", `"name":"`+long+`",`, "")},
+			{headers: modernHeaders("resources/read", "x:"+some), body: modernBody("resources/read", `"uri":"x:`+some+`",`, "")},
+			{headers: modernHeaders("tools/call", "echo"), body: modernBody("tools/call", `"name":"echo","inputResponses":{"`+long+`":1},`, "")},
+			{headers: modernHeaders("tools/call", "echo"), body: modernBody("tools/call", `"name":"echo","requestState":"`+long+`",`, "")},
+			{headers: []string{"Mcp-Protocol-Version", some, "Mcp-Method", "ping"}, body: strings.Replace(modernBody("ping", "", ""), "2026-07-28", some, 1)},
+			{headers: modernHeaders("completion/complete", ""), body: modernBody("completion/complete", `"ref":{"type":"`+long+`"},"argument":{"name":"a","value":""},`, "")},
+		} {
+			if _, answer, _ := send(t, url, p); len(answer) > 1500 || answer == "" {
+				t.Errorf("%s: %.160s…: an answer of %d bytes: %.200s", url, p.body, len(answer), answer)
+			}
+		}
+	}
+}

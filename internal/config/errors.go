@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/holdfast-mcp/holdfast/internal/display"
 )
 
 // maxErrors is how many mistakes are reported at once, maxKept how many are
@@ -136,12 +138,6 @@ func join(path, key string) string {
 func indexed(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
 // quote makes text of the file fit for a message: printable, on one line, short.
-func quote(s string) string { return strconv.Quote(shorten(s)) }
+func quote(s string) string { return display.Quote(s) }
 
-func shorten(s string) string {
-	const longest = 80
-	if len(s) <= longest {
-		return s
-	}
-	return strings.ToValidUTF8(s[:longest], "") + "…"
-}
+func shorten(s string) string { return display.Short(s) }

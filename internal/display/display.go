@@ -17,29 +17,26 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds on what is shown of one text, in bytes.
-const (
-	maxQuoted = 100
-	maxShort  = 120
-)
+// maxShown bounds what is shown of one name or URI, in bytes.
+const maxShown = 100
 
 // Quote returns s in quotes, on one line, with what cannot be seen escaped. Of a
 // long text it shows the beginning and says how long it is. It is for names and
 // URIs in messages.
 func Quote(s string) string {
-	if len(s) <= maxQuoted {
+	if len(s) <= maxShown {
 		return strconv.Quote(s)
 	}
-	return fmt.Sprintf("%s… (%d bytes)", strconv.Quote(Cut(s, maxQuoted)), len(s))
+	return fmt.Sprintf("%s… (%d bytes)", strconv.Quote(Cut(s, maxShown)), len(s))
 }
 
 // Short returns s, or the beginning of a long one with an ellipsis. It is for
 // values of log lines, which escape by themselves.
 func Short(s string) string {
-	if len(s) <= maxShort {
+	if len(s) <= maxShown {
 		return s
 	}
-	return Cut(s, maxShort) + "…"
+	return Cut(s, maxShown) + "…"
 }
 
 // Cut returns at most max bytes of s, whole characters only.

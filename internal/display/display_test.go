@@ -41,10 +41,10 @@ func TestTerminal(t *testing.T) {
 
 func TestLongTextIsCut(t *testing.T) {
 	long := strings.Repeat("ü", 2_000_000)
-	if got, want := Quote(long), `"`+strings.Repeat("ü", maxQuoted/2)+`"… (4000000 bytes)`; got != want {
+	if got, want := Quote(long), `"`+strings.Repeat("ü", maxShown/2)+`"… (4000000 bytes)`; got != want {
 		t.Errorf("Quote = %s, want %s", got, want)
 	}
-	if got, want := Short(long), strings.Repeat("ü", maxShort/2)+"…"; got != want {
+	if got, want := Short(long), strings.Repeat("ü", maxShown/2)+"…"; got != want {
 		t.Errorf("Short = %s, want %s", got, want)
 	}
 	for in, want := range map[string]string{"x": `"x"`, "": `""`, "a\nb\u202e": `"a\nb\u202e"`} {
@@ -69,7 +69,7 @@ func FuzzLine(f *testing.F) {
 		if got := Text(s); !Plain(strings.NewReplacer("\n", "", "\t", "").Replace(got)) {
 			t.Fatalf("Text(%q) = %q", s, got)
 		}
-		if got := Quote(s); !Plain(got) || len(got) > 4*maxQuoted+40 {
+		if got := Quote(s); !Plain(got) || len(got) > 4*maxShown+40 {
 			t.Fatalf("Quote(%q) = %q", s, got)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
@@ -37,7 +38,7 @@ func (f *Flights) Begin(ctx context.Context, id jsonrpc.ID) (context.Context, *j
 	case f.closed:
 		return nil, jsonrpc.NewError(jsonrpc.CodeInternal, "the connection is closing")
 	case taken:
-		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "id %s belongs to a request in flight", id)
+		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "id %s belongs to a request in flight", display.Short(id.String()))
 	case len(f.cancels) >= f.max:
 		return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "more than %d requests in flight", f.max)
 	}

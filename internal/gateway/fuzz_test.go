@@ -10,6 +10,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -39,7 +40,7 @@ func FuzzClean(f *testing.F) {
 			if !e.item.IsValid() || text(e.item, lists[p].key) != e.name {
 				t.Fatalf("entry %q is %s", e.name, e.item)
 			}
-			if taken[e.name] || hasControl(e.name) || lists[p].renamed && len([]rune(e.name)) > maxName {
+			if taken[e.name] || !display.Plain(e.name) || lists[p].renamed && len([]rune(e.name)) > maxName {
 				t.Fatalf("name %q", e.name)
 			}
 			taken[e.name] = true

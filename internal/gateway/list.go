@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -208,7 +209,7 @@ func (c *Catalog) end(s *source, p part, number int, got *shelf, err error) {
 // further failure be a change.
 func (a *asking) mark(why string) {
 	if a.down == "" {
-		a.down = cmp.Or(shorten(why), "unavailable")
+		a.down = cmp.Or(display.Short(why), "unavailable")
 	}
 }
 

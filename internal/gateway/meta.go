@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/search"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -122,7 +123,7 @@ func (g *Gateway) callTool(ctx context.Context, call *rpc.Call) (rpc.Result, err
 	}
 	r, ok := g.lookUp(ctx, toolList, name)
 	if !ok {
-		return toolError(fmt.Sprintf("There is no tool %q. Use find_tool to find one.", name))
+		return toolError("There is no tool " + display.Quote(name) + ". Use find_tool to find one.")
 	}
 	own := *call
 	own.Target, own.Arguments = r.own, inner

@@ -9,12 +9,11 @@ import (
 	"crypto/sha256"
 	"log/slog"
 	"slices"
-	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/uritemplate"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -69,7 +68,7 @@ const maxLines = 100
 func (c *cleaner) warn(what, own string, args ...any) {
 	switch c.lines++; {
 	case c.lines <= maxLines:
-		c.log.Warn(what, append([]any{lists[c.part].noun, shorten(own)}, args...)...)
+		c.log.Warn(what, append([]any{lists[c.part].noun, display.Short(own)}, args...)...)
 	case c.lines == maxLines+1:
 		c.log.Warn("more entries of this list were repaired or dropped; they are not named")
 	}
@@ -143,7 +142,7 @@ func (c *cleaner) located(e entry, item Raw) (entry, bool) {
 	if c.part == templateList {
 		limit = uritemplate.MaxTemplate
 	}
-	if len(e.own) > limit || hasControl(e.own) {
+	if len(e.own) > limit || !display.Plain(e.own) {
 		c.warn("entry dropped: its URI is too long or has control characters", e.own)
 		return e, false
 	}
@@ -267,16 +266,10 @@ func (c *cleaner) name(entries []entry) []entry {
 // ownName returns the name of an entry on its server's own endpoint: itself,
 // unless it is too long for clients or has characters that deceive people.
 func ownName(wanted string) string {
-	if utf8.RuneCountInString(wanted) <= maxName && !hasControl(wanted) {
+	if utf8.RuneCountInString(wanted) <= maxName && display.Plain(wanted) {
 		return wanted
 	}
 	return withDigest(sanitize(wanted), wanted)
-}
-
-// hasControl reports whether s has control or invisible formatting characters,
-// or is not UTF-8.
-func hasControl(s string) bool {
-	return !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) })
 }
 
 // canonicalDigest returns the digest of a JSON value, whatever its whitespace,
@@ -312,13 +305,4 @@ func compareNames(a, b *entry) int {
 		return 1
 	}
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.own, b.own))
-}
-
-// shorten bounds what a server can put into a log line.
-func shorten(s string) string {
-	const limit = 120
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit], "") + "…"
 }

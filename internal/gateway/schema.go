@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
@@ -64,7 +65,7 @@ func repairRefs(schema Raw) (Raw, []string, error) {
 	for _, n := range s.order {
 		for _, r := range n.refs {
 			if r.why != "" {
-				removed = append(removed, r.why+" "+strconv.Quote(shorten(r.target)))
+				removed = append(removed, r.why+" "+display.Quote(r.target))
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -92,7 +93,7 @@ func quick(in *engine.Inbound, f *mcp.Features) bool {
 func (t *turn) serve(ctx context.Context, in *engine.Inbound) (Raw, *jsonrpc.Error) {
 	f := t.call.Peer.Features
 	if !f.Request(in.Method) {
-		return nil, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "method %q does not exist in version %s", in.Method, f.Version)
+		return nil, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "method %s does not exist in version %s", display.Quote(in.Method), f.Version)
 	}
 	if in.ParamsErr != nil {
 		return nil, in.ParamsErr
@@ -198,7 +199,7 @@ func (t *turn) setLevel(ctx context.Context) (Raw, *jsonrpc.Error) {
 	text, _ := engine.Text(raw)
 	level := mcp.LogLevel(text)
 	if !level.Valid() {
-		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "log level %q does not exist", text)
+		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "log level %s does not exist", display.Quote(text))
 	}
 	if err := t.mem.setLevel(ctx, level); err != nil {
 		return nil, t.unchanged(err)

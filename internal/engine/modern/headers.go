@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"strings"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -81,7 +82,7 @@ func sameHeader(header func(string) []string, name, want string) *jsonrpc.Error 
 	case !present:
 		return mismatch("header %s is missing", name)
 	case got != want:
-		return mismatch("header %s is %q, the body says %q", name, got, want)
+		return mismatch("header %s is %s, the body says %s", name, display.Quote(got), display.Quote(want))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -136,7 +137,7 @@ func missingMeta(key string) *jsonrpc.Error {
 // the extension it belongs to.
 func (r *request) checkMethod() *jsonrpc.Error {
 	if r.method == nil {
-		return jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "method %q does not exist in this protocol version", r.in.Method)
+		return jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "method %s does not exist in this protocol version", display.Quote(r.in.Method))
 	}
 	if e := r.method.extension; e != nil && !r.method.open && !r.peer.Capabilities.Has(e.ID) {
 		return mcp.MissingExtension(e.ID)
@@ -186,7 +187,7 @@ func readResponses(raw Raw) (map[string]Raw, *jsonrpc.Error) {
 	}
 	for key, response := range responses {
 		if response.Kind() != '{' {
-			return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "params.inputResponses[%q] must be an object", key)
+			return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "params.inputResponses[%s] must be an object", display.Quote(key))
 		}
 	}
 	return responses, nil
