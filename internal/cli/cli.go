@@ -36,8 +36,8 @@ type Env struct {
 func commands() []command {
 	return []command{
 		{"serve", "[--config FILE] [--listen ADDR] [--data DIR] [--stdio] [--drain DURATION] [--node NAME --cluster ADDR --join HOST:PORT,…]", "put MCP servers behind one URL", serve},
-		{"tools", "URL", "list the tools of a server", tools},
-		{"call", "URL TOOL [ARGS]", "call a tool; ARGS is a JSON object", call},
+		{"tools", "[--json] URL", "list the tools of a server", tools},
+		{"call", "[--json] URL TOOL [ARGS]", "call a tool; ARGS is a JSON object", call},
 		{"keys", "[--json] [--data DIR] | rotate [--keep DURATION] [--data DIR]", "list the keys that session ids are sealed with, or add a new one", keys},
 		{"nodes", "[--json] [--data DIR] | remove NAME [--data DIR]", "list the nodes of the cluster, or go on without one that never returns", nodes},
 		{"init", "[FILE]", "write a commented holdfast.yaml", initFile},
@@ -94,14 +94,14 @@ func exitCode(env *Env, c command, err error) int {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
 	case isUsage:
-		fmt.Fprintf(env.Err, "holdfast %s: %s\nusage: holdfast %s %s\n", c.name, usage.text, c.name, c.args)
+		printf(env.Err, "holdfast %s: %s\nusage: holdfast %s %s\n", c.name, usage.text, c.name, c.args)
 		return 2
 	}
 	if bad, ok := errors.AsType[*config.Errors](err); ok {
-		fmt.Fprintln(env.Err, bad)
+		printf(env.Err, "%s\n", bad)
 		return 2
 	}
-	fmt.Fprintf(env.Err, "holdfast %s: %v\n", c.name, err)
+	printf(env.Err, "holdfast %s: %s\n", c.name, err)
 	return 1
 }
 

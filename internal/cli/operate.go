@@ -176,7 +176,7 @@ func (t table) row(cells ...any) {
 		if i > 0 {
 			fmt.Fprint(t, "\t")
 		}
-		fmt.Fprint(t, c)
+		printf(t, "%s", line(fmt.Sprint(c)))
 	}
 	fmt.Fprintln(t)
 }
@@ -208,9 +208,9 @@ func yes(b bool) string {
 }
 
 func printJSON(w io.Writer, v any) error {
-	if err := json.MarshalWrite(w, v, jsontext.WithIndent("  "), json.FormatNilSliceAsNull(false)); err != nil {
+	body, err := json.Marshal(v, jsontext.WithIndent("  "), json.FormatNilSliceAsNull(false))
+	if err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	fmt.Fprintln(w)
-	return nil
+	return printRaw(w, body)
 }

@@ -12,11 +12,12 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/holdfast-mcp/holdfast/client"
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -24,6 +25,7 @@ import (
 // tools lists the tools of a server, one line each.
 func tools(ctx context.Context, env *Env, args []string) error {
 	fs := flags("tools")
+	asJSON := fs.Bool("json", false, "")
 	if err := parse(fs, args, 1, 1); err != nil {
 		return err
 	}
@@ -36,13 +38,16 @@ func tools(ctx context.Context, env *Env, args []string) error {
 	if err != nil {
 		return err
 	}
+	if *asJSON {
+		return printJSON(env.Out, list)
+	}
 	width := 0
 	for _, t := range list {
-		width = max(width, len(t.Name))
+		width = max(width, utf8.RuneCountInString(display.Line(t.Name)))
 	}
 	for _, t := range list {
 		description, _, _ := strings.Cut(t.Description, "\n")
-		fmt.Fprintf(env.Out, "%-*s  %s\n", width, t.Name, description)
+		printf(env.Out, "%-*s  %s\n", width, line(t.Name), line(description))
 	}
 	return nil
 }
@@ -76,6 +81,7 @@ func allTools(ctx context.Context, c *client.Client) ([]mcp.Tool, error) {
 // call calls one tool and prints what it returned; a tool's own failure is exit code 1.
 func call(ctx context.Context, env *Env, args []string) error {
 	fs := flags("call")
+	asJSON := fs.Bool("json", false, "")
 	if err := parse(fs, args, 2, 3); err != nil {
 		return err
 	}
@@ -102,7 +108,7 @@ func call(ctx context.Context, env *Env, args []string) error {
 	if err != nil {
 		return err
 	}
-	return showResult(env, body)
+	return showResult(env, body, *asJSON)
 }
 
 // showNotification shows progress and log messages beside the result.
@@ -119,14 +125,15 @@ func showNotification(env *Env, method string, params jsonrpc.Raw) {
 	}
 	switch method {
 	case mcp.NotificationProgress:
-		fmt.Fprintf(env.Err, "[%g/%g] %s\n", p.Progress, p.Total, p.Message)
+		printf(env.Err, "[%g/%g] %s\n", p.Progress, p.Total, line(p.Message))
 	case mcp.NotificationMessage:
-		fmt.Fprintf(env.Err, "[%s] %s\n", p.Level, p.Data)
+		printf(env.Err, "[%s] %s\n", line(p.Level), line(p.Data))
 	}
 }
 
-// showResult prints text as text and everything else as JSON.
-func showResult(env *Env, body jsonrpc.Raw) error {
+// showResult prints text as text and everything else as JSON, or all of the result
+// as the server sent it.
+func showResult(env *Env, body jsonrpc.Raw, asJSON bool) error {
 	var res struct {
 		Content []jsonrpc.Raw `json:"content"`
 		IsError bool          `json:"isError"`
@@ -134,20 +141,22 @@ func showResult(env *Env, body jsonrpc.Raw) error {
 	if err := json.Unmarshal(body, &res); err != nil {
 		return fmt.Errorf("the server sent a result that is not a tool result: %w", err)
 	}
+	if asJSON {
+		if err := printRaw(env.Out, body); err != nil {
+			return err
+		}
+		res.Content = nil
+	}
 	for _, block := range res.Content {
 		var text struct {
 			Type string `json:"type"`
 			Text string `json:"text"`
 		}
 		if json.Unmarshal(block, &text) == nil && text.Type == "text" {
-			fmt.Fprintln(env.Out, text.Text)
+			printf(env.Out, "%s\n", text.Text)
 			continue
 		}
-		pretty := block.Clone()
-		if err := pretty.Indent(jsontext.WithIndent("  ")); err == nil {
-			block = pretty
-		}
-		fmt.Fprintln(env.Out, string(block))
+		printPretty(env.Out, block)
 	}
 	if res.IsError {
 		return errors.New("the tool reported an error")
@@ -159,7 +168,7 @@ func showResult(env *Env, body jsonrpc.Raw) error {
 // terminal it declines.
 func askPerson(env *Env, p *mcp.ElicitParams) (*mcp.ElicitResult, error) {
 	if f, ok := env.In.(*os.File); !ok || !isTerminal(f) {
-		fmt.Fprintf(env.Err, "%s\n(no terminal to answer on: declined)\n", p.Message)
+		printf(env.Err, "%s\n(no terminal to answer on: declined)\n", p.Message)
 		return &mcp.ElicitResult{Action: mcp.ActionDecline}, nil
 	}
 	var schema struct {
@@ -171,27 +180,27 @@ func askPerson(env *Env, p *mcp.ElicitParams) (*mcp.ElicitResult, error) {
 	if err := json.Unmarshal(p.RequestedSchema, &schema); err != nil {
 		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "requestedSchema: %w", err)
 	}
-	fmt.Fprintln(env.Err, p.Message)
+	printf(env.Err, "%s\n", p.Message)
 	in := bufio.NewReader(env.In)
 	content := map[string]jsonrpc.Raw{}
 	for name, field := range schema.Properties {
-		fmt.Fprintf(env.Err, "%s %s: ", name, field.Description)
-		line, err := in.ReadString('\n')
+		printf(env.Err, "%s %s: ", line(name), line(field.Description))
+		answer, err := in.ReadString('\n')
 		if err == io.EOF {
 			return &mcp.ElicitResult{Action: mcp.ActionCancel}, nil
 		}
-		content[name] = fieldValue(field.Type, strings.TrimSpace(line))
+		content[name] = fieldValue(field.Type, strings.TrimSpace(answer))
 	}
 	body, err := json.Marshal(content, json.Deterministic(true))
 	return &mcp.ElicitResult{Action: mcp.ActionAccept, Content: body}, err
 }
 
 // fieldValue is what a person typed as a JSON value of the field's type.
-func fieldValue(kind, line string) jsonrpc.Raw {
-	if raw := jsonrpc.Raw(line); kind != "string" && line != "" && raw.IsValid() {
+func fieldValue(kind, answer string) jsonrpc.Raw {
+	if raw := jsonrpc.Raw(answer); kind != "string" && answer != "" && raw.IsValid() {
 		return raw
 	}
-	return jsonrpc.AppendString(nil, line)
+	return jsonrpc.AppendString(nil, answer)
 }
 
 func isTerminal(f *os.File) bool {

@@ -10,10 +10,12 @@
 package display
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -62,6 +64,34 @@ func Line(s string) string { return escape(s, "") }
 
 // Text is [Line] for text of several lines: line breaks and tabs stay.
 func Text(s string) string { return escape(strings.ReplaceAll(s, "\r\n", "\n"), "\n\t") }
+
+// JSON returns a JSON value that means the same and is safe to show: format and C1
+// characters, which stand only in its strings, as \u escapes.
+func JSON(value []byte) []byte {
+	if utf8.Valid(value) && !bytes.ContainsFunc(value, hiddenInJSON) {
+		return value
+	}
+	out := make([]byte, 0, len(value)+64)
+	for len(value) > 0 {
+		r, size := utf8.DecodeRune(value)
+		switch {
+		case r == utf8.RuneError && size == 1: // no JSON
+			out = append(out, `\ufffd`...)
+		case !hiddenInJSON(r):
+			out = append(out, value[:size]...)
+		case r <= 0xffff:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		default:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		}
+		value = value[size:]
+	}
+	return out
+}
+
+// hiddenInJSON leaves out what JSON has between its tokens and nowhere else.
+func hiddenInJSON(r rune) bool { return r > ' ' && hidden(r) }
 
 // escape escapes what is hidden but for the characters of allowed.
 func escape(s, allowed string) string {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 func TestTerminal(t *testing.T) {
@@ -59,6 +61,18 @@ func TestLongTextIsCut(t *testing.T) {
 	}
 }
 
+func TestJSON(t *testing.T) {
+	for in, want := range map[string]string{
+		"{\n\t\"a\": 1}\r\n":             "{\n\t\"a\": 1}\r\n",
+		`"größe"`:                        `"größe"`,
+		"\"\u202e\u009b\x7f\U000e0041\"": `"\u202e\u009b\u007f\udb40\udc41"`,
+	} {
+		if got := string(JSON([]byte(in))); got != want {
+			t.Errorf("JSON(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
 // FuzzLine checks that nothing gets through that a terminal obeys.
 func FuzzLine(f *testing.F) {
 	f.Add("\x1b[31m\u202e\xff\r\n")
@@ -68,6 +82,12 @@ func FuzzLine(f *testing.F) {
 		}
 		if got := Text(s); !Plain(strings.NewReplacer("\n", "", "\t", "").Replace(got)) {
 			t.Fatalf("Text(%q) = %q", s, got)
+		}
+		if quoted, err := jsontext.AppendQuote(nil, s); err == nil {
+			safe := JSON(quoted)
+			if again, err := jsontext.AppendUnquote(nil, safe); err != nil || string(again) != s || !Plain(string(safe)) {
+				t.Fatalf("JSON(%q) = %q, which is %q, %v", quoted, safe, again, err)
+			}
 		}
 		if got := Quote(s); !Plain(got) || len(got) > 4*maxShown+40 {
 			t.Fatalf("Quote(%q) = %q", s, got)
