@@ -58,7 +58,7 @@ func (f *filter) takesInstance(uri, prefix string) bool {
 		return true
 	}
 	s := spell(uri, false)
-	return !(f.include != nil && s.bent) && !f.excludes(&s, prefix)
+	return !(f.include != nil && s.odd) && !f.excludes(&s, prefix)
 }
 
 func (f *filter) includes(s *spelling, prefix string) bool {
@@ -70,7 +70,7 @@ func (f *filter) includes(s *spelling, prefix string) bool {
 			return match(g.text, uri) || match(g.normal, uri) || prefix != "" && (match(g.text, prefix+uri) || match(g.normal, prefix+uri))
 		})
 	}
-	if s.bent {
+	if s.odd {
 		return covers(s.normal) && covers(s.asPath)
 	}
 	return covers(s.written) || covers(s.normal)

@@ -23,13 +23,13 @@ const (
 	changeWindow = time.Minute
 )
 
-// said are the digests of what a model reads of a tool or prompt, as received.
-type said struct {
+// fingerprint is the digests of what a model reads of a tool or prompt, as received.
+type fingerprint struct {
 	words  digest // title, description, annotations, arguments of a prompt
 	schema digest // of input and output
 }
 
-func saidBy(item Raw) said {
+func fingerprintOf(item Raw) fingerprint {
 	of := func(members ...string) digest {
 		var part Raw
 		for _, name := range members {
@@ -39,39 +39,39 @@ func saidBy(item Raw) said {
 		}
 		return canonicalDigest(part)
 	}
-	return said{of("title", "description", "annotations", "arguments"), of("inputSchema", "outputSchema")}
+	return fingerprint{of("title", "description", "annotations", "arguments"), of("inputSchema", "outputSchema")}
 }
 
 // history remembers what one list's entries said last, those that have left the
 // list too, as long as the process runs. The goroutine that asks for the list uses it.
 type history struct {
-	entries map[digest]past // by digests of own names
-	window  time.Time       // when it began
-	lines   int             // told in it
-	untold  int             // changes since then that were not told
+	entries map[digest]remembered // by digests of own names
+	window  time.Time             // when it began
+	lines   int                   // told in it
+	untold  int                   // changes since then that were not told
 }
 
-type past struct {
-	said
+type remembered struct {
+	fingerprint
 	entry digest
 }
 
-// take notes a new list and tells what its entries say anew. Most is how many
+// update takes in a new list and tells what its entries say anew. Most is how many
 // entries are remembered beside those that are in the list.
-func (h *history) take(p part, entries []entry, most int, log *slog.Logger) {
+func (h *history) update(p part, entries []entry, most int, log *slog.Logger) {
 	if p != toolList && p != promptList {
 		return
 	}
 	if h.entries == nil {
-		h.entries = map[digest]past{}
+		h.entries = map[digest]remembered{}
 	}
-	present := make(map[digest]past, len(entries))
+	present := make(map[digest]remembered, len(entries))
 	for i := range entries {
 		e := &entries[i]
 		key := digest(sha256.Sum256([]byte(e.own)))
-		now := past{e.said, e.digest}
-		if before, known := h.entries[key]; known && before.said != now.said {
-			h.tell(p, e.own, &before, &now, log)
+		now := remembered{e.fingerprint, e.digest}
+		if before, known := h.entries[key]; known && before.fingerprint != now.fingerprint {
+			h.report(p, e.own, &before, &now, log)
 		}
 		present[key] = now
 	}
@@ -84,7 +84,7 @@ func (h *history) take(p part, entries []entry, most int, log *slog.Logger) {
 	h.entries = present
 }
 
-func (h *history) tell(p part, own string, before, now *past, log *slog.Logger) {
+func (h *history) report(p part, own string, before, now *remembered, log *slog.Logger) {
 	if time.Since(h.window) >= changeWindow {
 		if h.untold > 0 {
 			log.Warn("more entries have changed what they say; they are not named", "list", lists[p].member, "entries", h.untold)
@@ -107,9 +107,9 @@ func (h *history) tell(p part, own string, before, now *past, log *slog.Logger) 
 		"from", hex.EncodeToString(before.entry[:8]), "to", hex.EncodeToString(now.entry[:8]))
 }
 
-// tellInstructions tells that a server instructs models in other words. It is asked
+// reportInstructions tells that a server instructs models in other words. It is asked
 // for them rarely enough for a line each time.
-func tellInstructions(before, now string, log *slog.Logger) {
+func reportInstructions(before, now string, log *slog.Logger) {
 	from, to := sha256.Sum256([]byte(before)), sha256.Sum256([]byte(now))
 	log.Warn("the server's instructions say something else than before", "from", hex.EncodeToString(from[:8]), "to", hex.EncodeToString(to[:8]))
 }

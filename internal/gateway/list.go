@@ -285,7 +285,7 @@ func (c *Catalog) shelve(s *source, p part, last *shelf, all *answer) *shelf {
 	clean := cleaner{part: p, pick: s.pick.of(p), filter: &s.filters[p], log: log}
 	got.entries = clean.clean(all.items)
 	got.hidden = clean.hidden
-	s.parts[p].history.take(p, got.entries, c.cfg.MaxEntries, log) // only who asks uses it
+	s.parts[p].history.update(p, got.entries, c.cfg.MaxEntries, log) // only who asks uses it
 	return got
 }
 
@@ -315,7 +315,7 @@ func (c *Catalog) discovered(ctx context.Context, s *source) (*shelf, error) {
 		c.cfg.Log.Warn("what the server says of itself was cut", "server", s.name, "what", cut, "bytes", len(res.Body))
 	}
 	if last != nil && last.offered.Instructions != got.offered.Instructions {
-		tellInstructions(last.offered.Instructions, got.offered.Instructions, c.cfg.Log.With("server", s.name))
+		reportInstructions(last.offered.Instructions, got.offered.Instructions, c.cfg.Log.With("server", s.name))
 	}
 	return got, nil
 }

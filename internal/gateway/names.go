@@ -24,25 +24,25 @@ const separator = "__"
 //
 // Others are servers whose prefixes begin with this one's, as that of git__hub does
 // with that of git. No name begins with one of these, lest a tool of git be taken
-// for one of git__hub; rival is the server whose prefix it would have had.
-func publicName(server, own string, others []*source) (name string, rival *source) {
+// for one of git__hub; holder is the server whose prefix it would have had.
+func publicName(server, own string, others []*source) (name string, holder *source) {
 	prefix, id := sanitize(server)+separator, server+"\x00"+own
 	name = prefix + sanitize(own)
 	if name != server+separator+own || len(name) > maxName {
 		name = withDigest(name, id)
 	}
-	rival = whose(name, others)
+	holder = ownerOf(name, others)
 	for _, plainer := range []string{prefix + flatten(sanitize(own)), prefix[:len(prefix)-1]} { // the digest comes behind an underscore
-		if whose(name, others) == nil {
+		if ownerOf(name, others) == nil {
 			break
 		}
 		name = withDigest(plainer, id)
 	}
-	return name, rival
+	return name, holder
 }
 
-// whose returns the server whose prefix a name begins with, nil for none.
-func whose(name string, servers []*source) *source {
+// ownerOf returns the server whose prefix a name begins with, nil for none.
+func ownerOf(name string, servers []*source) *source {
 	for _, s := range servers {
 		if strings.HasPrefix(name, s.prefix) {
 			return s
@@ -56,8 +56,8 @@ func flatten(s string) string {
 	return strings.Join(slices.DeleteFunc(strings.Split(s, "_"), func(word string) bool { return word == "" }), "_")
 }
 
-// below returns the servers whose prefixes begin with that of s and are longer.
-func below(s *source, sources []*source) []*source {
+// withLongerPrefix returns the servers whose prefixes begin with that of s.
+func withLongerPrefix(s *source, sources []*source) []*source {
 	var others []*source
 	for _, other := range sources {
 		if len(other.prefix) > len(s.prefix) && strings.HasPrefix(other.prefix, s.prefix) {

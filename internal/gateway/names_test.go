@@ -59,7 +59,7 @@ func TestNoNameIsOfAnotherServer(t *testing.T) {
 		r.catalog.Warm(t.Context())
 		seen := map[string]bool{}
 		for _, it := range r.catalog.revision.Load().lists[toolList].items {
-			if other := whose(it.public, below(it.source, r.catalog.sources)); other != nil {
+			if other := ownerOf(it.public, withLongerPrefix(it.source, r.catalog.sources)); other != nil {
 				t.Errorf("tool %q of %q is %q, which is of %q", it.own, it.source.name, it.public, other.name)
 			}
 			if seen[it.public] || len(it.public) > maxName {

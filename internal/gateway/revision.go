@@ -40,7 +40,7 @@ type item struct {
 	*entry
 	source *source
 	public string  // its key on common endpoints
-	rival  *source // whose name it would have had; nil for nobody's
+	holder *source // whose name it would have had; nil for nobody's
 	body   Raw     // under the public key, marked
 	plain  Raw     // under the own endpoint's key, marked
 	digest digest  // of public key, server, content and mark
@@ -125,7 +125,7 @@ func merge(p part, sources []*source, states []state) *merged {
 			order = append(order, &m.items[first+j])
 		}
 		slices.SortFunc(order, func(a, b *item) int { return compareNames(a.entry, b.entry) })
-		others := below(s, sources)
+		others := withLongerPrefix(s, sources)
 		for _, it := range order {
 			it.public = it.own
 			if lists[p].renamed {
@@ -160,9 +160,9 @@ func (it *item) finish(p part, down string) {
 
 // setPublic gives a tool or prompt its public name.
 func (it *item) setPublic(others []*source, taken map[string]*source) {
-	it.public, it.rival = publicName(it.source.name, it.wanted, others)
+	it.public, it.holder = publicName(it.source.name, it.wanted, others)
 	if holder := taken[it.public]; holder != nil {
-		it.public, it.rival = withDigest(it.public, it.source.name+"\x00"+it.own), holder
+		it.public, it.holder = withDigest(it.public, it.source.name+"\x00"+it.own), holder
 	}
 }
 
@@ -190,8 +190,8 @@ func (m *merged) logConflicts(old *revision, p part, log *slog.Logger) {
 		switch noun := lists[p].noun; {
 		case taken:
 			tell(it, "entry hidden by another server's", "list", lists[p].member, "uri", display.Short(it.public), "server", it.source.name, "kept", kept.name)
-		case it.rival != nil:
-			tell(it, "public name changed: it would be another's", noun, display.Short(it.own), "server", it.source.name, "other", it.rival.name, "to", it.public)
+		case it.holder != nil:
+			tell(it, "public name changed: it would be another's", noun, display.Short(it.own), "server", it.source.name, "other", it.holder.name, "to", it.public)
 		}
 	}
 }

@@ -25,14 +25,14 @@ type digest = [sha256.Size]byte
 
 // entry is one entry of a server's list, repaired and chosen.
 type entry struct {
-	own     string // the key as the server knows it
-	wanted  string // own, or what the configuration calls it: the public name is made of it
-	name    string // the key on the server's own endpoint, unique there
-	item    Raw    // under that name
-	digest  digest // of the entry as received
-	said    said   // of tools and prompts
-	headers []mcp.HeaderParam
-	match   *uritemplate.Template // of templates
+	own         string      // the key as the server knows it
+	wanted      string      // own, or what the configuration calls it: the public name is made of it
+	name        string      // the key on the server's own endpoint, unique there
+	item        Raw         // under that name
+	digest      digest      // of the entry as received
+	fingerprint fingerprint // of tools and prompts
+	headers     []mcp.HeaderParam
+	match       *uritemplate.Template // of templates
 }
 
 // maxTemplates bounds the templates of one server: each may be compared with every
@@ -111,7 +111,7 @@ func (c *cleaner) entry(item Raw) (e entry, ok bool) {
 	e.digest = canonicalDigest(item)
 	e.wanted = e.own
 	if l.renamed {
-		e.said = saidBy(item)
+		e.fingerprint = fingerprintOf(item)
 	}
 	item = c.members(e.own, item)
 	if !l.renamed {

@@ -20,7 +20,7 @@ type spelling struct {
 	written string
 	normal  string // the URI in its normal form
 	asPath  string // the same with the authority taken for the first part of the path
-	bent    bool   // written in a way that no link needs: it may lead elsewhere than it seems
+	odd     bool   // written in a way that no link needs: it may lead elsewhere than it seems
 	all     []string
 }
 
@@ -34,13 +34,13 @@ func spell(written string, pattern bool) spelling {
 	if i := strings.IndexAny(written, "?#"); i >= 0 && !pattern { // in a glob ? is a character
 		path, tail = written[:i], written[i:]
 	}
-	path, bent := decode(path)
-	tail, odd := decode(tail)
-	s.bent = bent || odd || !pattern && strings.ContainsAny(path, "?#")
+	path, odd := decode(path)
+	tail, also := decode(tail)
+	s.odd = odd || also || !pattern && strings.ContainsAny(path, "?#")
 	whole := path + tail
 	scheme, rest := cutScheme(path, pattern)
-	plain, asPath, bent := normalize(scheme, rest)
-	s.bent = s.bent || bent
+	plain, asPath, odd := normalize(scheme, rest)
+	s.odd = s.odd || odd
 	s.normal, s.asPath = plain+tail, asPath+tail
 	s.all = []string{written, s.normal, s.asPath, trim(plain), trim(asPath)}
 	switch {
@@ -51,8 +51,8 @@ func spell(written string, pattern bool) spelling {
 	case strings.Contains(tail, "/"):
 		// A server that knows no queries takes it for more path.
 		_, rest = cutScheme(whole, pattern)
-		_, asPath, bent = normalize(scheme, rest)
-		s.bent = s.bent || bent && asPath != s.asPath
+		_, asPath, odd = normalize(scheme, rest)
+		s.odd = s.odd || odd && asPath != s.asPath
 		s.all = append(s.all, asPath, trim(asPath))
 	}
 	for i := range s.all {
@@ -69,19 +69,19 @@ const rounds = 4
 // decode undoes percent-encoding until there is none, takes out what cannot be
 // seen and turns backslashes around. It reports whether a URI that means what it
 // says would hold any of that.
-func decode(s string) (text string, bent bool) {
+func decode(s string) (text string, odd bool) {
 	for round := range rounds {
 		next := uritemplate.Unescape(s)
-		bent = bent || round > 0 && next != s || strings.Count(next, "/") != strings.Count(s, "/")
+		odd = odd || round > 0 && next != s || strings.Count(next, "/") != strings.Count(s, "/")
 		visible := strings.TrimFunc(strings.Map(show, next), unicode.IsSpace)
 		turned := strings.ReplaceAll(visible, `\`, "/")
-		bent = bent || turned != next
+		odd = odd || turned != next
 		if turned == s {
 			break
 		}
 		s = turned
 	}
-	return s, bent
+	return s, odd
 }
 
 // show drops control and format characters.
@@ -111,37 +111,37 @@ func isSchemeByte(r rune) bool {
 // normalize returns what follows a scheme in its normal form, with the scheme,
 // and the form in which the authority is the first part of the path. It reports
 // whether dot segments, empty segments, user names or the local host's name went.
-func normalize(scheme, rest string) (plain, asPath string, bent bool) {
+func normalize(scheme, rest string) (plain, asPath string, odd bool) {
 	body := strings.TrimLeft(rest, "/")
 	slashes := len(rest) - len(body)
-	cleaned, bent := cleanPath(body)
+	cleaned, odd := cleanPath(body)
 	asPath = scheme + "//" + cleaned
 	if scheme == "" {
-		return rest[:min(slashes, 1)] + cleaned, rest[:min(slashes, 1)] + cleaned, bent || slashes > 1
+		return rest[:min(slashes, 1)] + cleaned, rest[:min(slashes, 1)] + cleaned, odd || slashes > 1
 	}
 	host, path := "", body
 	if slashes == 2 {
 		host, path, _ = strings.Cut(body, "/")
 	}
-	path, odd := cleanPath(path)
-	bent = bent || odd
+	path, also := cleanPath(path)
+	odd = odd || also
 	if at := strings.LastIndexByte(host, '@'); at >= 0 {
-		host, bent = host[at+1:], true
+		host, odd = host[at+1:], true
 	}
 	host = strings.ToLower(host)
 	switch {
 	case scheme == "file:":
 		if slashes != 2 || isLocal(host) {
-			return scheme + "///" + path, scheme + "///" + cleaned, bent || slashes != 3
+			return scheme + "///" + path, scheme + "///" + cleaned, odd || slashes != 3
 		}
-		return scheme + "//" + host + "/" + path, scheme + "///" + cleaned, bent
+		return scheme + "//" + host + "/" + path, scheme + "///" + cleaned, odd
 	case slashes == 2:
 		if strings.Contains(body, "/") {
 			path = "/" + path
 		}
-		return scheme + "//" + withoutPort(scheme, host) + path, asPath, bent
+		return scheme + "//" + withoutPort(scheme, host) + path, asPath, odd
 	}
-	return scheme + strings.Repeat("/", min(slashes, 3)) + path, asPath, bent || slashes > 3
+	return scheme + strings.Repeat("/", min(slashes, 3)) + path, asPath, odd || slashes > 3
 }
 
 // isLocal reports whether the host of a file URI is this one.
@@ -157,7 +157,7 @@ func withoutPort(scheme, host string) string { return strings.TrimSuffix(host, d
 // cleanPath takes empty and dot segments out of a path, and what these take back.
 //
 // RFC 3986 section 5.2.4.
-func cleanPath(path string) (cleaned string, bent bool) {
+func cleanPath(path string) (cleaned string, odd bool) {
 	segments := strings.Split(path, "/")
 	kept := make([]string, 0, len(segments))
 	for i, s := range segments {
@@ -166,9 +166,9 @@ func cleanPath(path string) (cleaned string, bent bool) {
 		case s == "" && last: // a slash at the end stays
 			kept = append(kept, "")
 		case s == "":
-			bent = true
+			odd = true
 		case s == "." || s == "..":
-			bent = true
+			odd = true
 			if s == ".." && len(kept) > 0 {
 				kept = kept[:len(kept)-1]
 			}
@@ -179,7 +179,7 @@ func cleanPath(path string) (cleaned string, bent bool) {
 			kept = append(kept, s)
 		}
 	}
-	return strings.Join(kept, "/"), bent
+	return strings.Join(kept, "/"), odd
 }
 
 func hasDots(path string) bool {

@@ -6,7 +6,7 @@
 //
 // Templates and URIs come from strangers, so matching takes a number of steps
 // that is known before it begins ([Template.Cost]): the length of the URI times
-// the size of the template, whatever either holds. Nothing backtracks.
+// the size of the template, whatever either holds. Nothing is tried twice.
 //
 //	text ─ parse.go ─→ literals and expressions ─ program.go ─→ program ─ match.go ─→ variables
 //	                                            └ expand.go ─→ URI

@@ -180,7 +180,7 @@ func FuzzCost(f *testing.F) {
 		if cost := tmpl.Cost(uri); cost > (16*MaxVariables+len(text)+2)*(MaxURI+1) {
 			t.Fatalf("%q: a match takes %d steps", text, cost)
 		}
-		for pc := range tmpl.program { // what may take nothing leads on: one pass settles a place
+		for pc := range tmpl.program { // what may take nothing leads on: one pass does for a place
 			in := &tmpl.program[pc]
 			if in.code != end && in.code != literal && in.next <= pc || in.code == split && in.other <= pc {
 				t.Fatalf("%q: instruction %d leads back", text, pc)

@@ -12,12 +12,12 @@ func (t *Template) Cost(uri string) int {
 		!strings.HasPrefix(uri, t.prefix) || !strings.HasSuffix(uri, t.suffix) {
 		return 0
 	}
-	return len(t.program) * (len(uri) + 1)
+	return t.steps * (len(uri) + 1)
 }
 
 // Matches reports whether uri is one that the template stands for.
 func (t *Template) Matches(uri string) bool {
-	return t.Cost(uri) > 0 && t.settle(uri).can(0, 0)
+	return t.Cost(uri) > 0 && t.tabulate(uri).can(0, 0)
 }
 
 // Match returns the values of the variables in uri, unescaped. Several values of
@@ -31,7 +31,7 @@ func (t *Template) Match(uri string) (values map[string]string, ok bool) {
 	if t.Cost(uri) == 0 {
 		return nil, false
 	}
-	s := t.settle(uri)
+	s := t.tabulate(uri)
 	if !s.can(0, 0) {
 		return nil, false
 	}
@@ -45,21 +45,21 @@ func (t *Template) Match(uri string) (values map[string]string, ok bool) {
 	return values, true
 }
 
-// settled says of every place in a URI from which instructions the rest matches.
-type settled struct {
+// table says of every place in a URI from which instructions the rest matches.
+type table struct {
 	t      *Template
 	uri    string
 	stride int // words per instruction
 	bits   []uint64
 }
 
-func (s *settled) can(pc, at int) bool { return s.bits[pc*s.stride+at>>6]>>(at&63)&1 == 1 }
-func (s *settled) set(pc, at int)      { s.bits[pc*s.stride+at>>6] |= 1 << (at & 63) }
+func (s *table) can(pc, at int) bool { return s.bits[pc*s.stride+at>>6]>>(at&63)&1 == 1 }
+func (s *table) set(pc, at int)      { s.bits[pc*s.stride+at>>6] |= 1 << (at & 63) }
 
-// settle settles uri from its end to its beginning, each place once per
+// tabulate works through uri from its end to its beginning, each place once per
 // instruction: that is all the work that matching does.
-func (t *Template) settle(uri string) *settled {
-	s := &settled{t: t, uri: uri, stride: len(uri)>>6 + 1}
+func (t *Template) tabulate(uri string) *table {
+	s := &table{t: t, uri: uri, stride: len(uri)>>6 + 1}
 	s.bits = make([]uint64, s.stride*len(t.program))
 	near := make([][4]int32, len(t.program)) // of runs, by place modulo 4: characters up to where the run may end, -1 for nowhere
 	for at := len(uri); at >= 0; at-- {
@@ -77,7 +77,7 @@ func (t *Template) settle(uri string) *settled {
 				to := in.take(uri, at)
 				ok = to > 0 && s.can(in.next, to)
 			case run:
-				n := s.toEnd(in, &near[pc], at)
+				n := s.distance(in, &near[pc], at)
 				near[pc][at&3] = n
 				ok = n >= 0 && (in.max == 0 || int(n) <= in.max)
 			}
@@ -89,9 +89,9 @@ func (t *Template) settle(uri string) *settled {
 	return s
 }
 
-// toEnd returns how many characters a run takes from at to the nearest place
+// distance returns how many characters a run takes from at to the nearest place
 // where it may end, -1 when there is none.
-func (s *settled) toEnd(in *instruction, near *[4]int32, at int) int32 {
+func (s *table) distance(in *instruction, near *[4]int32, at int) int32 {
 	if s.can(in.next, at) {
 		return 0
 	}
@@ -140,7 +140,7 @@ func character(uri string, at int, c *class) (width int, counts int32) {
 type span struct{ from, to int }
 
 // walk follows the first way through the program that matches.
-func (s *settled) walk() []span {
+func (s *table) walk() []span {
 	spans := make([]span, len(s.t.slots))
 	for i := range spans {
 		spans[i] = span{-1, -1}
@@ -171,7 +171,7 @@ func (s *settled) walk() []span {
 }
 
 // farthest returns the last place where a run from at may end.
-func (s *settled) farthest(in *instruction, at int) int {
+func (s *table) farthest(in *instruction, at int) int {
 	last, taken := at, int32(0)
 	for {
 		if s.can(in.next, at) {

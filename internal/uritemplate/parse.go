@@ -25,6 +25,7 @@ type Template struct {
 	prefix  string // what every match begins with
 	suffix  string // what every match ends with, besides the prefix
 	program []instruction
+	steps   int        // that the program takes at one place in a URI
 	slots   []variable // what the program's marks delimit, in order
 }
 

@@ -20,8 +20,8 @@ const (
 )
 
 // instruction is one step of a program. Instructions that may take nothing lead
-// to later ones only, so that each place in the URI is settled in one pass over
-// the program from its end.
+// to later ones only, so that one pass over the program, from its end,
+// does for each place in the URI.
 type instruction struct {
 	code      code
 	next      int
@@ -66,6 +66,9 @@ func (t *Template) compile() {
 		}
 	}
 	t.emit(instruction{code: end})
+	for i := range t.program {
+		t.steps += 1 + len(t.program[i].text)/32 // a literal is compared as a whole
+	}
 	if first := t.parts; len(first) > 0 && first[0].vars == nil {
 		text := first[0].literal
 		t.prefix = text[:len(text)-len(strings.TrimLeftFunc(text, standsForItself))]
