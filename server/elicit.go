@@ -240,7 +240,7 @@ func readAnswer(raw Raw, check *schema) (Answer, error) {
 	case mcp.ActionDecline, mcp.ActionCancel:
 		res.Content = nil
 	default:
-		return Answer{}, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown elicitation action %s", display.Quote(string(res.Action)))
+		return Answer{}, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown elicitation action %s", display.Quote(res.Action))
 	}
 	return Answer{Action: res.Action, values: res.Content}, nil
 }

@@ -142,8 +142,8 @@ func AllowHosts(hosts ...string) Option {
 	return serverOption(func(s *Server) { s.hosts = append(s.hosts, hosts...) })
 }
 
-// AllowOrigins adds Origins of web pages that may call besides loopback; "*"
-// admits any.
+// AllowOrigins adds Origins of web pages that may call besides loopback, and by
+// HTTP+SSE besides the server's own; "*" admits any.
 func AllowOrigins(origins ...string) Option {
 	return serverOption(func(s *Server) { s.origins = append(s.origins, origins...) })
 }

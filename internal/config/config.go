@@ -49,8 +49,8 @@ type Config struct {
 	// AllowedHosts are Host header values accepted besides the loopback names:
 	// "host" for any port, or "host:port"; lower case.
 	AllowedHosts []string
-	// AllowedOrigins are Origin header values accepted besides the loopback ones:
-	// "scheme://host[:port]", lower case, without a scheme's default port.
+	// AllowedOrigins are Origin header values accepted besides the loopback ones, and
+	// at /sse, /messages and /ws besides their own: "scheme://host[:port]", lower case, without a scheme's default port.
 	AllowedOrigins []string
 	// Notices tell what was accepted but has no effect, one line each, in the
 	// order of the file and with file and line. They hold no secrets.

@@ -68,7 +68,7 @@ func (h *history) update(p part, entries []entry, most int, log *slog.Logger) {
 	present := make(map[digest]remembered, len(entries))
 	for i := range entries {
 		e := &entries[i]
-		key := digest(sha256.Sum256([]byte(e.own)))
+		key := sha256.Sum256([]byte(e.own))
 		now := remembered{e.fingerprint, e.digest}
 		if before, known := h.entries[key]; known && before.fingerprint != now.fingerprint {
 			h.report(p, e.own, &before, &now, log)

@@ -122,13 +122,13 @@ func (g *Gateway) read(ctx context.Context, call *rpc.Call) (rpc.Result, error) 
 	if err := g.silent(resourceList, call.Target); err != nil {
 		return rpc.Result{}, err
 	}
-	return g.search(ctx, call)
+	return g.readUnlisted(ctx, call)
 }
 
-// search asks the servers that are marked for it for a URI that nobody claims, in
+// readUnlisted asks the servers that are marked for it for a URI that nobody claims, in
 // the order of the configuration; those that are not up only when no other is
 // there.
-func (g *Gateway) search(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
+func (g *Gateway) readUnlisted(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
 	var up, down []*source
 	for _, s := range g.sources {
 		switch {
