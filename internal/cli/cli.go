@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/holdfast-mcp/holdfast/internal/config"
@@ -119,15 +120,38 @@ func flags(name string) *flag.FlagSet {
 	return fs
 }
 
+// parse reads flags and arguments, which may stand in any order; after -- come
+// arguments only. The flag set then has the arguments.
 func parse(fs *flag.FlagSet, args []string, min, max int) error {
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return usageError{"flags and arguments:"}
+	var plain []string
+	for {
+		if err := fs.Parse(args); err != nil { // it stops at the first that is no flag
+			if errors.Is(err, flag.ErrHelp) {
+				return usageError{"flags and arguments:"}
+			}
+			return usageError{err.Error()}
 		}
-		return usageError{err.Error()}
+		rest := fs.Args()
+		read := len(args) - len(rest)
+		if len(rest) == 0 || read > 0 && args[read-1] == "--" {
+			plain = append(plain, rest...)
+			break
+		}
+		plain, args = append(plain, rest[0]), rest[1:]
 	}
-	if n := fs.NArg(); n < min || n > max {
+	if n := len(plain); n < min || n > max {
 		return usageError{fmt.Sprintf("got %d arguments", n)}
 	}
-	return nil
+	return fs.Parse(append([]string{"--"}, plain...))
+}
+
+// onlyFor reports a flag that was given but is not among those of the
+// subcommand, which shares its flag set with others.
+func onlyFor(fs *flag.FlagSet, subcommand string, names ...string) (err error) {
+	fs.Visit(func(f *flag.Flag) {
+		if err == nil && !slices.Contains(names, f.Name) {
+			err = usageError{fmt.Sprintf("--%s has no use with %s", f.Name, subcommand)}
+		}
+	})
+	return err
 }

@@ -31,14 +31,26 @@ type operate struct {
 func operating(name string) *operate {
 	o := &operate{fs: flags(name)}
 	o.fs.StringVar(&o.data, "data", "", "")
+	o.fs.BoolVar(&o.json, "json", false, "")
 	return o
 }
 
-// listing is operating for a command that can print JSON.
-func listing(name string) *operate {
-	o := operating(name)
-	o.fs.BoolVar(&o.json, "json", false, "")
-	return o
+// parse reads the command line of a command that lists, or does something else
+// when its first argument is the word, which takes so many arguments more. It
+// reports whether the word is there.
+func (o *operate) parse(args []string, word string, more int) (bool, error) {
+	if err := parse(o.fs, args, 0, 1+more); err != nil {
+		return false, err
+	}
+	switch n := o.fs.NArg(); {
+	case n == 0:
+		return false, nil
+	case o.fs.Arg(0) != word:
+		return false, usageError{fmt.Sprintf("unknown argument %q", o.fs.Arg(0))}
+	case n != 1+more:
+		return false, usageError{fmt.Sprintf("got %d arguments", n)}
+	}
+	return true, nil
 }
 
 // client returns who asks.
@@ -63,11 +75,16 @@ func told(err error) error {
 
 // keys lists the keys that session ids are sealed with, or rotates them.
 func keys(ctx context.Context, env *Env, args []string) error {
-	if len(args) > 0 && args[0] == "rotate" {
-		return rotateKeys(ctx, env, args[1:])
+	o := operating("keys")
+	keep := o.fs.Duration("keep", session.TicketLife, "")
+	rotate, err := o.parse(args, "rotate", 0)
+	switch {
+	case err != nil:
+		return err
+	case rotate:
+		return rotateKeys(ctx, env, o, *keep)
 	}
-	o := listing("keys")
-	if err := parse(o.fs, args, 0, 0); err != nil {
+	if err := onlyFor(o.fs, "keys", "data", "json"); err != nil {
 		return err
 	}
 	c, err := o.client()
@@ -89,35 +106,34 @@ func keys(ctx context.Context, env *Env, args []string) error {
 	return t.Flush()
 }
 
-func rotateKeys(ctx context.Context, env *Env, args []string) error {
-	o := operating("keys rotate")
-	keep := o.fs.Duration("keep", session.TicketLife, "")
-	if err := parse(o.fs, args, 0, 0); err != nil {
+func rotateKeys(ctx context.Context, env *Env, o *operate, keep time.Duration) error {
+	if err := onlyFor(o.fs, "keys rotate", "data", "keep"); err != nil {
 		return err
 	}
-	if *keep < 0 {
+	if keep < 0 {
 		return usageError{"--keep: want a duration such as 720h"}
 	}
 	c, err := o.client()
 	if err != nil {
 		return err
 	}
-	if err := c.RotateKeys(ctx, *keep); err != nil {
+	if err := c.RotateKeys(ctx, keep); err != nil {
 		return told(err)
 	}
-	until := time.Now().Add(*keep)
+	until := time.Now().Add(keep)
 	fmt.Fprintf(env.Out, "a new key takes over in a few seconds; sessions that began before are accepted until %s\n", when(until))
 	return nil
 }
 
 // nodes lists the nodes of the cluster, or removes one.
 func nodes(ctx context.Context, env *Env, args []string) error {
-	if len(args) > 0 && args[0] == "remove" {
-		return removeNode(ctx, env, args[1:])
-	}
-	o := listing("nodes")
-	if err := parse(o.fs, args, 0, 0); err != nil {
+	o := operating("nodes")
+	remove, err := o.parse(args, "remove", 1)
+	switch {
+	case err != nil:
 		return err
+	case remove:
+		return removeNode(ctx, env, o)
 	}
 	c, err := o.client()
 	if err != nil {
@@ -145,16 +161,15 @@ func nodes(ctx context.Context, env *Env, args []string) error {
 	return t.Flush()
 }
 
-func removeNode(ctx context.Context, env *Env, args []string) error {
-	o := operating("nodes remove")
-	if err := parse(o.fs, args, 1, 1); err != nil {
+func removeNode(ctx context.Context, env *Env, o *operate) error {
+	if err := onlyFor(o.fs, "nodes remove", "data"); err != nil {
 		return err
 	}
 	c, err := o.client()
 	if err != nil {
 		return err
 	}
-	name := o.fs.Arg(0)
+	name := o.fs.Arg(1)
 	if err := c.RemoveNode(ctx, name); err != nil {
 		return told(err)
 	}
