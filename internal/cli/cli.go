@@ -32,6 +32,8 @@ type Env struct {
 	Out    io.WriteCloser
 	Err    io.Writer
 	Getenv func(string) (string, bool)
+	// Unsetenv takes a variable out of the environment; nil leaves it there.
+	Unsetenv func(string) error
 }
 
 func commands() []command {
@@ -64,7 +66,7 @@ func Main() int {
 		cancel()
 		os.Exit(signalled((<-signals).(syscall.Signal)))
 	}()
-	env := &Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.LookupEnv}
+	env := &Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.LookupEnv, Unsetenv: os.Unsetenv}
 	return Run(ctx, env, os.Args[1:])
 }
 

@@ -17,8 +17,8 @@ import (
 // The variables that hold the secret which the nodes of a cluster share, or name
 // a file that does. It is not a flag, since command lines are for all to see.
 const (
-	envSecret     = "HOLDFAST_CLUSTER_SECRET"
-	envSecretFile = "HOLDFAST_CLUSTER_SECRET_FILE"
+	envSecret     = config.SecretVariable
+	envSecretFile = config.SecretFileVariable
 )
 
 // clusterFlags say how this node joins others.
@@ -72,8 +72,15 @@ func fits(c *node.Cluster) error {
 	return nil
 }
 
+// secret reads the cluster's secret, and takes the variable that held it out of
+// the environment, so that nothing started from here can come by it.
 func secret(env *Env) (string, error) {
 	if s, ok := env.Getenv(envSecret); ok && s != "" {
+		if env.Unsetenv != nil {
+			if err := env.Unsetenv(envSecret); err != nil {
+				return "", fmt.Errorf("take %s out of the environment: %w", envSecret, err)
+			}
+		}
 		return s, nil
 	}
 	path, ok := env.Getenv(envSecretFile)

@@ -138,3 +138,15 @@ func signed(t *testing.T, c, by *x509.Certificate, key, with *ecdsa.PrivateKey) 
 	}
 	return der
 }
+
+// TestSecretLeavesTheEnvironment: what is started later cannot inherit it.
+func TestSecretLeavesTheEnvironment(t *testing.T) {
+	t.Setenv(envSecret, "a secret of these tests")
+	env := &Env{Getenv: os.LookupEnv, Unsetenv: os.Unsetenv}
+	if s, err := secret(env); s != "a secret of these tests" || err != nil {
+		t.Errorf("secret: %q, %v", s, err)
+	}
+	if s, ok := os.LookupEnv(envSecret); ok {
+		t.Errorf("the variable is still there: %q", s)
+	}
+}

@@ -101,7 +101,7 @@ func (p *parser) refuseSecret(path string, n *node) {
 		if m.key != "secret" {
 			return false
 		}
-		p.fail(m.line, join(path, m.key), "set HOLDFAST_CLUSTER_SECRET, or HOLDFAST_CLUSTER_SECRET_FILE to the path of a file",
+		p.fail(m.line, join(path, m.key), "set "+SecretVariable+", or "+SecretFileVariable+" to the path of a file",
 			"the secret does not belong in this file")
 		return true
 	})

@@ -55,8 +55,10 @@
 //	startTimeout  until an instance has started and greeted; default 30s
 //
 // A child process gets those variables of Holdfast's own environment that
-// inheritEnv lists, by name or by beginning (AWS_*), or all or none of them. The
-// list stands in place of [DefaultInherit]; env comes on top. memory (512MiB) and
+// inheritEnv lists, by name or by beginning (AWS_*), or all or none of them.
+// Holdfast's own, HOLDFAST_*, are not among all, and the cluster's secret is never
+// passed on. The list stands in place of [DefaultInherit];
+// env comes on top. memory (512MiB) and
 // cpu (1.5 cores) are its ceilings, without which it has none. For an HTTP server
 // maxConns (default 128) bounds the connections, headerTimeout the wait for the
 // headers of a response and idleTimeout the silence on a stream; without these
@@ -137,6 +139,10 @@
 //	${userHome}, ${workspaceFolder}, ${workspaceFolderBasename},
 //	${pathSeparator}   as VS Code and Cursor define them
 //	$${                a literal ${
+//
+// The variables of the cluster's secret, HOLDFAST_CLUSTER_SECRET and
+// HOLDFAST_CLUSTER_SECRET_FILE, are for no value, nor is the file that the second
+// names.
 //
 // A $ that no { follows is an ordinary character, because clients' files hold
 // passwords with dollar signs in them.

@@ -6,6 +6,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -120,6 +121,9 @@ func (p *parser) variable(inner string, files bool) (string, error) {
 	if strings.Contains(fallback, "${") {
 		return "", errors.New("a default cannot hold another variable")
 	}
+	if isSecretVariable(name, runtime.GOOS == "windows") {
+		return "", fmt.Errorf("%s stays with Holdfast: who knows the cluster's secret is a node", name)
+	}
 	value, set := "", false
 	if isVariable(name) {
 		value, set = p.lookup(name)
@@ -183,6 +187,9 @@ func (p *parser) secretFile(name string) (string, error) {
 	if !filepath.IsAbs(name) {
 		return "", fmt.Errorf("want an absolute path after file:, got %s", quote(name))
 	}
+	if p.isSecretFile(name) {
+		return "", fmt.Errorf("%s holds the cluster's secret, which stays with Holdfast: who knows it is a node", quote(name))
+	}
 	data, err := p.readFile(name)
 	if err != nil {
 		return "", fmt.Errorf("read %s: %s", quote(name), fileProblem(err))
@@ -194,9 +201,25 @@ func (p *parser) secretFile(name string) (string, error) {
 	return text, p.grow(len(text), len(text))
 }
 
+// isSecretFile reports whether the name is one of the file that holds the
+// cluster's secret.
+func (p *parser) isSecretFile(name string) bool {
+	secret, ok := p.lookup(SecretFileVariable)
+	if !ok || secret == "" {
+		return false
+	}
+	a, err := os.Stat(name)
+	if err != nil {
+		return false // who reads it says so
+	}
+	b, err := os.Stat(secret)
+	return err == nil && os.SameFile(a, b)
+}
+
 // envFile reads lines of NAME=value into vars, as VS Code's and Cursor's envFile
 // key wants: # begins a comment line, export may precede the name, and one pair
-// of quotes around the value is taken off. Values are not expanded.
+// of quotes around the value is taken off. Values are not expanded. The cluster's
+// secret, which a file of all variables may hold, is left out.
 func (p *parser) envFile(path string, n *node, name string, vars map[string]Secret) {
 	data, err := p.readFile(name)
 	if err != nil {
@@ -219,6 +242,10 @@ func (p *parser) envFile(path string, n *node, name string, vars map[string]Secr
 		if !ok || !isVariable(key) || strings.ContainsRune(value, 0) {
 			p.fail(n.line, path, "", "%s: line %d is not NAME=value", quote(name), line)
 			return
+		}
+		if isSecretVariable(key, runtime.GOOS == "windows") {
+			p.notice(n.line, path, fmt.Sprintf("%s: %s is left out: it is for Holdfast, not for servers", quote(name), key))
+			continue
 		}
 		vars[key] = Secret(value)
 	}

@@ -132,3 +132,36 @@ func TestEnvFile(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestSecretStays: neither the file with the cluster's secret nor a file of
+// variables that has it among others brings the secret to a server.
+func TestSecretStays(t *testing.T) {
+	secret := secretFile(t, "a secret of these tests")
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(secret, link); err != nil {
+		t.Fatal(err)
+	}
+	lookup := func(name string) (string, bool) {
+		if name == SecretFileVariable {
+			return secret, true
+		}
+		return environment(name)
+	}
+	for _, value := range []string{"file:" + secret, "x${file:" + link + "}"} {
+		text := "mcpServers: {a: {command: x, env: {X: \"" + value + "\"}}}"
+		if _, err := Parse("holdfast.yaml", []byte(text), lookup); err == nil || !strings.Contains(err.Error(), "holds the cluster's secret") {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+	vars := secretFile(t, "A=1\nHOLDFAST_CLUSTER_SECRET=s\nexport HOLDFAST_CLUSTER_SECRET_FILE=/s\n")
+	c, err := Parse("holdfast.yaml", []byte("mcpServers: {a: {command: x, envFile: "+vars+"}}"), lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]Secret{"A": "1"}, c.Servers[0].Env); diff != "" {
+		t.Error(diff)
+	}
+	if notices := strings.Join(c.Notices, "\n"); strings.Count(notices, "is left out") != 2 {
+		t.Errorf("notices: %s", notices)
+	}
+}

@@ -22,8 +22,22 @@ var DefaultInherit = []string{
 	"SYSTEMROOT", "COMSPEC", "PATHEXT", "APPDATA", "LOCALAPPDATA", "USERPROFILE", "PROGRAMDATA", // Windows
 }
 
+// ownPrefix begins the names of Holdfast's own variables, which only patterns
+// pass that begin so too.
+const ownPrefix = "HOLDFAST_"
+
+// SecretVariable and SecretFileVariable hold the secret that the nodes of a
+// cluster share, or name a file that does. No value of a file may use them: who
+// has the secret is a node.
+const (
+	SecretVariable     = "HOLDFAST_CLUSTER_SECRET"
+	SecretFileVariable = "HOLDFAST_CLUSTER_SECRET_FILE"
+)
+
 // Environ returns the entries of all, "NAME=value" each as [os.Environ] has them,
 // whose names the allow-list passes: Inherit, or [DefaultInherit] when that is nil.
+// Of Holdfast's own variables, HOLDFAST_*, only those are among them that the list
+// names as such, and the cluster's secret never is.
 // Names match without regard to case on Windows only. The result keeps the order
 // of all and is never nil, because [os/exec.Cmd] takes nil for everything.
 func (p Process) Environ(all []string) []string {
@@ -38,12 +52,24 @@ func (p Process) environ(all []string, fold bool) []string {
 	passed := make([]string, 0, len(all))
 	for _, entry := range all {
 		name, _, ok := strings.Cut(entry, "=")
-		if ok && slices.ContainsFunc(list, func(pattern string) bool { return passes(pattern, name, fold) }) {
+		if ok && slices.ContainsFunc(list, func(pattern string) bool { return inherits(pattern, name, fold) }) {
 			passed = append(passed, entry)
 		}
 	}
 	return passed
 }
+
+// inherits reports whether a pattern of the allow-list passes the variable name.
+func inherits(pattern, name string, fold bool) bool {
+	if passes(ownPrefix+"*", name, fold) && (!passes(ownPrefix+"*", pattern, fold) || isSecretVariable(name, fold)) {
+		return false
+	}
+	return passes(pattern, name, fold)
+}
+
+// isSecretVariable reports whether a variable holds the cluster's secret, or
+// leads to it.
+func isSecretVariable(name string, fold bool) bool { return passes(SecretVariable+"*", name, fold) }
 
 // passes reports whether a pattern of the allow-list stands for name.
 func passes(pattern, name string, fold bool) bool {
@@ -100,6 +126,9 @@ func (e *entry) inherited(path string, n *node, alone bool) (string, bool) {
 		return "", true
 	case n.text == "all" || n.text == "none":
 		e.fail(n.line, path, "leave out the other names, or this word", "%s stands alone", n.text)
+		return "", false
+	case isSecretVariable(name, runtime.GOOS == "windows"):
+		e.fail(n.line, path, "", "%s stays with Holdfast: who knows the cluster's secret is a node", name)
 		return "", false
 	case n.text == "" || len(n.text) > maxName || strings.ContainsAny(name, "=*${} ") || hasControl(name):
 		e.fail(n.line, path, "", "want the name of an environment variable, or a beginning such as AWS_*, got %s", quote(n.text))

@@ -43,6 +43,31 @@ func TestEnviron(t *testing.T) {
 	}
 }
 
+// TestSecretIsNeverInherited: no allow-list passes the cluster's secret, and only
+// one that says so passes another variable of Holdfast's own.
+func TestSecretIsNeverInherited(t *testing.T) {
+	all := []string{"HOLDFAST_CLUSTER_SECRET=s", "HOLDFAST_CLUSTER_SECRET_FILE=/f", "HOLDFAST_KEEPER=k", "HOLDFASTS=fine"}
+	for _, test := range []struct {
+		inherit, want []string
+	}{
+		{[]string{"*"}, []string{"HOLDFASTS=fine"}},
+		{[]string{"H*"}, []string{"HOLDFASTS=fine"}},
+		{[]string{"HOLDFAST*"}, []string{"HOLDFASTS=fine"}},
+		{[]string{"HOLDFAST_*"}, []string{"HOLDFAST_KEEPER=k"}},
+		{[]string{"HOLDFAST_KEEPER", "HOLDFAST_CLUSTER_SECRET", "HOLDFAST_CLUSTER_SECRET_FILE"}, []string{"HOLDFAST_KEEPER=k"}},
+	} {
+		for _, fold := range []bool{false, true} {
+			if diff := cmp.Diff(test.want, (Process{Inherit: test.inherit}).environ(all, fold)); diff != "" {
+				t.Errorf("inheritEnv %q: -want +got:\n%s", test.inherit, diff)
+			}
+		}
+	}
+	folded := []string{"holdfast_cluster_secret=s"}
+	if got := (Process{Inherit: []string{"*", "holdfast_*"}}).environ(folded, true); len(got) > 0 {
+		t.Errorf("on Windows: %q", got)
+	}
+}
+
 // TestDefaultInherit keeps credentials and loader variables off the list.
 func TestDefaultInherit(t *testing.T) {
 	secret := []string{"TOKEN=x", "API_KEY=x", "AWS_PROFILE=x", "SSH_AUTH_SOCK=x", "LD_PRELOAD=x", "NODE_OPTIONS=x",

@@ -30,6 +30,7 @@ type launchers struct {
 	repeatable func(server, tool string) bool
 	processes  *backend.Slots // of all servers together
 	timeout    time.Duration  // of calls, where the server has none of its own
+	secret     string         // of the cluster; no server gets it
 	log        *slog.Logger
 }
 
@@ -75,7 +76,7 @@ func (f *launchers) launcher(s *config.Server) (backend.Launcher, func()) {
 	switch s.Transport {
 	case config.Stdio:
 		return backend.Command(f.keeper, process.Spec{
-			Name: s.Name, Command: s.Command, Args: s.Args, Dir: s.Cwd, Env: environment(s),
+			Name: s.Name, Command: s.Command, Args: s.Args, Dir: s.Cwd, Env: environment(s, os.Environ(), f.secret),
 			Limits: process.Limits{Memory: s.Process.Memory, CPU: s.Process.CPU},
 		}), nil
 	case config.WebSocket:
@@ -95,16 +96,6 @@ func (f *launchers) launcher(s *config.Server) (backend.Launcher, func()) {
 		Headers: headers, SSE: s.Transport == config.SSE, MaxConns: s.HTTP.MaxConns,
 		HeaderTimeout: s.HTTP.HeaderTimeout, IdleTimeout: s.HTTP.IdleTimeout,
 	})
-}
-
-// environment is the allowed part of this process's, with the entry's own
-// variables on top.
-func environment(s *config.Server) []string {
-	env := s.Process.Environ(os.Environ())
-	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
-		env = append(env, name+"="+string(s.Env[name]))
-	}
-	return env
 }
 
 // credential is a digest of what a server is given to act with.

@@ -20,7 +20,7 @@ import (
 func (n *Node) openGateway(ctx context.Context) error {
 	launch := launchers{
 		keeper: n.keeper, exchange: n.exchange, repeatable: n.repeatable, processes: backend.NewSlots(n.cfg.File.Limits.Processes),
-		timeout: n.cfg.File.Limits.CallTimeout, log: n.cfg.Log,
+		timeout: n.cfg.File.Limits.CallTimeout, secret: n.cfg.Cluster.Secret, log: n.cfg.Log,
 	}
 	servers := map[string]gateway.Server{}
 	add := func(name string, build func(backend.Events) (backend.Backend, error)) error {

@@ -129,6 +129,9 @@ func (n *Node) Start(ctx context.Context) error {
 }
 
 func (n *Node) open(ctx context.Context) (err error) {
+	if err := checkSecret(n.cfg.File.Servers, n.cfg.Cluster.Secret); err != nil {
+		return err
+	}
 	if n.data, err = openData(n.cfg.Data); err != nil {
 		return err
 	}
