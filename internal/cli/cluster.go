@@ -7,11 +7,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
+	"log/slog"
 	"strings"
 
 	"github.com/holdfast-mcp/holdfast/internal/config"
 	"github.com/holdfast-mcp/holdfast/internal/node"
+	"github.com/holdfast-mcp/holdfast/internal/ownership"
 )
 
 // The variables that hold the secret which the nodes of a cluster share, or name
@@ -27,7 +28,7 @@ type clusterFlags struct {
 }
 
 // load lets the flags win over the file.
-func (f *clusterFlags) load(env *Env, file config.Cluster) (node.Cluster, error) {
+func (f *clusterFlags) load(env *Env, log *slog.Logger, file config.Cluster) (node.Cluster, error) {
 	c := node.Cluster{Cluster: file}
 	switch {
 	case f.nats != "" && f.listen != "":
@@ -50,7 +51,7 @@ func (f *clusterFlags) load(env *Env, file config.Cluster) (node.Cluster, error)
 		return c, err
 	}
 	var err error
-	if c.Secret, err = secret(env); err != nil {
+	if c.Secret, err = secret(env, log); err != nil {
 		return c, err
 	}
 	if c.Listen != "" && c.Secret == "" {
@@ -72,9 +73,12 @@ func fits(c *node.Cluster) error {
 	return nil
 }
 
+// maxSecretFile bounds the file with the secret, in bytes.
+const maxSecretFile = 64 << 10
+
 // secret reads the cluster's secret, and takes the variable that held it out of
 // the environment, so that nothing started from here can come by it.
-func secret(env *Env) (string, error) {
+func secret(env *Env, log *slog.Logger) (string, error) {
 	if s, ok := env.Getenv(envSecret); ok && s != "" {
 		if env.Unsetenv != nil {
 			if err := env.Unsetenv(envSecret); err != nil {
@@ -87,9 +91,12 @@ func secret(env *Env) (string, error) {
 	if !ok || path == "" {
 		return "", nil
 	}
-	data, err := os.ReadFile(path)
+	data, exposed, err := ownership.ReadSecret(path, maxSecretFile)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", envSecretFile, err)
+		return "", fmt.Errorf("%s: %s %w", envSecretFile, path, err)
+	}
+	if exposed {
+		log.Warn("the cluster's secret can be read by every user of this host; run chmod o-r on its file unless it is in a container of its own", "file", path)
 	}
 	s := strings.TrimRight(string(data), "\r\n")
 	if s == "" {

@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -143,7 +144,7 @@ func signed(t *testing.T, c, by *x509.Certificate, key, with *ecdsa.PrivateKey) 
 func TestSecretLeavesTheEnvironment(t *testing.T) {
 	t.Setenv(envSecret, "a secret of these tests")
 	env := &Env{Getenv: os.LookupEnv, Unsetenv: os.Unsetenv}
-	if s, err := secret(env); s != "a secret of these tests" || err != nil {
+	if s, err := secret(env, slog.New(slog.DiscardHandler)); s != "a secret of these tests" || err != nil {
 		t.Errorf("secret: %q, %v", s, err)
 	}
 	if s, ok := os.LookupEnv(envSecret); ok {

@@ -83,7 +83,7 @@ func (f *serveFlags) load(env *Env) (node.Config, error) {
 	}
 	if !f.stdio { // whose sessions end with the program that started it
 		var err error
-		if cfg.Cluster, err = f.cluster.load(env, cfg.File.Cluster); err != nil {
+		if cfg.Cluster, err = f.cluster.load(env, log, cfg.File.Cluster); err != nil {
 			return cfg, err
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/cluster"
 	"github.com/holdfast-mcp/holdfast/internal/config"
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
+	"github.com/holdfast-mcp/holdfast/internal/ownership"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/task"
@@ -41,7 +42,7 @@ const patience = 15 * time.Second
 
 // openCluster starts this node's part and takes the key ring from it.
 func (n *Node) openCluster(ctx context.Context) error {
-	cfg, err := n.cfg.Cluster.config()
+	cfg, err := n.cfg.Cluster.config(n.cfg.Log)
 	if err != nil {
 		return err
 	}
@@ -72,7 +73,7 @@ var compressions = map[config.Compression]cluster.Compression{
 }
 
 // config turns c into the cluster's own words.
-func (c *Cluster) config() (cluster.Config, error) {
+func (c *Cluster) config(log *slog.Logger) (cluster.Config, error) {
 	cfg := cluster.Config{
 		SyncAlways: c.SyncAlways, SyncInterval: c.SyncInterval, EventAge: c.EventAge, EventBytes: c.EventBytes,
 	}
@@ -82,13 +83,17 @@ func (c *Cluster) config() (cluster.Config, error) {
 	cfg.Name, cfg.Secret = c.Name, c.Secret
 	if c.NATS != "" {
 		cfg.External, cfg.Credentials, cfg.Replicas = c.NATS, c.Credentials, c.Replicas
-		return cfg, nil
+		if c.Credentials == "" {
+			return cfg, nil
+		}
+		_, err := readSecret("cluster.credentials", c.Credentials, log)
+		return cfg, err
 	}
 	cfg.Listen, cfg.Advertise, cfg.Join = c.Listen, c.Advertise, c.Join
 	cfg.Compression = compressions[c.Compression]
 	var err error
 	if c.TLS.Cert != "" {
-		cfg.TLS, err = mutualTLS(&c.TLS)
+		cfg.TLS, err = mutualTLS(&c.TLS, log)
 	} else {
 		cfg.Encrypt = !c.TLS.Off
 	}
@@ -96,8 +101,16 @@ func (c *Cluster) config() (cluster.Config, error) {
 }
 
 // mutualTLS reads the operator's certificates.
-func mutualTLS(t *config.ClusterTLS) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+func mutualTLS(t *config.ClusterTLS, log *slog.Logger) (*tls.Config, error) {
+	cert, err := os.ReadFile(t.Cert)
+	if err != nil {
+		return nil, fmt.Errorf("cluster.tls: cert: %w", err)
+	}
+	key, err := readSecret("cluster.tls: key", t.Key, log)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		return nil, fmt.Errorf("cluster.tls: cert %s and key %s: %w", t.Cert, t.Key, err)
 	}
@@ -113,6 +126,22 @@ func mutualTLS(t *config.ClusterTLS) (*tls.Config, error) {
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair},
 		RootCAs: pool, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
 	}, nil
+}
+
+// maxSecretFile bounds a file with a key or credentials, in bytes.
+const maxSecretFile = 1 << 20
+
+// readSecret reads a file that what it names was given for, unless somebody else
+// could have changed it.
+func readSecret(what, path string, log *slog.Logger) ([]byte, error) {
+	data, exposed, err := ownership.ReadSecret(path, maxSecretFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s %w", what, path, err)
+	}
+	if exposed {
+		log.Warn(what+" can be read by every user of this host; run chmod o-r on the file unless it is in a container of its own", "file", path)
+	}
+	return data, nil
 }
 
 // awaitCluster waits until the stores are whole: alone this takes milliseconds,

@@ -6,10 +6,12 @@ package node
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/holdfast-mcp/holdfast/internal/filelock"
+	"github.com/holdfast-mcp/holdfast/internal/ownership"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 )
 
@@ -35,13 +37,17 @@ func DefaultData() (string, error) {
 
 // openData creates the directory if need be, locks it against a second Holdfast
 // and reads or creates its key. The lock ends with the process, however it ends.
+// What others could have put there or could change is refused; see [ownership].
 func openData(dir string) (*dataDir, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory %s cannot be created: %w; name another with --data", dir, errors.Unwrap(err))
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err := checkData(dir); err != nil {
+		return nil, err
+	}
+	lock, err := ownership.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR)
 	if err != nil {
-		return nil, fmt.Errorf("data directory %s is not writable: %w; name another with --data", dir, errors.Unwrap(err))
+		return nil, fmt.Errorf("data directory %s cannot be used: its file lock %w; name another with --data", dir, err)
 	}
 	if err := filelock.Try(lock); err != nil {
 		lock.Close()
@@ -58,6 +64,20 @@ func openData(dir string) (*dataDir, error) {
 		return nil, err
 	}
 	return &dataDir{dir, key, ring, lock}, nil
+}
+
+// checkData refuses a data directory, or one in it, that is not safe.
+func checkData(dir string) error {
+	d := &dataDir{path: dir}
+	for _, path := range []string{dir, d.processes(), d.store()} {
+		if _, err := os.Lstat(path); path != dir && errors.Is(err, fs.ErrNotExist) {
+			continue // it will be made
+		}
+		if err := ownership.CheckDirectory(path); err != nil {
+			return fmt.Errorf("data directory %s %w, or name another with --data", path, err)
+		}
+	}
+	return nil
 }
 
 // processes is where it is noted which processes run, for the next Holdfast.

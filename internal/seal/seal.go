@@ -15,10 +15,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/holdfast-mcp/holdfast/internal/ownership"
 )
 
 // Purpose separates kinds of token: a token sealed for one purpose does not open
@@ -78,23 +81,36 @@ func OpenRing(path string) (*Ring, error) {
 }
 
 // ReadKey returns the key in the file at path, creating the file with mode 0600
-// when there is none. A file that others can read, or of the wrong length, is an
-// error that says so.
+// when there is none. A file that is somebody else's, that others can read, that is
+// reached by a symbolic link or that has the wrong length is an error that says so.
 func ReadKey(path string) ([]byte, error) {
-	key, err := os.ReadFile(path)
+	key, err := readKey(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if key, err = createKey(path); err != nil {
 			return nil, err
 		}
 	case err != nil:
-		return nil, fmt.Errorf("read key file: %w", err)
-	}
-	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("key file %s can be read by others (mode %04o); run chmod 600 on it", path, info.Mode().Perm())
+		return nil, fmt.Errorf("key file %s %w", path, err)
 	}
 	if _, err := RingOf(key); err != nil {
 		return nil, fmt.Errorf("key file %s: %w; restore it, or remove it and lose the open sessions", path, err)
+	}
+	return key, nil
+}
+
+// maxKeyFile bounds what is read of a file that should be a key, in bytes.
+const maxKeyFile = 4 << 10
+
+func readKey(path string) ([]byte, error) {
+	f, err := ownership.OpenFile(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	key, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
+	if err != nil {
+		return nil, fmt.Errorf("cannot be read: %w", err)
 	}
 	return key, nil
 }
