@@ -40,7 +40,8 @@ func (c *Cluster) Alone() bool { return c.Listen == "" && c.NATS == "" }
 // patience is how long is waited for the stores before it is said what is missing.
 const patience = 15 * time.Second
 
-// openCluster starts this node's part and takes the key ring from it.
+// openCluster starts this node's part, which refuses a data directory that belongs
+// to another node, and a node that the others do not take.
 func (n *Node) openCluster(ctx context.Context) error {
 	cfg, err := n.cfg.Cluster.config(n.cfg.Log)
 	if err != nil {
@@ -53,6 +54,12 @@ func (n *Node) openCluster(ctx context.Context) error {
 	}
 	n.cluster = c
 	n.joining.Store(c)
+	return nil
+}
+
+// joinCluster waits until this node is ready and takes the key ring.
+func (n *Node) joinCluster(ctx context.Context) error {
+	c := n.cluster
 	n.openControl()
 	if err := n.awaitCluster(ctx); err != nil {
 		return err

@@ -135,11 +135,17 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if n.data, err = openData(n.cfg.Data); err != nil {
 		return err
 	}
+	if !n.cfg.Memory {
+		if err := n.openCluster(ctx); err != nil {
+			return err
+		}
+	}
+	// What an earlier run left is ended only now that the directory is certainly this node's.
 	if n.keeper, err = process.OpenKeeper(ctx, n.cfg.Log, n.data.processes()); err != nil {
 		return err
 	}
 	if !n.cfg.Memory {
-		if err := n.openCluster(ctx); err != nil {
+		if err := n.joinCluster(ctx); err != nil {
 			return err
 		}
 	}

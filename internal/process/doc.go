@@ -44,7 +44,8 @@
 // A [Keeper] from [OpenKeeper] notes in a directory, one file for each keeper process, the random token of its mark, the boot, its own and
 // the keeper's pid and start time, and of each running server name, control group, pid and start time. The file is in place, with
 // fsync and rename, before the keeper is launched, and locked as long as Holdfast lives; lines are then added without fsync, since
-// nothing that is noted outlives the machine. [Reap], which OpenKeeper calls first, reads the files whose lock is free and ends
+// nothing that is noted outlives the machine. [Reap], which OpenKeeper calls first, reads the files whose lock is free and whose Holdfast is not there
+// (a copied file has no lock), and ends
 //
 //   - every process whose environment carries a noted token, and every keeper that has it in its arguments;
 //   - every process with a noted pid and the start time noted with it;

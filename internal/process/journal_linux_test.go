@@ -398,6 +398,74 @@ func measure(t *testing.T, k *Keeper) footprint {
 	}
 }
 
+// A journal whose lock is free may be a copy: while the process that wrote the original runs, nothing of it is touched.
+func TestReapSparesTheOwnerOfACopy(t *testing.T) {
+	tag := newTag(t)
+	t.Cleanup(func() { nothingLeft(t) })
+	owner := bystander(t, tag)
+	for _, tc := range []struct {
+		name  string
+		owner procKey
+		ended int
+	}{
+		{"lives", owner.procKey, 0},
+		{"gone", procKey{owner.pid, owner.start - 1}, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := t.TempDir()
+			left := bystander(t, tag)
+			text := strings.Replace(journalText(bootID(), fmt.Sprintf("server 1 \"a\" \"\"\nstarted 1 %d %d\n", left.pid, left.start)),
+				"owner 2 1", fmt.Sprintf("owner %d %d", tc.owner.pid, tc.owner.start), 1)
+			writeJournal(t, dir, text)
+			if n, err := Reap(t.Context(), dir, nil); n != tc.ended || err != nil {
+				t.Errorf("Reap: %d, %v", n, err)
+			}
+			if files := dirNames(t, dir); len(files) != 1-tc.ended {
+				t.Errorf("journals: %q", files)
+			}
+			_ = signalProc(left.procKey, unix.SIGKILL)
+		})
+	}
+	_ = signalProc(owner.procKey, unix.SIGKILL)
+	eventually(t, "both gone", func() bool { return len(tagged(tag)) == 0 })
+}
+
+// In another namespace of pids the owner is known by its keeper.
+func TestOwnerInAnotherNamespace(t *testing.T) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := os.NewFile(uintptr(fds[1]), "theirs")
+	self := os.Getpid()
+	keeper := &exec.Cmd{Path: "/proc/self/exe", Args: []string{keeperName, strconv.Itoa(self), testToken}, ExtraFiles: []*os.File{theirs}}
+	if err := keeper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	theirs.Close()
+	r := &record{token: testToken, boot: bootID(), ns: "pid:[1]", owner: procKey{self, 1}}
+	eventually(t, "the keeper is known", func() bool { return keeperToken(keeper.Process.Pid) == testToken })
+	if !r.ownerLives() {
+		t.Error("the owner is taken for dead")
+	}
+	for _, other := range []record{
+		{token: testToken, boot: "another", ns: r.ns, owner: r.owner},
+		{token: "QRSTUVWXYZ234567", boot: r.boot, ns: r.ns, owner: r.owner},
+		{token: testToken, boot: r.boot, ns: r.ns, owner: procKey{self + 1, 1}},
+	} {
+		if other.ownerLives() {
+			t.Errorf("%+v lives", other)
+		}
+	}
+	unix.Close(fds[0])
+	if err := keeper.Wait(); err != nil {
+		t.Error(err)
+	}
+	if r.ownerLives() {
+		t.Error("without its keeper the owner is taken for alive")
+	}
+}
+
 func TestLeftoversOfLocksThatDoNotExist(t *testing.T) {
 	self, _ := readProc(os.Getpid())
 	here := record{boot: bootID(), ns: pidNamespace(), owner: self.procKey}

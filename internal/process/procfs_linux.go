@@ -74,6 +74,18 @@ func parseStat(pid int, b []byte) (proc, bool) {
 	return p, true
 }
 
+// innermostPID returns the pid of a process in its own namespace, which may be below this one; 0 if the kernel does not tell.
+func innermostPID(pid int) int {
+	b, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	for line := range bytes.Lines(b) {
+		if f := bytes.Fields(line); len(f) > 1 && string(f[0]) == "NSpid:" {
+			n, _ := strconv.Atoi(string(f[len(f)-1]))
+			return n
+		}
+	}
+	return 0
+}
+
 // allProcs reads every process that can be seen.
 func allProcs() []proc {
 	dir, err := os.Open("/proc")

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-mcp/holdfast/internal/ownership"
 )
 
 // maxJournal bounds how much of a journal is read, in bytes.
@@ -31,7 +33,7 @@ type orphan struct {
 
 // Reap ends what Holdfasts left behind that were killed together with their keepers, going by their journals in the directory,
 // and returns how many processes that were. Journals of Holdfasts that are running are left alone, so several may share the
-// directory. Processes get TERM, and KILL after a second; the end of ctx cuts that short. What is ended is logged by name. The error
+// directory, and a copy of a directory in use does no harm. Processes get TERM, and KILL after a second; the end of ctx cuts that short. What is ended is logged by name. The error
 // says what could not be read or ended; journals of what remains are kept for the next time. A missing directory is an empty one.
 func Reap(ctx context.Context, journal string, log *slog.Logger) (ended int, err error) {
 	if log == nil {
@@ -106,9 +108,10 @@ func readDead(path string, log *slog.Logger) *record {
 	return r
 }
 
-// readJournal reads the journal of an owner that is proven not to run: its lock is free or, where there are no locks, its process gone.
+// readJournal reads the journal of an owner that does not run: its lock is free and its process not there or, where there are no
+// locks, proven to be gone. The lock alone says nothing: nobody holds that of a copy.
 func readJournal(path string) (*record, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW, 0)
+	f, err := ownership.OpenFile(path, os.O_RDWR)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +136,7 @@ func readJournal(path string) (*record, error) {
 		return nil, err
 	}
 	r.path = path
-	if locking != nil && !r.ownerGone() {
+	if r.ownerLives() || locking != nil && !r.ownerGone() {
 		return nil, errLocked
 	}
 	return r, nil
@@ -142,6 +145,27 @@ func readJournal(path string) (*record, error) {
 // here tells whether the pids of the journal are of this boot and this namespace.
 func (r *record) here() bool {
 	return r.boot == bootID() && r.ns == pidNamespace() && r.boot != "?" && r.ns != "?"
+}
+
+// ownerLives tells whether the owner certainly runs. Its pid says nothing in another namespace, but there its keeper is known by
+// the token and, as long as it lives, is its child.
+func (r *record) ownerLives() bool {
+	if r.boot != bootID() {
+		return false
+	}
+	if r.here() {
+		now, ok := readProc(r.owner.pid)
+		return ok && !now.dead && now.procKey == r.owner
+	}
+	for _, p := range allProcs() {
+		if p.dead || keeperToken(p.pid) != r.token {
+			continue
+		}
+		if above, ok := readProc(p.ppid); ok && !above.dead && innermostPID(p.ppid) == r.owner.pid {
+			return true
+		}
+	}
+	return false
 }
 
 // ownerGone tells whether the owner has certainly ended.
