@@ -18,6 +18,7 @@ import (
 	"syscall"
 
 	"github.com/holdfast-mcp/holdfast/internal/config"
+	"github.com/holdfast-mcp/holdfast/internal/process"
 )
 
 // command is one subcommand.
@@ -57,6 +58,10 @@ func (e usageError) Error() string { return e.text }
 // SIGTERM ends the command in order, a second one at once: the store survives that
 // as it does a crash, and the keeper ends the servers.
 func Main() int {
+	if err := process.Conceal(); err != nil { // before a secret is read or a server started
+		fmt.Fprintln(os.Stderr, "holdfast:", err)
+		return 1
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	signals := make(chan os.Signal, 2) // both are seen, however soon the second comes

@@ -156,6 +156,8 @@ type Process struct {
 	Inherit []string // names of environment variables passed on, * at the end for a prefix; nil means the default list
 	Memory  int64    // bytes, its descendants included; 0 means no ceiling
 	CPU     float64  // cores; 0 means no ceiling
+	// AllowPrivilegeEscalation lets it gain privileges by setuid programs.
+	AllowPrivilegeEscalation bool
 }
 
 // HTTPLimits bound the exchange with an HTTP server.

@@ -57,10 +57,11 @@
 // A child process gets those variables of Holdfast's own environment that
 // inheritEnv lists, by name or by beginning (AWS_*), or all or none of them.
 // Holdfast's own, HOLDFAST_*, are not among all, and the cluster's secret is never
-// passed on. The list stands in place of [DefaultInherit];
-// env comes on top. memory (512MiB) and
-// cpu (1.5 cores) are its ceilings, without which it has none. For an HTTP server
-// maxConns (default 128) bounds the connections, headerTimeout the wait for the
+// passed on. The list stands in place of [DefaultInherit]; env comes on top. memory
+// (512MiB) and cpu (1.5 cores) are its ceilings, without which it has none. On Linux
+// neither it nor what it starts gains privileges from setuid programs, unless
+// allowPrivilegeEscalation is true, for servers that use sudo, a snap, or containers
+// of their own. For an HTTP server maxConns (default 128) bounds the connections, headerTimeout the wait for the
 // headers of a response and idleTimeout the silence on a stream; without these
 // two the call's deadline does.
 //

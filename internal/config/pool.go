@@ -5,6 +5,7 @@ package config
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -112,7 +113,7 @@ func (e *entry) idle() {
 
 // ceilings reads what a child process gets and takes.
 func (e *entry) ceilings() {
-	for _, key := range []string{"inheritEnv", "memory", "cpu"} {
+	for _, key := range []string{"inheritEnv", "memory", "cpu", "allowPrivilegeEscalation"} {
 		if e.has(key) && e.atURL() {
 			e.misfit(key, "it is for child processes", "has no use with a url")
 		}
@@ -123,6 +124,10 @@ func (e *entry) ceilings() {
 	}
 	if m, ok := e.given["cpu"]; ok {
 		e.cores(e.where(m), m.value, &e.Process.CPU)
+	}
+	if m, ok := e.given["allowPrivilegeEscalation"]; ok {
+		e.flag(e.where(m), m)
+		e.Process.AllowPrivilegeEscalation = strings.EqualFold(m.value.text, "true")
 	}
 }
 

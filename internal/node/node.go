@@ -141,7 +141,7 @@ func (n *Node) open(ctx context.Context) (err error) {
 		}
 	}
 	// What an earlier run left is ended only now that the directory is certainly this node's.
-	if n.keeper, err = process.OpenKeeper(ctx, n.cfg.Log, n.data.processes()); err != nil {
+	if n.keeper, err = process.OpenKeeper(ctx, process.Config{Journal: n.data.processes(), Log: n.cfg.Log}); err != nil {
 		return err
 	}
 	if !n.cfg.Memory {

@@ -77,6 +77,12 @@
 //
 // A server that was killed for its memory reports a [LimitError]. Removing its group kills whatever hid in it.
 //
+// # Privileges
+//
+// Holdfast, if it calls [Conceal], and the keeper are closed to other processes of their user: environment, memory, descriptors and
+// tracing. What a server is not to have is given up for good by the thread of the keeper that forks it, so that it and all below it lack
+// it from the first instruction on: unless the Spec says otherwise, the gain of privileges by an exec (PR_SET_NO_NEW_PRIVS).
+//
 // # Other systems
 //
 // Without Linux there is no keeper: servers are direct children in their own process group (on Windows not even that), Stop

@@ -88,7 +88,7 @@ func TestMassKillLeavesNothingAfterTheNextStart(t *testing.T) {
 	eventually(t, "only the servers' descendants left", func() bool { return len(tagged(tag)) == survivors })
 	var log logBuffer
 	began := time.Now()
-	k, err := OpenKeeper(t.Context(), log.logger(), journal)
+	k, err := OpenKeeper(t.Context(), Config{Log: log.logger(), Journal: journal})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestStartWhileAnEarlierKeeperEnds(t *testing.T) {
 
 func TestReapSparesWhoRuns(t *testing.T) {
 	journal := t.TempDir()
-	k, err := OpenKeeper(t.Context(), nil, journal)
+	k, err := OpenKeeper(t.Context(), Config{Journal: journal})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +317,7 @@ func TestJournalIsCompacted(t *testing.T) {
 func TestStartWithoutRoomForTheJournal(t *testing.T) {
 	var log logBuffer
 	dir := filepath.Join(t.TempDir(), "journal")
-	k, err := OpenKeeper(t.Context(), log.logger(), dir)
+	k, err := OpenKeeper(t.Context(), Config{Log: log.logger(), Journal: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,7 +347,7 @@ func FuzzParseJournal(f *testing.F) {
 // Nothing of a server's life stays with Holdfast or its keeper.
 func TestNothingGrows(t *testing.T) {
 	journal := t.TempDir()
-	k, err := OpenKeeper(t.Context(), nil, journal)
+	k, err := OpenKeeper(t.Context(), Config{Journal: journal})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,13 +15,21 @@ import (
 // errLinkDown is returned by a link's start when nothing was started because the link has ended.
 var errLinkDown = errors.New("the keeper is gone")
 
+// Config describes a [Keeper].
+type Config struct {
+	// Journal is the directory in which the Keeper notes what its own successor has to know, made if need be; empty for none.
+	Journal string
+	// Log is where the Keeper logs; nil discards.
+	Log *slog.Logger
+}
+
 // Keeper starts processes and answers for them. All methods are safe for concurrent use.
 //
 // It owns the goroutine of its link to the keeper process, which ends with that process, and those of the
 // processes; Close stops them all and waits.
 type Keeper struct {
+	cfg        Config
 	log        *slog.Logger
-	journal    string // directory; empty for none
 	ceilings   ceilings
 	goroutines sync.WaitGroup
 
@@ -30,27 +38,30 @@ type Keeper struct {
 	link   *link // nil until the first Start
 }
 
-// OpenKeeper ends what Holdfasts that were killed left behind, as [Reap] does, and returns a Keeper that notes in the directory
-// journal, which is made if need be, what its own successor has to know. What could not be ended is logged. The error says that the
-// directory cannot be used; [NewKeeper] returns a Keeper that does without.
-func OpenKeeper(ctx context.Context, log *slog.Logger, journal string) (*Keeper, error) {
-	k := NewKeeper(log)
-	if err := os.MkdirAll(journal, 0o700); err != nil {
+// OpenKeeper ends what Holdfasts that were killed left behind, as [Reap] does with the journals in cfg.Journal, and returns a
+// Keeper. What could not be ended is logged. The error says that the directory cannot be used. The Keeper's process is launched by
+// the first Start.
+func OpenKeeper(ctx context.Context, cfg Config) (*Keeper, error) {
+	k := &Keeper{cfg: cfg, log: cfg.Log}
+	if k.log == nil {
+		k.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Journal == "" {
+		return k, nil
+	}
+	if err := os.MkdirAll(cfg.Journal, 0o700); err != nil {
 		return nil, fmt.Errorf("open process journal: %w", err)
 	}
-	k.journal = journal
-	if _, err := Reap(ctx, journal, k.log); err != nil {
+	if _, err := Reap(ctx, cfg.Journal, k.log); err != nil {
 		k.log.Error("not all that an earlier run left behind could be ended", "error", err)
 	}
 	return k, nil
 }
 
-// NewKeeper returns a Keeper without a journal; its keeper process is launched by the first Start. A nil log discards.
+// NewKeeper returns a Keeper without a journal. A nil log discards.
 func NewKeeper(log *slog.Logger) *Keeper {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	return &Keeper{log: log}
+	k, _ := OpenKeeper(context.Background(), Config{Log: log}) // only a journal can fail
+	return k
 }
 
 // Start starts a process and returns when the kernel has accepted it. The error names the server, the command and the cause;

@@ -34,8 +34,8 @@ func init() { //nolint:gochecknoinits // the reason is above
 	}
 }
 
-// keep is the keeper's whole life: one loop over orders, ended children and time, on one thread, which alone forks. A second
-// goroutine reads orders; it ends with the socket, and the process after it.
+// keep is the keeper's whole life: one loop over orders, ended children and time, on one thread, which forks or has others fork
+// (see [thread]). A second goroutine reads orders; it ends with the socket, and the process after it.
 func keep(token string) int {
 	runtime.LockOSThread()
 	w, err := prepare()
@@ -85,8 +85,11 @@ func prepare() (*wire, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("become child subreaper: %w", err)
 	}
-	_ = os.WriteFile("/proc/self/comm", []byte(keeperName), 0) // for ps; without it nothing is lost
-	return w, nil
+	name, err := unix.BytePtrFromString(keeperName)
+	if err == nil { // for ps; without it nothing is lost
+		_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(name)), 0, 0, 0)
+	}
+	return w, Conceal()
 }
 
 // loop returns when orders is closed and no child is left, or those that are do not end.

@@ -61,7 +61,7 @@ func openLink(k *Keeper) (*link, error) {
 	}
 	w.limit = sendLimit
 	l := &link{log: k.log, wire: w, token: rand.Text()[:tokenSize], done: make(chan struct{}), entries: map[uint32]*entry{}}
-	l.openJournal(k.journal)
+	l.openJournal(k.cfg.Journal)
 	l.keeper = &exec.Cmd{
 		Path:        "/proc/self/exe", // right even after the file was replaced or removed
 		Args:        []string{keeperName, strconv.Itoa(os.Getpid()), l.token},
@@ -82,11 +82,11 @@ func openLink(k *Keeper) (*link, error) {
 	return l, nil
 }
 
-// keeperEnv asks for a small heap on one processor and passes on the marks of a Holdfast above this one and what a binary
-// built with -race or -cover needs.
+// keeperEnv asks for a small heap on one processor and passes on the marks of a Holdfast above this one, whether the keeper may be
+// debugged, and what a binary built with -race or -cover needs.
 func keeperEnv() []string {
 	env := []string{"GOGC=25", "GOMAXPROCS=1"}
-	for _, key := range []string{mark, "GORACE", "GOCOVERDIR"} {
+	for _, key := range []string{mark, dumpableEnv, "GORACE", "GOCOVERDIR"} {
 		if v, ok := os.LookupEnv(key); ok {
 			env = append(env, key+"="+v)
 		}
@@ -109,6 +109,9 @@ func (l *link) start(ctx context.Context, k *Keeper, p *Process, c *command, chi
 		return errLinkDown
 	}
 	order := &message{kind: kindStart, id: p.id, path: c.path, dir: c.dir, argv: c.argv, env: c.env}
+	if c.newPrivileges {
+		order.newPrivileges = 1
+	}
 	files, dir := l.ceil(k, p, c.limits, order)
 	defer closeAll(files)
 	if p.settle == nil {

@@ -23,6 +23,8 @@ type command struct {
 	path, dir string
 	argv, env []string
 	limits    Limits
+	// newPrivileges is the Spec's.
+	newPrivileges bool
 }
 
 // resolve checks the spec and finds the executable. Its errors name the command or directory and the cause.
@@ -44,7 +46,10 @@ func resolve(spec *Spec) (*command, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &command{path: path, dir: dir, argv: append([]string{spec.Command}, spec.Args...), env: env, limits: spec.Limits}, nil
+	return &command{
+		path: path, dir: dir, argv: append([]string{spec.Command}, spec.Args...), env: env, limits: spec.Limits,
+		newPrivileges: spec.NewPrivileges,
+	}, nil
 }
 
 func workingDir(dir string) (string, error) {

@@ -81,6 +81,10 @@ func helper(mode string) int {
 		return eat()
 	case "owner":
 		return owner()
+	case "concealer":
+		return concealer()
+	case "intruder":
+		return intruder()
 	case "fleet":
 		return fleet()
 	default:
@@ -148,7 +152,7 @@ const fleetSize = 50
 
 // fleet plays a Holdfast with a journal and many servers, whose grandchildren are in sessions of their own and half of them deaf to TERM.
 func fleet() int {
-	k, err := OpenKeeper(context.Background(), slog.New(slog.DiscardHandler), os.Getenv(journalEnv))
+	k, err := OpenKeeper(context.Background(), Config{Journal: os.Getenv(journalEnv)})
 	if err != nil {
 		panic(err)
 	}

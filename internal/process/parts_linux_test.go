@@ -222,7 +222,7 @@ func FuzzDecode(f *testing.F) {
 
 // BenchmarkStartStop is the whole life of a small server, noted in a journal or not, with ceilings or not.
 func BenchmarkStartStop(b *testing.B) {
-	journaled, err := OpenKeeper(b.Context(), nil, b.TempDir())
+	journaled, err := OpenKeeper(b.Context(), Config{Journal: b.TempDir()})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -54,6 +54,9 @@ type Spec struct {
 	TermGrace time.Duration
 	// Limits are the server's ceilings.
 	Limits Limits
+	// NewPrivileges lets the process and all below it gain privileges by running programs such as sudo or newuidmap. On Linux they
+	// otherwise cannot.
+	NewPrivileges bool
 }
 
 // Usage is what a process has used up, known when it has ended.

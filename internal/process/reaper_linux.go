@@ -34,6 +34,7 @@ type reaper struct {
 	tell    func(*message) // sends to Holdfast, as long as it lives
 	servers map[uint32]*server
 	marked  map[procKey]uint32 // orphans whose environment was read, and the server it names
+	threads threads            // that fork
 
 	closing bool                 // Holdfast is gone or has closed
 	termed  map[procKey]struct{} // when closing: who got TERM
@@ -47,7 +48,8 @@ type reaper struct {
 // server is one MCP server's process.
 type server struct {
 	id             uint32
-	pid            int // also the group; 0 once it may have been given to another process
+	pid            int     // also the group; 0 once it may have been given to another process
+	thread         *thread // that forked it; nil for the main one
 	termAt, killAt time.Time
 	killed         bool  // KILL was sent, and is to be sent to whatever shows up
 	memory         int64 // bytes it may use; 0 if that is not watched
@@ -62,7 +64,7 @@ type server struct {
 }
 
 func newReaper(token string, tell func(*message)) *reaper {
-	return &reaper{token: token, self: os.Getpid(), tell: tell, servers: map[uint32]*server{}, marked: map[procKey]uint32{}}
+	return &reaper{token: token, self: os.Getpid(), tell: tell, servers: map[uint32]*server{}, marked: map[procKey]uint32{}, threads: threads{}}
 }
 
 // handle does what Holdfast orders.
@@ -90,8 +92,7 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// start must run on a locked thread that lives as long as the keeper: the parent-death signal is sent when the
-// forking thread ends, not the process.
+// start starts a server and tells how that went.
 func (r *reaper) start(m *message) {
 	if len(m.files) != m.sent || m.sent < startFiles || m.sent > maxFiles { // the kernel keeps descriptors back when there are too many
 		r.tell(&message{kind: kindFailed, id: m.id, errno: unix.EMFILE})
@@ -101,9 +102,9 @@ func (r *reaper) start(m *message) {
 	for i, fd := range m.files {
 		fds[i] = uintptr(fd)
 	}
-	pid, err := r.fork(m, fds)
+	pid, t, err := r.forkOn(m, fds)
 	if err != nil {
-		errno, ok := err.(syscall.Errno) //nolint:errorlint // ForkExec returns the bare number
+		errno, ok := errors.AsType[syscall.Errno](err)
 		if !ok {
 			errno = unix.EINVAL
 		}
@@ -115,9 +116,27 @@ func (r *reaper) start(m *message) {
 			s.pid = 0
 		}
 	}
-	r.servers[m.id] = &server{id: m.id, pid: pid, memory: m.memory}
+	r.servers[m.id] = &server{id: m.id, pid: pid, thread: t, memory: m.memory}
 	p, _ := readProc(pid) // it has not been waited for: it is certainly there
 	r.tell(&message{kind: kindStarted, id: m.id, pid: pid, start: p.start})
+}
+
+// forkOn starts a server on the thread that has given up what the server has to do without. Of the main thread, where this runs, as of
+// every other one that forks, it counts that it outlives the server: see [thread].
+func (r *reaper) forkOn(m *message, fds []uintptr) (pid int, t *thread, err error) {
+	if m.newPrivileges != 0 {
+		pid, err = r.fork(m, fds)
+		return pid, nil, err
+	}
+	if t, err = r.threads.take("no new privileges", noNewPrivileges); err != nil {
+		return 0, nil, err
+	}
+	t.do(func() { pid, err = r.fork(m, fds) })
+	if err != nil {
+		t.leave()
+		return 0, nil, err
+	}
+	return pid, t, nil
 }
 
 // fork starts a server, with what its ceilings need from the first instruction.
@@ -252,12 +271,17 @@ func (r *reaper) sweep(now time.Time) bool {
 			busy = true
 			continue
 		}
-		delete(r.servers, s.id)
+		r.remove(s)
 		r.tell(&message{
 			kind: kindExited, id: s.id, status: uint32(s.status), usage: s.usage, ended: len(s.termed), leftover: len(left[s.id]), over: s.over,
 		})
 	}
 	return busy
+}
+
+func (r *reaper) remove(s *server) {
+	s.thread.leave()
+	delete(r.servers, s.id)
 }
 
 func (r *reaper) endLeftovers(s *server, rest []proc, now time.Time) {
@@ -302,7 +326,7 @@ func (r *reaper) close(now time.Time) {
 func (r *reaper) endAll(now time.Time) {
 	for _, s := range r.servers {
 		if s.exited {
-			delete(r.servers, s.id)
+			r.remove(s)
 			r.tell(&message{kind: kindExited, id: s.id, status: uint32(s.status), usage: s.usage, over: s.over})
 		}
 	}

@@ -48,6 +48,8 @@ type message struct {
 	memory   int64 // bytes, to be watched
 	milliCPU int64 // thousandths of a core, to be bound to
 
+	newPrivileges int64 // 1 if the server may gain some
+
 	stdinGrace, termGrace time.Duration
 
 	pid      int
@@ -69,7 +71,7 @@ func (m *message) encode(b []byte) []byte {
 	for _, n := range []int64{
 		int64(m.id), int64(m.stdinGrace), int64(m.termGrace), int64(m.pid), int64(m.errno), int64(m.status),
 		int64(m.usage.User), int64(m.usage.System), m.usage.MaxRSS, int64(m.ended), int64(m.leftover),
-		int64(m.sent), m.memory, m.milliCPU, int64(m.start), m.over,
+		int64(m.sent), m.memory, m.milliCPU, int64(m.start), m.over, m.newPrivileges,
 	} {
 		b = binary.AppendVarint(b, n)
 	}
@@ -98,6 +100,7 @@ func decode(b []byte) (*message, error) {
 		usage: Usage{User: time.Duration(d.int()), System: time.Duration(d.int()), MaxRSS: d.int()},
 		ended: int(d.int()), leftover: int(d.int()),
 		sent: int(d.int()), memory: d.int(), milliCPU: d.int(), start: uint64(d.int()), over: d.int(),
+		newPrivileges: d.int(),
 	}
 	where := d.strings()
 	m.argv, m.env = d.strings(), d.strings()
