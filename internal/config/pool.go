@@ -113,7 +113,7 @@ func (e *entry) idle() {
 
 // ceilings reads what a child process gets and takes.
 func (e *entry) ceilings() {
-	for _, key := range []string{"inheritEnv", "memory", "cpu", "allowPrivilegeEscalation"} {
+	for _, key := range []string{"inheritEnv", "memory", "cpu", "user", "allowPrivilegeEscalation"} {
 		if e.has(key) && e.atURL() {
 			e.misfit(key, "it is for child processes", "has no use with a url")
 		}
@@ -125,10 +125,23 @@ func (e *entry) ceilings() {
 	if m, ok := e.given["cpu"]; ok {
 		e.cores(e.where(m), m.value, &e.Process.CPU)
 	}
+	if m, ok := e.given["user"]; ok {
+		e.Process.User = e.user(e.where(m), m.value)
+	}
 	if m, ok := e.given["allowPrivilegeEscalation"]; ok {
 		e.flag(e.where(m), m)
 		e.Process.AllowPrivilegeEscalation = strings.EqualFold(m.value.text, "true")
 	}
+}
+
+// user reads who a child process runs as. Whether the system knows the user shows
+// when it starts: the file may be written elsewhere.
+func (e *entry) user(path string, n *node) string {
+	text, ok := e.value(path, n, false)
+	if ok && (strings.TrimSpace(text) == "" || hasControl(text)) {
+		e.fail(n.line, path, "", "want a user such as nobody or 1000:1000, got %s", quote(text))
+	}
+	return text
 }
 
 // exchange reads what bounds the exchange with an HTTP server.

@@ -50,17 +50,3 @@ func holds(s *config.Server, secret string) string {
 	}
 	return ""
 }
-
-// environment is the allowed part of all, this process's own, with the entry's
-// variables on top. A variable that holds the cluster's secret under another
-// name is not passed on.
-func environment(s *config.Server, all []string, secret string) []string {
-	env := s.Process.Environ(all)
-	if secret != "" {
-		env = slices.DeleteFunc(env, func(kv string) bool { return strings.Contains(kv, secret) })
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
-		env = append(env, name+"="+string(s.Env[name]))
-	}
-	return env
-}

@@ -50,7 +50,13 @@ func TestEnvironment(t *testing.T) {
 	if diff := cmp.Diff([]string{"PATH=/bin", "B=inherited", "A=1", "B=own"}, environment(s, all, testSecret)); diff != "" {
 		t.Error(diff)
 	}
-	if got := environment(s, all, ""); len(got) != 5 {
+	s.Process.User, s.Env = "nobody", map[string]config.Secret{"HOME": "/srv"}
+	personal := []string{"HOME=/root", "USER=root", "XDG_RUNTIME_DIR=/run/user/0", "TMPDIR=/root/tmp", "LANG=C"}
+	if diff := cmp.Diff([]string{"LANG=C", "HOME=/srv"}, environment(s, personal, testSecret)); diff != "" {
+		t.Errorf("of another user: %s", diff)
+	}
+	s.Process.User, s.Env = "", map[string]config.Secret{"A": "1"}
+	if got := environment(s, all, ""); len(got) != 4 {
 		t.Errorf("without a secret: %q", got)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-func ownGroup() *syscall.SysProcAttr { return nil }
+func ownGroup(*account) *syscall.SysProcAttr { return nil }
 
 // signalTree ends the process: there is nothing gentler here, and no group.
 func signalTree(p *os.Process, _ syscall.Signal) { _ = p.Kill() }

@@ -10,7 +10,13 @@ import (
 	"syscall"
 )
 
-func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+func ownGroup(as *account) *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Setpgid: true}
+	if as != nil && !as.isSelf() {
+		attr.Credential = &syscall.Credential{Uid: as.uid, Gid: as.gid, Groups: as.groups}
+	}
+	return attr
+}
 
 // signalTree signals the process group.
 func signalTree(p *os.Process, sig syscall.Signal) { _ = syscall.Kill(-p.Pid, sig) }

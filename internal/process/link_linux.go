@@ -112,6 +112,10 @@ func (l *link) start(ctx context.Context, k *Keeper, p *Process, c *command, chi
 	if c.newPrivileges {
 		order.newPrivileges = 1
 	}
+	if c.user != nil && !c.user.isSelf() {
+		order.user = c.user.numbers()
+		hand(child, c.user)
+	}
 	files, dir := l.ceil(k, p, c.limits, order)
 	defer closeAll(files)
 	if p.settle == nil {
@@ -134,6 +138,22 @@ func (l *link) start(ctx context.Context, k *Keeper, p *Process, c *command, chi
 	case <-ctx.Done():
 		l.stop(p, 0, 0)
 		return context.Cause(ctx)
+	}
+}
+
+// numbers is the user as an order has it.
+func (a *account) numbers() []int64 {
+	list := []int64{int64(a.uid), int64(a.gid)}
+	for _, g := range a.groups {
+		list = append(list, int64(g))
+	}
+	return list
+}
+
+// hand gives a server its pipes: else it could use them, but not open /dev/stderr, which leads to one.
+func hand(pipes []*os.File, to *account) {
+	for _, f := range pipes {
+		_ = f.Chown(int(to.uid), int(to.gid)) // without CAP_CHOWN it does without
 	}
 }
 

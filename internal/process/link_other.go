@@ -50,7 +50,7 @@ func (l *link) start(_ context.Context, k *Keeper, p *Process, c *command, files
 		k.ceilings.once.Do(func() { k.log.Warn("ceilings of servers are not held on this system") })
 	}
 	cmd := &exec.Cmd{
-		Path: c.path, Args: c.argv, Env: c.env, Dir: c.dir, Stdin: files[0], Stdout: files[1], Stderr: files[2], SysProcAttr: ownGroup(),
+		Path: c.path, Args: c.argv, Env: c.env, Dir: c.dir, Stdin: files[0], Stdout: files[1], Stderr: files[2], SysProcAttr: ownGroup(c.user),
 	}
 	if err := l.launch(p, cmd); err != nil {
 		closeAll([]*os.File{p.stdin, p.stderr.src.f})

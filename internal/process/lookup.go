@@ -23,6 +23,7 @@ type command struct {
 	path, dir string
 	argv, env []string
 	limits    Limits
+	user      *account // nil means this process's own
 	// newPrivileges is the Spec's.
 	newPrivileges bool
 }
@@ -42,14 +43,33 @@ func resolve(spec *Spec) (*command, error) {
 		return nil, err
 	}
 	env := dedupe(spec.Env)
+	var as *account
+	if spec.User != "" {
+		if as, err = become(spec.User); err != nil {
+			return nil, err
+		}
+		env = as.environ(env)
+	}
 	path, err := lookup(spec.Command, dir, env)
 	if err != nil {
 		return nil, err
 	}
 	return &command{
 		path: path, dir: dir, argv: append([]string{spec.Command}, spec.Args...), env: env, limits: spec.Limits,
-		newPrivileges: spec.NewPrivileges,
+		user: as, newPrivileges: spec.NewPrivileges,
 	}, nil
+}
+
+// become finds the user and reports why nothing can run as that one.
+func become(text string) (*account, error) {
+	a, err := lookupAccount(text)
+	if err != nil || a.isSelf() {
+		return a, err
+	}
+	if err := mayBecome(a); err != nil {
+		return nil, fmt.Errorf("user %q: %w", text, err)
+	}
+	return a, nil
 }
 
 func workingDir(dir string) (string, error) {
@@ -166,6 +186,14 @@ func cause(err error) error {
 func execError(c *command, errno syscall.Errno) error {
 	why := ""
 	switch errno {
+	case syscall.EACCES:
+		if c.user != nil {
+			why = fmt.Sprintf("user %s may not execute it, or not enter its directory or %s: ", c.user.name, c.dir)
+		}
+	case syscall.EPERM:
+		if c.user != nil {
+			why = fmt.Sprintf("the system does not let it become user %s: ", c.user.name)
+		}
 	case syscall.ENOENT:
 		why = "the interpreter that its first line or its format names is missing: "
 	case syscall.ENOEXEC:

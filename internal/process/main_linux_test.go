@@ -85,6 +85,8 @@ func helper(mode string) int {
 		return concealer()
 	case "intruder":
 		return intruder()
+	case "becomer":
+		return becomer()
 	case "fleet":
 		return fleet()
 	default:

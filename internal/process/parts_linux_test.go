@@ -202,7 +202,7 @@ func TestParseStat(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	m := message{kind: kindStart, id: 7, path: "/bin/x", dir: "/", argv: []string{"x", "\xff"}, env: []string{"A=b"}, stdinGrace: time.Second}
+	m := message{kind: kindStart, id: 7, path: "/bin/x", dir: "/", argv: []string{"x", "\xff"}, env: []string{"A=b"}, stdinGrace: time.Second, user: []int64{1, 2, 3}}
 	f.Add(m.encode(nil))
 	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, b []byte) {

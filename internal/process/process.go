@@ -54,6 +54,9 @@ type Spec struct {
 	TermGrace time.Duration
 	// Limits are the server's ceilings.
 	Limits Limits
+	// User is who the process runs as, "user" or "user:group", by name or number; empty means as this process. It takes root, or
+	// the capabilities that the error names. HOME, USER and LOGNAME are the user's where Env does not say otherwise.
+	User string
 	// NewPrivileges lets the process and all below it gain privileges by running programs such as sudo or newuidmap. On Linux they
 	// otherwise cannot.
 	NewPrivileges bool

@@ -145,6 +145,9 @@ func (r *reaper) fork(m *message, fds []uintptr) (pid int, err error) {
 		Dir: m.dir, Env: r.markEnv(m.env, m.id), Files: fds[:startFiles],
 		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	}
+	if len(m.user) >= 2 {
+		attr.Sys.Credential = credentialOf(m.user)
+	}
 	if m.sent > startFiles {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, m.files[startFiles]
 	}
@@ -161,6 +164,15 @@ func (r *reaper) fork(m *message, fds []uintptr) (pid int, err error) {
 		cede(pid, m.milliCPU)
 	}
 	return pid, err
+}
+
+// credentialOf reads who a server is run as from an order.
+func credentialOf(user []int64) *syscall.Credential {
+	c := &syscall.Credential{Uid: uint32(user[0]), Gid: uint32(user[1])}
+	for _, g := range user[2:] {
+		c.Groups = append(c.Groups, uint32(g))
+	}
+	return c
 }
 
 // markEnv adds the mark to those of the Holdfasts above.

@@ -48,7 +48,8 @@ type message struct {
 	memory   int64 // bytes, to be watched
 	milliCPU int64 // thousandths of a core, to be bound to
 
-	newPrivileges int64 // 1 if the server may gain some
+	user          []int64 // who the server is run as: user, group, further groups; empty for the keeper's own
+	newPrivileges int64   // 1 if the server may gain some
 
 	stdinGrace, termGrace time.Duration
 
@@ -77,7 +78,12 @@ func (m *message) encode(b []byte) []byte {
 	}
 	b = appendStrings(b, []string{m.path, m.dir})
 	b = appendStrings(b, m.argv)
-	return appendStrings(b, m.env)
+	b = appendStrings(b, m.env)
+	b = binary.AppendUvarint(b, uint64(len(m.user)))
+	for _, n := range m.user {
+		b = binary.AppendVarint(b, n)
+	}
+	return b
 }
 
 func appendStrings(b []byte, list []string) []byte {
@@ -104,6 +110,9 @@ func decode(b []byte) (*message, error) {
 	}
 	where := d.strings()
 	m.argv, m.env = d.strings(), d.strings()
+	for n := d.size(); n > 0 && !d.bad; n-- {
+		m.user = append(m.user, d.int())
+	}
 	if d.bad || len(where) != 2 || len(d.rest) != 0 {
 		return nil, errMalformed
 	}
