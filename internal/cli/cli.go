@@ -35,6 +35,8 @@ type Env struct {
 	Getenv func(string) (string, bool)
 	// Unsetenv takes a variable out of the environment; nil leaves it there.
 	Unsetenv func(string) error
+	// Whole is set when the command is all that this process does.
+	Whole bool
 }
 
 func commands() []command {
@@ -71,7 +73,7 @@ func Main() int {
 		cancel()
 		os.Exit(signalled((<-signals).(syscall.Signal)))
 	}()
-	env := &Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.LookupEnv, Unsetenv: os.Unsetenv}
+	env := &Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.LookupEnv, Unsetenv: os.Unsetenv, Whole: true}
 	return Run(ctx, env, os.Args[1:])
 }
 

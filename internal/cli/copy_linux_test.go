@@ -55,17 +55,25 @@ func (p *program) kill() {
 	_ = p.cmd.Wait()
 }
 
-// keeper returns the pid of the program's keeper.
-func (p *program) keeper(t *testing.T) int {
-	t.Helper()
-	files, _ := filepath.Glob("/proc/" + strconv.Itoa(p.cmd.Process.Pid) + "/task/*/children")
+// childrenOf lists the pids of a process's children.
+func childrenOf(pid int) (pids []int) {
+	files, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
 	for _, file := range files {
 		b, _ := os.ReadFile(file)
 		for _, field := range strings.Fields(string(b)) {
-			pid, _ := strconv.Atoi(field)
-			if name, _ := os.ReadFile("/proc/" + field + "/comm"); string(name) == "mcp-keeper\n" {
-				return pid
-			}
+			child, _ := strconv.Atoi(field)
+			pids = append(pids, child)
+		}
+	}
+	return pids
+}
+
+// keeper returns the pid of the program's keeper.
+func (p *program) keeper(t *testing.T) int {
+	t.Helper()
+	for _, pid := range childrenOf(p.cmd.Process.Pid) {
+		if name, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm"); string(name) == "mcp-keeper\n" {
+			return pid
 		}
 	}
 	t.Fatal("it has no keeper")
@@ -165,13 +173,11 @@ func leftBehind(t *testing.T, p *program) int {
 // serverOf returns the pid of a keeper's child.
 func serverOf(t *testing.T, keeper int) int {
 	t.Helper()
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(keeper) + "/task/" + strconv.Itoa(keeper) + "/children")
-	first, _, _ := strings.Cut(string(b), " ")
-	pid, _ := strconv.Atoi(first)
-	if err != nil || pid == 0 {
-		t.Fatalf("the keeper has no server: %v %q", err, b)
+	servers := childrenOf(keeper)
+	if len(servers) == 0 {
+		t.Fatal("the keeper has no server")
 	}
-	return pid
+	return servers[0]
 }
 
 // runs reports whether a process is there and no zombie.

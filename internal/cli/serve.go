@@ -58,7 +58,7 @@ func (f *serveFlags) load(env *Env) (node.Config, error) {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(env.Err, &slog.HandlerOptions{Level: level}))
-	cfg := node.Config{File: config.Default(), Version: buildVersion(), Log: log, Demo: f.config == ""}
+	cfg := node.Config{File: config.Default(), Version: buildVersion(), Log: log, Demo: f.config == "", Adopt: env.Whole}
 	if f.config != "" {
 		file, err := config.Load(f.config, env.Getenv)
 		if err != nil {

@@ -156,6 +156,7 @@ type Process struct {
 	Inherit []string // names of environment variables passed on, * at the end for a prefix; nil means the default list
 	Memory  int64    // bytes, its descendants included; 0 means no ceiling
 	CPU     float64  // cores; 0 means no ceiling
+	PIDs    int      // processes and threads together, its descendants' included
 	User    string   // who it runs as, user or user:group, by name or number; empty means as Holdfast
 	// AllowPrivilegeEscalation lets it gain privileges by setuid programs.
 	AllowPrivilegeEscalation bool

@@ -58,7 +58,10 @@
 // inheritEnv lists, by name or by beginning (AWS_*), or all or none of them.
 // Holdfast's own, HOLDFAST_*, are not among all, and the cluster's secret is never
 // passed on. The list stands in place of [DefaultInherit]; env comes on top. memory
-// (512MiB) and cpu (1.5 cores) are its ceilings, without which it has none. user (nobody,
+// (512MiB) and cpu (1.5 cores) are its ceilings, without which it has none. pids
+// (default 512) bounds its processes and threads, those of all below it included:
+// more are refused by a control group where there is one to be had, else the server
+// is ended. user (nobody,
 // 1000:1000) runs it as another user, with that one's HOME, USER and LOGNAME, which
 // takes root, or on Linux CAP_SETUID, CAP_SETGID and CAP_KILL; that user must be able
 // to reach command, cwd and what the server needs. On Linux

@@ -100,6 +100,9 @@ func render(c *Config) string {
 		fmt.Fprintf(&b, "  pool %+v\n", s.Pool)
 		if s.Transport == Stdio {
 			fmt.Fprintf(&b, "  process inherit %s memory %d cpu %v\n", nilOr(s.Process.Inherit), s.Process.Memory, s.Process.CPU)
+			if s.Process.PIDs != defaultPIDs {
+				fmt.Fprintf(&b, "  pids %d\n", s.Process.PIDs)
+			}
 			if s.Process.User != "" {
 				fmt.Fprintf(&b, "  user %q\n", s.Process.User)
 			}

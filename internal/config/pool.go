@@ -14,10 +14,12 @@ const (
 	maxInstances   = 100_000 // of min, max, spare and limits.processes
 	maxInFlight    = 100_000 // of maxCalls
 	maxConnections = 10_000
+	maxPIDs        = 1 << 22 // Linux gives no more
 
 	defaultMax    = 50   // child processes of a server that is not shared
 	defaultRemote = 1024 // sessions or connections of a server at a url
 	defaultCalls  = 256
+	defaultPIDs   = 512 // processes and threads of a child process
 	defaultConns  = 128
 	defaultIdle   = 30 * time.Minute
 	defaultStart  = 30 * time.Second
@@ -113,12 +115,16 @@ func (e *entry) idle() {
 
 // ceilings reads what a child process gets and takes.
 func (e *entry) ceilings() {
-	for _, key := range []string{"inheritEnv", "memory", "cpu", "user", "allowPrivilegeEscalation"} {
+	for _, key := range []string{"inheritEnv", "memory", "cpu", "pids", "user", "allowPrivilegeEscalation"} {
 		if e.has(key) && e.atURL() {
 			e.misfit(key, "it is for child processes", "has no use with a url")
 		}
 	}
 	e.Process.Inherit = e.inherit()
+	if e.Transport == Stdio {
+		e.Process.PIDs = defaultPIDs
+		e.countOf("pids", 1, maxPIDs, &e.Process.PIDs)
+	}
 	if m, ok := e.given["memory"]; ok {
 		e.size(e.where(m), m.value, 1<<20, 1<<40, &e.Process.Memory)
 	}

@@ -74,6 +74,7 @@ func (p *parser) server(path string, m pair) {
 		{"inheritEnv", e.keep("inheritEnv")},
 		{"memory", e.keep("memory")},
 		{"cpu", e.keep("cpu")},
+		{"pids", e.keep("pids")},
 		{"user", e.keep("user")},
 		{"allowPrivilegeEscalation", e.keep("allowPrivilegeEscalation")},
 		{"maxConns", e.keep("maxConns")},

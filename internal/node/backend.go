@@ -77,7 +77,7 @@ func (f *launchers) launcher(s *config.Server) (backend.Launcher, func()) {
 	case config.Stdio:
 		return backend.Command(f.keeper, process.Spec{
 			Name: s.Name, Command: s.Command, Args: s.Args, Dir: s.Cwd, Env: environment(s, os.Environ(), f.secret),
-			Limits: process.Limits{Memory: s.Process.Memory, CPU: s.Process.CPU},
+			Limits: process.Limits{Memory: s.Process.Memory, CPU: s.Process.CPU, PIDs: s.Process.PIDs},
 			User:   s.Process.User, NewPrivileges: s.Process.AllowPrivilegeEscalation,
 		}), nil
 	case config.WebSocket:

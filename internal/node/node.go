@@ -49,6 +49,9 @@ type Config struct {
 	Memory bool
 	// Demo serves the built-in demo instead of File.Servers.
 	Demo bool
+	// Adopt is for a program that is nothing but this node: what its servers leave
+	// when the keeper is killed becomes its child and is ended.
+	Adopt bool
 }
 
 // Node is one Holdfast: New makes it, Serve starts and serves it, or Start and
@@ -141,7 +144,7 @@ func (n *Node) open(ctx context.Context) (err error) {
 		}
 	}
 	// What an earlier run left is ended only now that the directory is certainly this node's.
-	if n.keeper, err = process.OpenKeeper(ctx, process.Config{Journal: n.data.processes(), Log: n.cfg.Log}); err != nil {
+	if n.keeper, err = process.OpenKeeper(ctx, process.Config{Journal: n.data.processes(), Adopt: n.cfg.Adopt, Log: n.cfg.Log}); err != nil {
 		return err
 	}
 	if !n.cfg.Memory {

@@ -6,10 +6,12 @@ package process
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -20,30 +22,32 @@ import (
 // cpuPeriod is the time over which the kernel holds the CPU ceiling, in microseconds.
 const cpuPeriod = 100_000
 
-// ceilings finds out once, when the first server with a ceiling is started, how ceilings are held here.
+// ceilings finds out once, when the first server is started, what control groups there are for servers.
 type ceilings struct {
 	once   sync.Once
 	groups cgroups
 }
 
-// open returns the control groups; they have no controllers where there are none to be had.
+// open returns the control groups; they have no base where there are none to be had.
 func (c *ceilings) open(log *slog.Logger) *cgroups {
 	c.once.Do(func() {
-		g, err := findCgroups("memory", "cpu")
-		if err == nil {
-			c.groups = *g
-		}
+		g, err := findCgroups("memory", "cpu", "pids")
+		c.groups = *g
 		how := func(controller, otherwise string) string {
 			if c.groups.has(controller) {
 				return "cgroup v2"
 			}
 			return otherwise
 		}
-		attrs := []any{"memory", how("memory", "watched twice a second"), "cpu", how("cpu", "bound to whole cores")}
+		attrs := []any{
+			"memory", how("memory", "watched twice a second"), "cpu", how("cpu", "bound to whole cores"),
+			"pids", how("pids", "counted four times a second"),
+		}
+		if g.base != "" {
+			attrs = append(attrs, "group", g.base)
+		}
 		if err != nil {
 			attrs = append(attrs, "reason", err)
-		} else {
-			attrs = append(attrs, "group", c.groups.base)
 		}
 		log.Info("ceilings of servers", attrs...)
 	})
@@ -56,12 +60,10 @@ type group struct {
 	limits Limits
 }
 
-// make creates a group with those of the limits that can be held by one; nil if that is none.
+// make creates a group with those of the limits that can be held by one. One without any still holds the server and all below it
+// together, wherever they go.
 func (g *cgroups) make(name string, limits Limits) (*group, error) {
-	memory, cpu := limits.Memory > 0 && g.has("memory"), limits.CPU > 0 && g.has("cpu")
-	if !memory && !cpu {
-		return nil, nil
-	}
+	memory, cpu, pids := limits.Memory > 0 && g.has("memory"), limits.CPU > 0 && g.has("cpu"), limits.PIDs > 0 && g.has("pids")
 	own := &group{dir: filepath.Join(g.base, name), limits: limits}
 	if err := os.Mkdir(own.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make control group: %w", err)
@@ -75,6 +77,9 @@ func (g *cgroups) make(name string, limits Limits) (*group, error) {
 	}
 	if cpu {
 		err = errors.Join(err, own.set("cpu.max", fmt.Sprintf("%d %d", max(limits.milli()*cpuPeriod/1000, 1000), cpuPeriod)))
+	}
+	if pids {
+		err = errors.Join(err, own.set("pids.max", limits.PIDs))
 	}
 	if err != nil {
 		_ = unix.Rmdir(own.dir)
@@ -95,31 +100,85 @@ func optional(err error) error {
 	return err
 }
 
-// open returns the descriptor by which a process is started in the group.
-func (g *group) open() (*os.File, error) { return os.Open(g.dir) }
+// enter makes a group and returns the descriptor by which a process is started in it; nil if there are no groups here.
+func (g *cgroups) enter(name string, limits Limits) (*group, *os.File, error) {
+	if g.base == "" {
+		return nil, nil, nil
+	}
+	own, err := g.make(name, limits)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := os.Open(own.dir)
+	if err != nil {
+		return nil, nil, errors.Join(err, own.remove())
+	}
+	return own, f, nil
+}
 
 // verdict tells whether the kernel ended the server for its memory.
 func (g *group) verdict(end error) error {
 	if end == nil || g.limits.Memory <= 0 || counterOf(filepath.Join(g.dir, "memory.events"), "oom_kill") == 0 {
 		return end
 	}
-	return &LimitError{Resource: "memory", Limit: g.limits.Memory, Err: end}
+	return &LimitError{Resource: memoryOver, Limit: g.limits.Memory, Err: end}
 }
 
-// remove ends what is in the group, also what hid from the keeper, and removes it.
+// refused is how often the group was refused a process or thread over its ceiling.
+func (g *group) refused() int64 { return counterOf(filepath.Join(g.dir, "pids.events"), "max") }
+
+// remove ends what is in the group, also what hid from the keeper, and removes it with those that a Holdfast below made in it.
 func (g *group) remove() error {
-	_ = g.set("cgroup.kill", 1) // kernels before 5.14 do not have it; then rmdir fails as long as someone is in
 	tick := time.NewTicker(firstTick)
 	defer tick.Stop()
 	for end := time.Now().Add(giveUp); ; <-tick.C {
-		err := unix.Rmdir(g.dir)
-		if err == nil || errors.Is(err, unix.ENOENT) {
+		g.kill()
+		err := removeGroups(g.dir)
+		if err == nil {
 			return nil
 		}
 		if !errors.Is(err, unix.EBUSY) || time.Now().After(end) {
 			return fmt.Errorf("remove control group %s: %w", g.dir, err)
 		}
 	}
+}
+
+// kill sends KILL to all in the group: at once, or one by one on kernels before 5.14.
+func (g *group) kill() {
+	if !errors.Is(g.set("cgroup.kill", 1), os.ErrNotExist) {
+		return
+	}
+	_ = filepath.WalkDir(g.dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Name() == "cgroup.procs" {
+			pids, _ := words(path)
+			for _, pid := range pids {
+				n, _ := strconv.Atoi(pid)
+				if p, ok := readProc(n); ok {
+					_ = signalProc(p.procKey, unix.SIGKILL)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// removeGroups removes a control group and those in it, which the kernel refuses as long as somebody is in one.
+func removeGroups(dir string) error {
+	below, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for _, d := range below {
+		if d.IsDir() {
+			if err := removeGroups(filepath.Join(dir, d.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	if err := unix.Rmdir(dir); err != nil && !errors.Is(err, unix.ENOENT) {
+		return err
+	}
+	return nil
 }
 
 // isGroupOf tells whether dir is a control group that the keeper with the token had made.

@@ -37,11 +37,11 @@ func (g *cgroups) has(controller string) bool {
 
 // findCgroups looks for the control group this process is in or, where the service manager put it into a leaf of what it
 // handed over, the one above, and makes it ready for groups below with as many of the controllers as possible. The
-// error says why there is none.
+// error says why there are none of them, or no groups at all; then the result has no base.
 func findCgroups(controllers ...string) (*cgroups, error) {
 	own, mount, err := ownCgroup()
 	if err != nil {
-		return nil, err
+		return &cgroups{}, err
 	}
 	above := filepath.Dir(own)
 	if own != mount && strings.HasPrefix(filepath.Base(own), leafPrefix) { // another Keeper was here before
@@ -111,28 +111,29 @@ func delegated(dir string) bool {
 
 // openCgroups makes base ready. A group that holds processes cannot hand all controllers on, and becomes a group for threads if it is
 // made to hand on some, except the topmost: when the processes are all this one and its descendants, they are moved to a leaf first.
+// Groups without controllers can be made in any group that is writable.
 func openCgroups(base string, controllers []string) (*cgroups, error) {
-	offered, err := words(filepath.Join(base, "cgroup.controllers"))
-	if err != nil {
-		return nil, fmt.Errorf("read control group: %w", err)
-	}
-	controllers = slices.DeleteFunc(slices.Clone(controllers), func(c string) bool { return !slices.Contains(offered, c) })
-	if len(controllers) == 0 {
-		return nil, fmt.Errorf("the control group %s is handed no controller for it", base)
-	}
 	for _, file := range []string{"", "cgroup.procs", "cgroup.subtree_control"} {
 		if err := unix.Access(filepath.Join(base, file), unix.W_OK); err != nil {
-			return nil, fmt.Errorf("the control group %s is not writable: %w", base, err)
+			return &cgroups{}, fmt.Errorf("the control group %s is not writable: %w", base, err)
 		}
 	}
 	removeLeaves(base)
+	offered, err := words(filepath.Join(base, "cgroup.controllers"))
+	if err != nil {
+		return &cgroups{}, fmt.Errorf("read control group: %w", err)
+	}
+	controllers = slices.DeleteFunc(slices.Clone(controllers), func(c string) bool { return !slices.Contains(offered, c) })
+	if len(controllers) == 0 {
+		return &cgroups{base: base}, fmt.Errorf("the control group %s is handed no controller for it", base)
+	}
 	open := enable
 	if _, err := os.Stat(filepath.Join(base, "cgroup.type")); err == nil { // the topmost has none
 		open = evacuate
 	}
 	enabled, err := open(base, controllers)
 	if len(enabled) == 0 {
-		return nil, fmt.Errorf("make the control group %s ready: %w", base, err)
+		return &cgroups{base: base}, fmt.Errorf("make the control group %s ready: %w", base, err)
 	}
 	return &cgroups{base: base, controllers: enabled}, nil
 }

@@ -18,19 +18,23 @@
 //   - is spoken to over a socket pair that no one else holds, so the kernel tells it about Holdfast's end, whatever the
 //     cause: it then sends TERM to everything below it, KILL a second later, and exits when it has no child left.
 //
+// Where this process's control group is writable (cgroup v2), each server is in one of its own, which holds all below it, wherever
+// they go, from the first instruction on.
+//
 // # What is caught
 //
 // When Holdfast ends in any way: every descendant, without exception.
 //
-// When one server ends or is stopped while Holdfast lives: whatever is still in its process group, every descendant known
-// when Stop was called, and every process that still carries the mark which each server finds in its environment
-// (HOLDFAST_KEEPER). They get TERM, and KILL after a second; Done is closed when they are gone. A process escapes
-// this only if it left the group, wiped its environment, lost its parent, and its server then ended without Stop; it is ended when the
-// last running server is, or with Holdfast.
+// When one server ends or is stopped while Holdfast lives: whatever is still in its control group. Without control groups: whatever is
+// still in its process group, every descendant known when Stop was called, and every process that still carries the mark which each
+// server finds in its environment (HOLDFAST_KEEPER). They get TERM, and KILL after a second; Done is closed when they are gone. A process
+// escapes this only if there are no control groups and it left the process group, wiped its environment, lost its parent, and its server
+// then ended without Stop; it is ended when the last running server is, or with Holdfast.
 //
-// When the keeper itself is killed: the servers die by the parent-death signal, Holdfast kills what is left of the keeper's
-// session and what carries the mark (so only a process with neither survives), every [Process] reports
-// [ErrKeeperDied], and the next Start launches a new keeper.
+// When the keeper itself is killed: the servers die by the parent-death signal, Holdfast kills what is left in the control groups, of the
+// keeper's session, what carries the mark and, if it adopts ([Config]), all that has become its child; every [Process] reports
+// [ErrKeeperDied], and the next Start launches a new keeper. Only without control groups and where Holdfast does not adopt does a process
+// survive that has neither session nor mark.
 //
 // When Holdfast and the keeper are killed in the same instant: the servers die by the parent-death signal, their descendants run on until
 // the next Holdfast with the same journal starts (below). The keeper's name and arguments do not contain "holdfast", so killing by name does not
@@ -50,20 +54,20 @@
 //   - every process whose environment carries a noted token, and every keeper that has it in its arguments;
 //   - every process with a noted pid and the start time noted with it;
 //   - every process in the keeper's session, if a member of it is proven by the above: a session's number is not given away while it has members;
-//   - every descendant of these, and what is in the servers' control groups.
+//   - every descendant of these, and what is in the servers' control groups, which have the token in their names.
 //
 // Nothing else is signalled: a pid alone is never proof, and neither this process, its descendants nor those it descends from are touched. What
-// escapes has wiped its environment, left the session, and lost its parent; or it is another user's. Holdfasts with different directories
+// escapes was in no control group, has wiped its environment, left the session, and lost its parent; or it is another user's. Holdfasts with different directories
 // do not know of each other, and even with the same one only end what is left of the dead. Journals that are damaged are removed, those of
 // another version passed over, both with a log line; the journal of an earlier boot is removed.
 //
 // # Ceilings
 //
-// [Limits] are held by a control group (cgroup v2) for each server that has some, where this process's own group, or the one above if systemd
+// [Limits] are held by a control group (cgroup v2) for each server, where this process's own group, or the one above if systemd
 // marked it as delegated, is writable and is handed the controller. If the group holds this process and its descendants, which
 // forbids groups with controllers below, they are first moved to a leaf, "holdfast-main-<pid>"; if it holds anyone else, as in a terminal's
-// session, it is left alone. Servers are in their groups from the first instruction on. Memory and CPU are looked at separately. Which way each
-// is held is logged once, with the first server that has a ceiling.
+// session, it is left as it is, and the servers' groups have no controllers. Each controller is looked at separately. Which way each ceiling
+// is held is logged once, with the first server.
 //
 //   - Memory by a group: the tree never has more, page cache included, and cannot swap. When it needs more the kernel kills it whole.
 //   - CPU by a group: the tree gets no more than its share of every tenth of a second.
@@ -74,8 +78,17 @@
 //   - CPU without: the server is bound to as many cores as the ceiling rounded up, in turn to the next ones, and gives way to others (nice 10) if it is
 //     not a whole number. So "0.5" means up to one core; a server that changes its own affinity is not held. RLIMIT_CPU
 //     is no ceiling but a lifetime.
+//   - Processes and threads by a group: more are refused (fork fails with EAGAIN), and it is logged how often when the server has ended.
+//   - Processes and threads without: the keeper asks four times a second how many the kernel has started, and counts the server's when it can
+//     have got too many; with too many it is killed whole. A server that starts some hundreds a second is over for that long, and one that
+//     multiplies without end can keep the keeper from a processor for many seconds: against that help only a control group, the pids limit of the
+//     container, or TasksMax of the service. No RLIMIT_NPROC is set: it does not bind root, and for others it counts all that the
+//     user has on the machine, in containers that cannot be seen from here too.
 //
-// A server that was killed for its memory reports a [LimitError]. Removing its group kills whatever hid in it.
+// A server that was killed for its memory, or for its number of processes, reports a [LimitError].
+//
+// A server that may write to control groups, because it is of this process's user, can leave its own. Ceilings hold accidents; an attacker
+// they hold only as another user.
 //
 // # Privileges
 //
@@ -87,7 +100,7 @@
 //
 // Without Linux there is no keeper: servers are direct children in their own process group (on Windows not even that), Stop
 // works as described, and an end of Holdfast by KILL is noticed by servers only as the end of their stdin. There is no journal and no
-// ceiling is held; a server with one starts, and that is logged.
+// ceiling is held; a server with one of memory or CPU starts, and that is logged.
 //
 // # Goroutines
 //

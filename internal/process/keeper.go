@@ -19,6 +19,9 @@ var errLinkDown = errors.New("the keeper is gone")
 type Config struct {
 	// Journal is the directory in which the Keeper notes what its own successor has to know, made if need be; empty for none.
 	Journal string
+	// Adopt makes this process, on Linux, the parent of what is left when a keeper is killed, so that all of it is found and ended. It
+	// is for a program that starts processes through Keepers only: what else is below it then is taken for left over.
+	Adopt bool
 	// Log is where the Keeper logs; nil discards.
 	Log *slog.Logger
 }
@@ -32,6 +35,7 @@ type Keeper struct {
 	log        *slog.Logger
 	ceilings   ceilings
 	goroutines sync.WaitGroup
+	release    func() // ends adopting; does nothing the second time
 
 	mu     sync.Mutex // also held while the keeper process is launched, so that there is only one
 	closed bool
@@ -42,15 +46,22 @@ type Keeper struct {
 // Keeper. What could not be ended is logged. The error says that the directory cannot be used. The Keeper's process is launched by
 // the first Start.
 func OpenKeeper(ctx context.Context, cfg Config) (*Keeper, error) {
-	k := &Keeper{cfg: cfg, log: cfg.Log}
+	k := &Keeper{cfg: cfg, log: cfg.Log, release: func() {}}
 	if k.log == nil {
 		k.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Adopt {
+		stop, err := adopt()
+		if err != nil {
+			return nil, err
+		}
+		k.release = sync.OnceFunc(stop)
 	}
 	if cfg.Journal == "" {
 		return k, nil
 	}
 	if err := os.MkdirAll(cfg.Journal, 0o700); err != nil {
-		return nil, fmt.Errorf("open process journal: %w", err)
+		return nil, errors.Join(fmt.Errorf("open process journal: %w", err), k.Close())
 	}
 	if _, err := Reap(ctx, cfg.Journal, k.log); err != nil {
 		k.log.Error("not all that an earlier run left behind could be ended", "error", err)
@@ -134,6 +145,7 @@ func (k *Keeper) Close() error {
 		err = l.close()
 	}
 	k.goroutines.Wait()
+	k.release()
 	return err
 }
 

@@ -95,7 +95,7 @@ func prepare() (*wire, error) {
 // loop returns when orders is closed and no child is left, or those that are do not end.
 func (r *reaper) loop(orders <-chan *message, ended <-chan os.Signal) int {
 	timer := time.NewTimer(trimAfter)
-	trim := true
+	trimAt := time.Now().Add(trimAfter) // zero for not at all
 	for {
 		select {
 		case m, ok := <-orders:
@@ -105,9 +105,9 @@ func (r *reaper) loop(orders <-chan *message, ended <-chan os.Signal) int {
 				orders = nil
 				r.close(time.Now())
 			}
-			trim = true
+			trimAt = time.Now().Add(trimAfter)
 		case <-ended:
-			trim = true
+			trimAt = time.Now().Add(trimAfter)
 		case <-timer.C:
 		}
 		now := time.Now()
@@ -115,19 +115,18 @@ func (r *reaper) loop(orders <-chan *message, ended <-chan os.Signal) int {
 		next := r.advance(now)
 		switch {
 		case r.closing && !children:
+			r.removeGroups()
 			return 0
 		case r.closing && now.After(r.killAt.Add(giveUp)):
 			return exitStuck
 		}
-		timer.Stop()
-		switch {
-		case !next.IsZero():
-			timer.Reset(time.Until(next))
-		case trim:
-			trim = false
-			timer.Reset(trimAfter)
-		default:
+		if !trimAt.IsZero() && !now.Before(trimAt) {
+			trimAt = time.Time{}
 			debug.FreeOSMemory()
+		}
+		timer.Stop()
+		if next = soonest(next, trimAt); !next.IsZero() {
+			timer.Reset(time.Until(next))
 		}
 	}
 }

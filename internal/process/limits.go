@@ -6,6 +6,7 @@ package process
 import (
 	"fmt"
 	"math"
+	"strconv"
 )
 
 // Limits are ceilings for a server and everything below it together. How well each is held depends on the system; the package
@@ -13,10 +14,8 @@ import (
 type Limits struct {
 	Memory int64   // bytes; 0 means no ceiling
 	CPU    float64 // cores, also a part of one; 0 means no ceiling
+	PIDs   int     // processes and threads together; 0 means no ceiling
 }
-
-// wanted tells whether there is anything to hold.
-func (l Limits) wanted() bool { return l.Memory > 0 || l.CPU > 0 }
 
 // milli is CPU in thousandths of a core, at least one of them.
 func (l Limits) milli() int64 {
@@ -26,22 +25,32 @@ func (l Limits) milli() int64 {
 	return int64(math.Ceil(min(l.CPU, 1<<20) * 1000))
 }
 
+// Resources that a server is ended for having too much of.
+const (
+	memoryOver = "memory"
+	pidsOver   = "pids"
+)
+
 // LimitError is how a process ended that was ended for being over a ceiling.
 type LimitError struct {
-	Resource string // "memory"
-	Limit    int64  // the ceiling, in bytes
-	Used     int64  // bytes in use when it was found out; 0 where the kernel found out and does not say
+	Resource string // "memory" or "pids"
+	Limit    int64  // the ceiling, in bytes or processes and threads
+	Used     int64  // in use when it was found out; 0 where the kernel found out and does not say
 	Err      error  // how the process ended
 }
 
 // Error says what happened and what to do about it.
 func (e *LimitError) Error() string {
+	what, amount := e.Resource, mebibytes
+	if e.Resource == pidsOver {
+		what, amount = "processes and threads", func(n int64) string { return strconv.FormatInt(n, 10) }
+	}
 	used := ""
 	if e.Used > 0 {
-		used = " (it used " + mebibytes(e.Used) + ")"
+		used = " (it used " + amount(e.Used) + ")"
 	}
 	return fmt.Sprintf("ended for using more %s than its ceiling of %s%s: raise the server's %s limit, or have it use less",
-		e.Resource, mebibytes(e.Limit), used, e.Resource)
+		what, amount(e.Limit), used, e.Resource)
 }
 
 // Unwrap returns how the process ended.

@@ -140,6 +140,7 @@ func TestLimitErrorInWords(t *testing.T) {
 		want string
 	}{
 		{LimitError{Resource: "memory", Limit: 512 << 20, Used: 600<<20 + 5}, "ended for using more memory than its ceiling of 512 MiB (it used 600 MiB): raise the server's memory limit, or have it use less"},
+		{LimitError{Resource: "pids", Limit: 512, Used: 600}, "ended for using more processes and threads than its ceiling of 512 (it used 600): raise the server's pids limit, or have it use less"},
 		{LimitError{Resource: "memory", Limit: 3 << 19}, "ended for using more memory than its ceiling of 1.5 MiB: raise the server's memory limit, or have it use less"},
 	} {
 		if got := tc.err.Error(); got != tc.want {

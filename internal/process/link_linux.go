@@ -37,6 +37,7 @@ type link struct {
 	keeper  *exec.Cmd
 	token   string
 	journal *journal // nil without
+	adopts  bool     // orphans become children of this process
 	stderr  tail     // the keeper's own
 	done    chan struct{}
 
@@ -60,7 +61,7 @@ func openLink(k *Keeper) (*link, error) {
 		return nil, err
 	}
 	w.limit = sendLimit
-	l := &link{log: k.log, wire: w, token: rand.Text()[:tokenSize], done: make(chan struct{}), entries: map[uint32]*entry{}}
+	l := &link{log: k.log, wire: w, adopts: k.cfg.Adopt, token: rand.Text()[:tokenSize], done: make(chan struct{}), entries: map[uint32]*entry{}}
 	l.openJournal(k.cfg.Journal)
 	l.keeper = &exec.Cmd{
 		Path:        "/proc/self/exe", // right even after the file was replaced or removed
@@ -72,7 +73,7 @@ func openLink(k *Keeper) (*link, error) {
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 		WaitDelay:   time.Second,
 	}
-	if err := l.keeper.Start(); err != nil {
+	if err := launch(l.keeper); err != nil {
 		_ = w.conn.Close()
 		l.journal.remove()
 		return nil, fmt.Errorf("launch keeper: %w", err)
@@ -116,7 +117,7 @@ func (l *link) start(ctx context.Context, k *Keeper, p *Process, c *command, chi
 		order.user = c.user.numbers()
 		hand(child, c.user)
 	}
-	files, dir := l.ceil(k, p, c.limits, order)
+	files, dir := l.confine(k, p, c.limits, order)
 	defer closeAll(files)
 	if p.settle == nil {
 		p.settle = func(end error) error { l.journal.ended(p.id); return end }
@@ -198,43 +199,40 @@ func (l *link) forget(id uint32) *entry {
 	return e
 }
 
-// ceil puts p's ceilings into effect: by a control group, whose descriptor and directory it returns, and by what the order
-// asks of the keeper.
-func (l *link) ceil(k *Keeper, p *Process, limits Limits, order *message) (files []*os.File, dir string) {
-	if !limits.wanted() {
-		return nil, ""
-	}
+// confine puts p into a control group of its own, if there are any, whose descriptor and directory it returns, and its ceilings into
+// effect: by the group, or by what the order asks of the keeper.
+func (l *link) confine(k *Keeper, p *Process, limits Limits, order *message) (files []*os.File, dir string) {
 	groups := k.ceilings.open(l.log)
-	own, err := groups.make(groupPrefix+l.token+"."+strconv.FormatUint(uint64(p.id), 10), limits)
-	if err == nil && own != nil {
-		var f *os.File
-		if f, err = own.open(); err == nil {
-			files, dir = append(files, f), own.dir
-		} else {
-			err = errors.Join(err, own.remove())
-		}
-	}
+	own, f, err := groups.enter(groupPrefix+l.token+"."+strconv.FormatUint(uint64(p.id), 10), limits)
 	if err != nil {
 		l.log.Warn("no control group for server; its ceilings are held without", "server", p.name, "error", err)
 	}
-	if files == nil || !groups.has("memory") {
+	if own == nil || !groups.has("memory") {
 		order.memory = limits.Memory
 	}
-	if files == nil || !groups.has("cpu") {
+	if own == nil || !groups.has("cpu") {
 		order.milliCPU = limits.milli()
 	}
-	if files == nil {
+	if own == nil || !groups.has("pids") {
+		order.pids = int64(limits.PIDs)
+	}
+	if own == nil {
 		return nil, ""
 	}
 	p.settle = func(end error) error {
 		end = own.verdict(end)
+		if n := own.refused(); n > 0 {
+			l.log.Warn("server was refused processes or threads over its ceiling; raise its pids limit, or have it use less",
+				"server", p.name, "pids", limits.PIDs, "times", n)
+		}
 		if err := own.remove(); err != nil {
 			l.log.Warn("control group of server stays", "server", p.name, "error", err)
 		}
 		l.journal.ended(p.id)
 		return end
 	}
-	return files, dir
+	order.group = own.dir
+	return []*os.File{f}, own.dir
 }
 
 func (l *link) find(id uint32) *entry {
@@ -266,7 +264,7 @@ func (l *link) run() {
 		l.dispatch(m)
 	}
 	_ = l.wire.conn.Close()
-	err := l.keeper.Wait()
+	err := awaitKeeper(l.keeper)
 	wanted := l.isClosing()
 	if err == nil || l.keeper.ProcessState.ExitCode() != exitStuck && l.killRest() {
 		l.journal.remove()
@@ -318,8 +316,11 @@ func (l *link) dispatch(m *message) {
 			l.log.Info("server left processes behind", "server", e.p.name, "pid", e.p.pid, "ended", m.ended, "remaining", m.leftover)
 		}
 		end := exitError(unix.WaitStatus(m.status))
-		if m.over > 0 {
-			end = &LimitError{Resource: "memory", Limit: e.limits.Memory, Used: m.over, Err: end}
+		switch {
+		case m.overPIDs != 0:
+			end = &LimitError{Resource: pidsOver, Limit: int64(e.limits.PIDs), Used: m.over, Err: end}
+		case m.over > 0:
+			end = &LimitError{Resource: memoryOver, Limit: e.limits.Memory, Used: m.over, Err: end}
 		}
 		e.p.deliver(result{err: end, usage: m.usage})
 	}
@@ -336,14 +337,24 @@ func exitError(s unix.WaitStatus) error {
 }
 
 // killRest ends what a keeper that was killed left behind. The servers die by their parent-death signal; the others are
-// found by the keeper's session, whose number is not given away as long as it has a member, and by the mark. False if some remain.
+// found by the keeper's session, whose number is not given away as long as it has a member, by the mark and, where this process adopts
+// orphans, by being below it. False if some remain.
 func (l *link) killRest() bool {
 	tick := time.NewTicker(firstTick)
 	defer tick.Stop()
 	for end := time.Now().Add(giveUp); time.Now().Before(end); <-tick.C {
+		list, keepers := census()
+		below := map[procKey]bool{}
+		if l.adopts {
+			orphans := orphansOf(list, keepers)
+			reapOrphans(orphans)
+			for _, p := range orphans {
+				below[p.procKey] = true
+			}
+		}
 		found := false
-		for _, p := range allProcs() {
-			if p.dead || p.sid != l.keeper.Process.Pid && !strings.Contains(marks(p.pid), l.token+".") {
+		for _, p := range list {
+			if p.dead || !below[p.procKey] && p.sid != l.keeper.Process.Pid && !strings.Contains(marks(p.pid), l.token+".") {
 				continue
 			}
 			if err := signalProc(p.procKey, unix.SIGKILL); err == nil {

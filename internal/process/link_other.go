@@ -31,6 +31,9 @@ type ceilings struct{ once sync.Once }
 // Reap does nothing on this system, where no journal is kept.
 func Reap(context.Context, string, *slog.Logger) (ended int, err error) { return 0, nil }
 
+// adopt does nothing: there is no keeper that could be killed.
+func adopt() (stop func(), err error) { return func() {}, nil }
+
 // child is a running process and the timers of its stop; guarded by link.mu.
 type child struct {
 	cmd        *exec.Cmd
@@ -46,7 +49,7 @@ func (l *link) run() {}
 
 func (l *link) start(_ context.Context, k *Keeper, p *Process, c *command, files []*os.File) error {
 	defer closeAll(files)
-	if c.limits.wanted() {
+	if c.limits.Memory > 0 || c.limits.CPU > 0 { // the one of processes is there by default
 		k.ceilings.once.Do(func() { k.log.Warn("ceilings of servers are not held on this system") })
 	}
 	cmd := &exec.Cmd{

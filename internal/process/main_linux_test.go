@@ -81,6 +81,8 @@ func helper(mode string) int {
 		return eat()
 	case "owner":
 		return owner()
+	case "adopter":
+		return adopter()
 	case "concealer":
 		return concealer()
 	case "intruder":

@@ -187,10 +187,10 @@ func TestParseStat(t *testing.T) {
 		want proc
 		ok   bool
 	}{
-		{"9 (sh) S" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, false, 5}, true},
-		{"9 (a) Z 5 (b) S" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, false, 5}, true},
-		{"9 (sh) Z" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, true, 5}, true},
-		{"9 (sh) Z" + strings.Replace(tail, "%T", "4", 1), proc{procKey{9, 777}, 1, 2, 3, false, 5}, true},
+		{"9 (sh) S" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, false, 1, 5}, true},
+		{"9 (a) Z 5 (b) S" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, false, 1, 5}, true},
+		{"9 (sh) Z" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, true, 1, 5}, true},
+		{"9 (sh) Z" + strings.Replace(tail, "%T", "4", 1), proc{procKey{9, 777}, 1, 2, 3, false, 4, 5}, true},
 		{"9 (sh) S 1 2", proc{}, false},
 		{"", proc{}, false},
 	} {

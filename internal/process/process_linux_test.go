@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -192,39 +193,45 @@ func TestDetachedGrandchildGoesWithItsServer(t *testing.T) {
 	}
 }
 
-// Without group and mark a grandchild is known by the look at Stop, or ends with the last server.
+// Without process group and mark a grandchild is known by the look at Stop, ends with the last server, or is held by its control group.
 func TestGrandchildWithoutEnvironment(t *testing.T) {
-	t.Run("stop", func(t *testing.T) {
-		k := newTestKeeper(t)
-		other := start(t, k, self(newTag(t), "echo"))
-		tag := newTag(t)
-		p := start(t, k, self(tag, "wiped"))
-		expect(t, p, "detached\n")
-		if err := p.Stop(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if left := tagged(tag); len(left) > 0 {
-			t.Errorf("left behind: %v", left)
-		}
-		_ = other
-	})
-	t.Run("crash", func(t *testing.T) {
-		k := newTestKeeper(t)
-		other := start(t, k, self(newTag(t), "echo"))
-		tag := newTag(t)
-		p := start(t, k, self(tag, "wiped"))
-		expect(t, p, "detached\n")
-		_ = unix.Kill(p.PID(), unix.SIGKILL)
-		await(t, p)
-		if n := len(tagged(tag)); n != 1 {
-			t.Errorf("%d left, want the one that cannot be told from another server's", n)
-		}
-		if err := other.Stop(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if left := tagged(tag); len(left) > 0 {
-			t.Errorf("left behind after the last server: %v", left)
-		}
+	eachWay(t, func(t *testing.T, k *Keeper) {
+		t.Run("stop", func(t *testing.T) {
+			other := start(t, k, self(newTag(t), "echo"))
+			tag := newTag(t)
+			p := start(t, k, self(tag, "wiped"))
+			expect(t, p, "detached\n")
+			if err := p.Stop(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if left := tagged(tag); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+			if err := other.Stop(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		})
+		t.Run("crash", func(t *testing.T) {
+			other := start(t, k, self(newTag(t), "echo"))
+			tag := newTag(t)
+			p := start(t, k, self(tag, "wiped"))
+			expect(t, p, "detached\n")
+			_ = unix.Kill(p.PID(), unix.SIGKILL)
+			await(t, p)
+			want := 1 // that cannot be told from another server's
+			if k.ceilings.groups.base != "" {
+				want = 0
+			}
+			if n := len(tagged(tag)); n != want {
+				t.Errorf("%d left, want %d", n, want)
+			}
+			if err := other.Stop(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if left := tagged(tag); len(left) > 0 {
+				t.Errorf("left behind after the last server: %v", left)
+			}
+		})
 	})
 }
 
@@ -255,12 +262,24 @@ func TestKill9OfOwnerLeavesNothing(t *testing.T) {
 	if n := len(tagged(tag)); n < 8 {
 		t.Fatalf("only %d processes: %v", n, tagged(tag))
 	}
+	own, _ := findCgroups()
+	token := keeperToken(keeper.pid)
+	groups := func() []string {
+		list, _ := filepath.Glob(filepath.Join(own.base, groupPrefix+token+".*"))
+		return list
+	}
+	if n := len(groups()); own.base != "" && n != 3 {
+		t.Errorf("%d control groups in %s", n, own.base)
+	}
 	began := time.Now()
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	eventually(t, "all descendants gone", func() bool { return len(tagged(tag)) == 0 })
 	eventually(t, "the keeper gone", func() bool { now, ok := readProc(keeper.pid); return !ok || now.dead || now.procKey != keeper.procKey })
 	t.Logf("gone after %v", time.Since(began).Round(time.Millisecond))
+	if left := groups(); own.base != "" && len(left) > 0 {
+		t.Errorf("control groups left: %q", left)
+	}
 }
 
 func keeperPID(k *Keeper) int { return k.link.keeper.Process.Pid }
@@ -291,6 +310,83 @@ func TestKill9OfKeeper(t *testing.T) {
 	}
 	if err := p.Stop(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// adopter plays a Holdfast whose keeper is killed and prints how many processes of its server are left then, and zombies.
+func adopter() int {
+	tag := os.Getenv(tagEnv)
+	k, err := OpenKeeper(context.Background(), Config{Adopt: os.Getenv(adoptEnv) == "1"})
+	if err != nil {
+		panic(err)
+	}
+	if os.Getenv(groupsEnv) == "" {
+		k.ceilings.once.Do(func() {}) // as if there were none
+	}
+	p, err := k.Start(context.Background(), self(tag, "wiped"))
+	if err != nil {
+		panic(err)
+	}
+	if _, err := io.ReadFull(p.Stdout(), make([]byte, len("detached\n"))); err != nil {
+		panic(err)
+	}
+	_ = unix.Kill(keeperPID(k), unix.SIGKILL)
+	<-p.Done()
+	left := 0
+	for _, pid := range tagged(tag) {
+		if pid != os.Getpid() {
+			left++
+		}
+	}
+	fmt.Println(left, "left,", p.Err())
+	for end := time.Now().Add(5 * time.Second); len(childrenOf()[os.Getpid()]) > 0 && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	fmt.Println(len(childrenOf()[os.Getpid()]), "children")
+	if err := k.Close(); err != nil {
+		panic(err)
+	}
+	return 0
+}
+
+const (
+	adoptEnv  = "PROCESS_TEST_ADOPT"
+	groupsEnv = "PROCESS_TEST_GROUPS"
+)
+
+// A grandchild without environment, parent and session that could tell where it is from ends although the keeper was killed: this
+// process has become its parent, or it is in the server's control group. Without either it gets away.
+func TestKill9OfKeeperWithDaemon(t *testing.T) {
+	own, err := findCgroups()
+	if own.base == "" {
+		t.Log("no control groups here:", err)
+	}
+	for _, tc := range []struct {
+		name string
+		env  []string
+		want string
+	}{
+		{"adopted", []string{adoptEnv + "=1"}, "0 left"},
+		{"grouped", []string{groupsEnv + "=1"}, "0 left"},
+		{"neither", nil, "1 left"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if tc.name == "grouped" && own.base == "" {
+				tc.want = "1 left"
+			}
+			tag := newTag(t)
+			cmd := exec.Command("/proc/self/exe")
+			cmd.Env = append(tc.env, helperEnv+"=adopter", tagEnv+"="+tag, "PATH="+os.Getenv("PATH"), "GORACE="+noRaceSleep)
+			cmd.Stderr = os.Stderr
+			out, err := cmd.Output()
+			if want := tc.want + ", the keeper process ended unexpectedly (signal: killed)\n0 children\n"; err != nil || string(out) != want {
+				t.Errorf("got %q, %v; want %q", out, err, want)
+			}
+			for _, pid := range tagged(tag) {
+				_ = unix.Kill(pid, unix.SIGKILL)
+			}
+			eventually(t, "all gone", func() bool { return len(tagged(tag)) == 0 })
+		})
 	}
 }
 

@@ -30,7 +30,8 @@ type procKey struct {
 type proc struct {
 	procKey
 	ppid, pgid, sid int
-	dead            bool  // a zombie: nothing of it runs
+	dead            bool // a zombie: nothing of it runs
+	threads         int
 	rss             int64 // pages
 }
 
@@ -64,10 +65,10 @@ func parseStat(pid int, b []byte) (proc, bool) {
 	if err != nil {
 		return proc{}, false
 	}
-	p := proc{procKey: procKey{pid, start}, ppid: num(1), pgid: num(2), sid: num(3), rss: int64(num(21))}
+	p := proc{procKey: procKey{pid, start}, ppid: num(1), pgid: num(2), sid: num(3), threads: num(17), rss: int64(num(21))}
 	switch f[0][0] {
 	case 'Z': // a leader whose other threads go on is a zombie too
-		p.dead = num(17) <= 1
+		p.dead = p.threads <= 1
 	case 'X':
 		p.dead = true
 	}

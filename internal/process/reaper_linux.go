@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +36,7 @@ type reaper struct {
 	servers map[uint32]*server
 	marked  map[procKey]uint32 // orphans whose environment was read, and the server it names
 	threads threads            // that fork
+	groups  string             // directory that the servers' control groups are in; empty if they have none
 
 	closing bool                 // Holdfast is gone or has closed
 	termed  map[procKey]struct{} // when closing: who got TERM
@@ -42,7 +44,8 @@ type reaper struct {
 	tick    time.Duration
 
 	lookAt time.Time // when the watch over memory looks next
-	core   int       // how many cores servers were bound to so far
+	tasks  tasks
+	core   int // how many cores servers were bound to so far
 }
 
 // server is one MCP server's process.
@@ -53,7 +56,10 @@ type server struct {
 	termAt, killAt time.Time
 	killed         bool  // KILL was sent, and is to be sent to whatever shows up
 	memory         int64 // bytes it may use; 0 if that is not watched
-	over           int64 // bytes it used when it was found to be over
+	maxTasks       int   // processes and threads it may have; 0 if that is not watched
+	tasks          int   // of them at the last look
+	overOf         string
+	over           int64 // how much of that it used when it was found to be over
 
 	known    map[procKey]struct{} // descendants at the last look
 	exited   bool
@@ -83,6 +89,28 @@ func (r *reaper) handle(m *message, now time.Time) {
 			}
 		}
 	}
+}
+
+// soonest is the earlier of two moments of which the zero one never comes.
+func soonest(a, b time.Time) time.Time {
+	if b.IsZero() {
+		return a
+	}
+	return earlier(a, b)
+}
+
+// end orders KILL for a server that uses so much of a resource.
+func (s *server) end(resource string, used int64, now time.Time) {
+	s.overOf, s.over, s.killAt = resource, used, earlier(s.killAt, now)
+}
+
+// exit tells how a server ended.
+func (s *server) exit() *message {
+	m := &message{kind: kindExited, id: s.id, status: uint32(s.status), usage: s.usage, ended: len(s.termed), over: s.over}
+	if s.overOf == pidsOver {
+		m.overPIDs = 1
+	}
+	return m
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -116,7 +144,10 @@ func (r *reaper) start(m *message) {
 			s.pid = 0
 		}
 	}
-	r.servers[m.id] = &server{id: m.id, pid: pid, thread: t, memory: m.memory}
+	r.servers[m.id] = &server{id: m.id, pid: pid, thread: t, memory: m.memory, maxTasks: int(m.pids), tasks: 1}
+	if m.group != "" {
+		r.groups = filepath.Dir(m.group)
+	}
 	p, _ := readProc(pid) // it has not been waited for: it is certainly there
 	r.tell(&message{kind: kindStarted, id: m.id, pid: pid, start: p.start})
 }
@@ -214,7 +245,7 @@ func (r *reaper) advance(now time.Time) time.Time {
 	} else {
 		busy = r.sweep(now)
 	}
-	next := r.watch(now)
+	next := soonest(r.watch(now), r.watchTasks(now))
 	for _, s := range r.servers {
 		if !s.exited {
 			r.stage(s, now)
@@ -245,9 +276,15 @@ func (r *reaper) stage(s *server, now time.Time) {
 		return
 	}
 	s.killed = true
-	r.signalGroup(s, unix.SIGKILL)
-	for _, p := range r.survey()[s.id] {
-		_ = signalProc(p.procKey, unix.SIGKILL)
+	for began := time.Now(); ; {
+		r.signalGroup(s, unix.SIGKILL)
+		rest := r.survey()[s.id]
+		for _, p := range rest {
+			_ = signalProc(p.procKey, unix.SIGKILL)
+		}
+		if s.overOf != pidsOver || len(rest) == 0 || time.Since(began) > killFor {
+			return
+		}
 	}
 }
 
@@ -284,9 +321,9 @@ func (r *reaper) sweep(now time.Time) bool {
 			continue
 		}
 		r.remove(s)
-		r.tell(&message{
-			kind: kindExited, id: s.id, status: uint32(s.status), usage: s.usage, ended: len(s.termed), leftover: len(left[s.id]), over: s.over,
-		})
+		end := s.exit()
+		end.leftover = len(left[s.id])
+		r.tell(end)
 	}
 	return busy
 }
@@ -294,6 +331,22 @@ func (r *reaper) sweep(now time.Time) bool {
 func (r *reaper) remove(s *server) {
 	s.thread.leave()
 	delete(r.servers, s.id)
+}
+
+// removeGroups ends what is in the servers' control groups and removes them, as Holdfast does while it lives. One that is busy stays,
+// for the next Holdfast to find in the journal.
+func (r *reaper) removeGroups() {
+	if r.groups == "" {
+		return
+	}
+	entries, _ := os.ReadDir(r.groups) // without it nothing can be done
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), groupPrefix+r.token+".") {
+			dir := filepath.Join(r.groups, e.Name())
+			(&group{dir: dir}).kill()
+			_ = removeGroups(dir)
+		}
+	}
 }
 
 func (r *reaper) endLeftovers(s *server, rest []proc, now time.Time) {
@@ -339,7 +392,7 @@ func (r *reaper) endAll(now time.Time) {
 	for _, s := range r.servers {
 		if s.exited {
 			r.remove(s)
-			r.tell(&message{kind: kindExited, id: s.id, status: uint32(s.status), usage: s.usage, over: s.over})
+			r.tell(s.exit())
 		}
 	}
 	kill := !now.Before(r.killAt)

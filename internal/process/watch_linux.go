@@ -29,7 +29,7 @@ const cededNice = 10
 func (r *reaper) watch(now time.Time) time.Time {
 	var watched []*server
 	for _, s := range r.servers {
-		if s.memory > 0 && !s.exited && s.over == 0 {
+		if s.memory > 0 && !s.exited && s.overOf == "" {
 			watched = append(watched, s)
 		}
 	}
@@ -54,7 +54,7 @@ func (r *reaper) watch(now time.Time) time.Time {
 			used = proportional(tree)
 		}
 		if used > s.memory {
-			s.over, s.killAt = used, earlier(s.killAt, now)
+			s.end(memoryOver, used, now)
 		}
 	}
 	r.lookAt = now.Add(max(pause, lookCost*time.Since(began)))

@@ -42,10 +42,12 @@ type message struct {
 	id   uint32
 
 	path, dir string
+	group     string // directory of the server's control group; empty if it has none
 	argv, env []string
 
 	sent     int   // how many descriptors were sent along; the kernel may keep some back
 	memory   int64 // bytes, to be watched
+	pids     int64 // processes and threads, to be watched
 	milliCPU int64 // thousandths of a core, to be bound to
 
 	user          []int64 // who the server is run as: user, group, further groups; empty for the keeper's own
@@ -55,7 +57,8 @@ type message struct {
 
 	pid      int
 	start    uint64 // of the process, as the kernel counts
-	over     int64  // bytes in use when the server was ended for it
+	over     int64  // in use when the server was ended for it: bytes, or processes and threads if overPIDs is 1
+	overPIDs int64
 	errno    unix.Errno
 	status   uint32 // as wait4 gives it
 	usage    Usage
@@ -72,11 +75,11 @@ func (m *message) encode(b []byte) []byte {
 	for _, n := range []int64{
 		int64(m.id), int64(m.stdinGrace), int64(m.termGrace), int64(m.pid), int64(m.errno), int64(m.status),
 		int64(m.usage.User), int64(m.usage.System), m.usage.MaxRSS, int64(m.ended), int64(m.leftover),
-		int64(m.sent), m.memory, m.milliCPU, int64(m.start), m.over, m.newPrivileges,
+		int64(m.sent), m.memory, m.milliCPU, int64(m.start), m.over, m.newPrivileges, m.pids, m.overPIDs,
 	} {
 		b = binary.AppendVarint(b, n)
 	}
-	b = appendStrings(b, []string{m.path, m.dir})
+	b = appendStrings(b, []string{m.path, m.dir, m.group})
 	b = appendStrings(b, m.argv)
 	b = appendStrings(b, m.env)
 	b = binary.AppendUvarint(b, uint64(len(m.user)))
@@ -106,17 +109,17 @@ func decode(b []byte) (*message, error) {
 		usage: Usage{User: time.Duration(d.int()), System: time.Duration(d.int()), MaxRSS: d.int()},
 		ended: int(d.int()), leftover: int(d.int()),
 		sent: int(d.int()), memory: d.int(), milliCPU: d.int(), start: uint64(d.int()), over: d.int(),
-		newPrivileges: d.int(),
+		newPrivileges: d.int(), pids: d.int(), overPIDs: d.int(),
 	}
 	where := d.strings()
 	m.argv, m.env = d.strings(), d.strings()
 	for n := d.size(); n > 0 && !d.bad; n-- {
 		m.user = append(m.user, d.int())
 	}
-	if d.bad || len(where) != 2 || len(d.rest) != 0 {
+	if d.bad || len(where) != 3 || len(d.rest) != 0 {
 		return nil, errMalformed
 	}
-	m.path, m.dir = where[0], where[1]
+	m.path, m.dir, m.group = where[0], where[1], where[2]
 	return m, nil
 }
 
