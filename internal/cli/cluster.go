@@ -51,7 +51,7 @@ func (f *clusterFlags) load(env *Env, log *slog.Logger, file config.Cluster) (no
 		return c, err
 	}
 	var err error
-	if c.Secret, err = secret(env, log); err != nil {
+	if c.Secret, c.SecretFile, err = secret(env, log); err != nil {
 		return c, err
 	}
 	if c.Listen != "" && c.Secret == "" {
@@ -76,31 +76,31 @@ func fits(c *node.Cluster) error {
 // maxSecretFile bounds the file with the secret, in bytes.
 const maxSecretFile = 64 << 10
 
-// secret reads the cluster's secret, and takes the variable that held it out of
+// secret reads the cluster's secret, says from which file if from one, and takes the variable that held it out of
 // the environment, so that nothing started from here can come by it.
-func secret(env *Env, log *slog.Logger) (string, error) {
+func secret(env *Env, log *slog.Logger) (text, file string, err error) {
 	if s, ok := env.Getenv(envSecret); ok && s != "" {
 		if env.Unsetenv != nil {
 			if err := env.Unsetenv(envSecret); err != nil {
-				return "", fmt.Errorf("take %s out of the environment: %w", envSecret, err)
+				return "", "", fmt.Errorf("take %s out of the environment: %w", envSecret, err)
 			}
 		}
-		return s, nil
+		return s, "", nil
 	}
 	path, ok := env.Getenv(envSecretFile)
 	if !ok || path == "" {
-		return "", nil
+		return "", "", nil
 	}
 	data, exposed, err := ownership.ReadSecret(path, maxSecretFile)
 	if err != nil {
-		return "", fmt.Errorf("%s: %s %w", envSecretFile, path, err)
+		return "", "", fmt.Errorf("%s: %s %w", envSecretFile, path, err)
 	}
 	if exposed {
 		log.Warn("the cluster's secret can be read by every user of this host; run chmod o-r on its file unless it is in a container of its own", "file", path)
 	}
 	s := strings.TrimRight(string(data), "\r\n")
 	if s == "" {
-		return "", errors.New(envSecretFile + ": the file " + path + " is empty")
+		return "", "", errors.New(envSecretFile + ": the file " + path + " is empty")
 	}
-	return s, nil
+	return s, path, nil
 }

@@ -144,7 +144,7 @@ func signed(t *testing.T, c, by *x509.Certificate, key, with *ecdsa.PrivateKey) 
 func TestSecretLeavesTheEnvironment(t *testing.T) {
 	t.Setenv(envSecret, "a secret of these tests")
 	env := &Env{Getenv: os.LookupEnv, Unsetenv: os.Unsetenv}
-	if s, err := secret(env, slog.New(slog.DiscardHandler)); s != "a secret of these tests" || err != nil {
+	if s, _, err := secret(env, slog.New(slog.DiscardHandler)); s != "a secret of these tests" || err != nil {
 		t.Errorf("secret: %q, %v", s, err)
 	}
 	if s, ok := os.LookupEnv(envSecret); ok {

@@ -65,9 +65,9 @@
 // 1000:1000) runs it as another user, with that one's HOME, USER and LOGNAME, which
 // takes root, or on Linux CAP_SETUID, CAP_SETGID and CAP_KILL; that user must be able
 // to reach command, cwd and what the server needs. On Linux
-// neither it nor what it starts gains privileges from setuid programs, unless
-// allowPrivilegeEscalation is true, for servers that use sudo, a snap, or containers
-// of their own. For an HTTP server maxConns (default 128) bounds the connections, headerTimeout the wait for the
+// neither it nor what it starts gains privileges from setuid programs, and it may be
+// kept from the data directory, unless allowPrivilegeEscalation is true, for servers
+// that use sudo, a snap, or sandboxes and containers of their own. For an HTTP server maxConns (default 128) bounds the connections, headerTimeout the wait for the
 // headers of a response and idleTimeout the silence on a stream; without these
 // two the call's deadline does.
 //

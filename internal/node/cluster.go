@@ -31,7 +31,8 @@ import (
 // data directory, or with others.
 type Cluster struct {
 	config.Cluster
-	Secret string // that all nodes share
+	Secret     string // that all nodes share
+	SecretFile string // it was read from; empty if from none
 }
 
 // Alone reports whether c names no others.

@@ -80,6 +80,18 @@ func checkData(dir string) error {
 	return nil
 }
 
+// private are the files and directories, by absolute path, that are nobody's but
+// this node's: servers of its own user are kept from them where that can be done.
+func (n *Node) private() (paths []string) {
+	c := &n.cfg.Cluster
+	for _, path := range []string{n.data.path, c.SecretFile, c.TLS.Key, c.Credentials} {
+		if abs, err := filepath.Abs(path); path != "" && err == nil {
+			paths = append(paths, abs)
+		}
+	}
+	return paths
+}
+
 // processes is where it is noted which processes run, for the next Holdfast.
 func (d *dataDir) processes() string { return filepath.Join(d.path, "processes") }
 

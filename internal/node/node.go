@@ -144,7 +144,9 @@ func (n *Node) open(ctx context.Context) (err error) {
 		}
 	}
 	// What an earlier run left is ended only now that the directory is certainly this node's.
-	if n.keeper, err = process.OpenKeeper(ctx, process.Config{Journal: n.data.processes(), Adopt: n.cfg.Adopt, Log: n.cfg.Log}); err != nil {
+	if n.keeper, err = process.OpenKeeper(ctx, process.Config{
+		Journal: n.data.processes(), Private: n.private(), Adopt: n.cfg.Adopt, Log: n.cfg.Log,
+	}); err != nil {
 		return err
 	}
 	if !n.cfg.Memory {

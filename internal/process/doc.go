@@ -94,7 +94,16 @@
 //
 // Holdfast, if it calls [Conceal], and the keeper are closed to other processes of their user: environment, memory, descriptors and
 // tracing. What a server is not to have is given up for good by the thread of the keeper that forks it, so that it and all below it lack
-// it from the first instruction on: unless the Spec says otherwise, the gain of privileges by an exec (PR_SET_NO_NEW_PRIVS).
+// it from the first instruction on: unless the Spec says otherwise, the gain of privileges by an exec (PR_SET_NO_NEW_PRIVS) and, by Landlock,
+// the private paths of [Config]: files there cannot be read, changed, run, replaced or made. Landlock knows only rules that allow, so all is
+// allowed that stands beside a private path and beside the directories above it when the server starts. Therefore it is used only where
+//
+//   - Holdfast is not root, whom it would not hold, and the kernel is of Linux 5.19 or newer;
+//   - servers cannot write to a directory above the path, or else they could not read what they make there: not in a home directory;
+//   - none of these directories is /etc, whose files are replaced while servers run;
+//   - the server's command, directory, arguments and environment do not name the path.
+//
+// A server that is held so cannot mount, nor trace processes but its own.
 //
 // # Other systems
 //

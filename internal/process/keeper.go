@@ -22,6 +22,9 @@ type Config struct {
 	// Adopt makes this process, on Linux, the parent of what is left when a keeper is killed, so that all of it is found and ended. It
 	// is for a program that starts processes through Keepers only: what else is below it then is taken for left over.
 	Adopt bool
+	// Private are absolute paths of files and directories that servers of this process's own user are kept from, where that is possible
+	// at no cost to what else they do; the package documentation says where. What is not is logged once.
+	Private []string
 	// Log is where the Keeper logs; nil discards.
 	Log *slog.Logger
 }
@@ -34,6 +37,7 @@ type Keeper struct {
 	cfg        Config
 	log        *slog.Logger
 	ceilings   ceilings
+	privacy    privacy
 	goroutines sync.WaitGroup
 	release    func() // ends adopting; does nothing the second time
 

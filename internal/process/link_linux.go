@@ -117,6 +117,7 @@ func (l *link) start(ctx context.Context, k *Keeper, p *Process, c *command, chi
 		order.user = c.user.numbers()
 		hand(child, c.user)
 	}
+	order.private = k.privacy.keptFrom(k, p.name, c)
 	files, dir := l.confine(k, p, c.limits, order)
 	defer closeAll(files)
 	if p.settle == nil {
@@ -296,6 +297,9 @@ func (l *link) dispatch(m *message) {
 		if e := l.find(m.id); e != nil {
 			e.p.pid = m.pid
 			l.journal.started(m.id, procKey{m.pid, m.start})
+			if m.errno != 0 {
+				l.log.Warn("server is not kept from files of Holdfast", "server", e.p.name, "error", m.errno)
+			}
 			e.answer <- m
 		}
 	case kindSeen:

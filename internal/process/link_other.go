@@ -28,6 +28,9 @@ type link struct {
 // ceilings are not held here, which is said once.
 type ceilings struct{ once sync.Once }
 
+// privacy is nothing here: servers of the same user can read what it can.
+type privacy struct{}
+
 // Reap does nothing on this system, where no journal is kept.
 func Reap(context.Context, string, *slog.Logger) (ended int, err error) { return 0, nil }
 

@@ -81,6 +81,8 @@ func helper(mode string) int {
 		return eat()
 	case "owner":
 		return owner()
+	case "secluder":
+		return secluder()
 	case "adopter":
 		return adopter()
 	case "concealer":

@@ -130,7 +130,7 @@ func (r *reaper) start(m *message) {
 	for i, fd := range m.files {
 		fds[i] = uintptr(fd)
 	}
-	pid, t, err := r.forkOn(m, fds)
+	pid, t, open, err := r.forkOn(m, fds)
 	if err != nil {
 		errno, ok := errors.AsType[syscall.Errno](err)
 		if !ok {
@@ -149,25 +149,33 @@ func (r *reaper) start(m *message) {
 		r.groups = filepath.Dir(m.group)
 	}
 	p, _ := readProc(pid) // it has not been waited for: it is certainly there
-	r.tell(&message{kind: kindStarted, id: m.id, pid: pid, start: p.start})
+	r.tell(&message{kind: kindStarted, id: m.id, pid: pid, start: p.start, errno: open})
 }
 
 // forkOn starts a server on the thread that has given up what the server has to do without. Of the main thread, where this runs, as of
 // every other one that forks, it counts that it outlives the server: see [thread].
-func (r *reaper) forkOn(m *message, fds []uintptr) (pid int, t *thread, err error) {
+func (r *reaper) forkOn(m *message, fds []uintptr) (pid int, t *thread, open unix.Errno, err error) {
 	if m.newPrivileges != 0 {
 		pid, err = r.fork(m, fds)
-		return pid, nil, err
+		return pid, nil, 0, err
 	}
-	if t, err = r.threads.take("no new privileges", noNewPrivileges); err != nil {
-		return 0, nil, err
+	if len(m.private) > 0 {
+		t, err = r.threads.kept(m.private)
+		if open, _ = errors.AsType[unix.Errno](err); err != nil && open == 0 {
+			open = unix.EINVAL
+		}
+	}
+	if t == nil {
+		if t, err = r.threads.take("no new privileges", noNewPrivileges); err != nil {
+			return 0, nil, 0, err
+		}
 	}
 	t.do(func() { pid, err = r.fork(m, fds) })
 	if err != nil {
 		t.leave()
-		return 0, nil, err
+		return 0, nil, 0, err
 	}
-	return pid, t, nil
+	return pid, t, open, nil
 }
 
 // fork starts a server, with what its ceilings need from the first instruction.

@@ -6,6 +6,7 @@ package process
 import (
 	"fmt"
 	"runtime"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -76,6 +77,21 @@ func (l threads) take(name string, confine func() error) (*thread, error) {
 	}
 	t.servers++
 	return t, nil
+}
+
+// kept returns the thread for one more server that is kept from the paths. Another one is made when something new stands beside these
+// or above.
+func (l threads) kept(from []string) (*thread, error) {
+	entries, err := allowed(from)
+	if err != nil {
+		return nil, err
+	}
+	return l.take("kept from "+strings.Join(from, ":")+" "+digest(entries), func() error {
+		if err := noNewPrivileges(); err != nil {
+			return err
+		}
+		return holdTo(entries)
+	})
 }
 
 // leave is called when a server of the thread has ended, or did not start.

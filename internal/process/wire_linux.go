@@ -50,8 +50,9 @@ type message struct {
 	pids     int64 // processes and threads, to be watched
 	milliCPU int64 // thousandths of a core, to be bound to
 
-	user          []int64 // who the server is run as: user, group, further groups; empty for the keeper's own
-	newPrivileges int64   // 1 if the server may gain some
+	private       []string // paths the server is kept from
+	user          []int64  // who the server is run as: user, group, further groups; empty for the keeper's own
+	newPrivileges int64    // 1 if the server may gain some
 
 	stdinGrace, termGrace time.Duration
 
@@ -59,8 +60,8 @@ type message struct {
 	start    uint64 // of the process, as the kernel counts
 	over     int64  // in use when the server was ended for it: bytes, or processes and threads if overPIDs is 1
 	overPIDs int64
-	errno    unix.Errno
-	status   uint32 // as wait4 gives it
+	errno    unix.Errno // why it failed; when started, why the server is not kept from its private paths
+	status   uint32     // as wait4 gives it
 	usage    Usage
 	ended    int // leftovers that were signalled
 	leftover int // leftovers that could not be ended
@@ -82,6 +83,7 @@ func (m *message) encode(b []byte) []byte {
 	b = appendStrings(b, []string{m.path, m.dir, m.group})
 	b = appendStrings(b, m.argv)
 	b = appendStrings(b, m.env)
+	b = appendStrings(b, m.private)
 	b = binary.AppendUvarint(b, uint64(len(m.user)))
 	for _, n := range m.user {
 		b = binary.AppendVarint(b, n)
@@ -112,7 +114,7 @@ func decode(b []byte) (*message, error) {
 		newPrivileges: d.int(), pids: d.int(), overPIDs: d.int(),
 	}
 	where := d.strings()
-	m.argv, m.env = d.strings(), d.strings()
+	m.argv, m.env, m.private = d.strings(), d.strings(), d.strings()
 	for n := d.size(); n > 0 && !d.bad; n-- {
 		m.user = append(m.user, d.int())
 	}
