@@ -34,7 +34,15 @@ const maxAnswer = 16 << 20
 func NewClient(dir string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
-		return d.DialContext(ctx, "unix", socket(dir))
+		c, err := d.DialContext(ctx, "unix", socket(dir))
+		if err != nil {
+			return nil, err
+		}
+		if err := checkServer(c, dir); err != nil {
+			c.Close()
+			return nil, err
+		}
+		return c, nil
 	}
 	return &Client{dir, &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }

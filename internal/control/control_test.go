@@ -6,6 +6,8 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -15,7 +17,37 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if mode := os.Getenv(asHelper); mode != "" {
+		helper(mode, os.Getenv(helperDir))
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// asHelper is a variable that makes the test binary another process, which works
+// on the directory that helperDir names.
+const (
+	asHelper  = "HOLDFAST_TEST_CONTROL"
+	helperDir = "HOLDFAST_TEST_CONTROL_DIR"
+)
+
+// helper asks the node of a directory, or listens there until its input ends.
+func helper(mode, dir string) {
+	switch mode {
+	case "client":
+		_, err := NewClient(dir).Keys(context.Background())
+		fmt.Println(err)
+	case "server":
+		s, err := Listen(dir, &memory{}, nil)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println("ready")
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		s.Close()
+	}
+}
 
 // memory is a node that remembers what it was asked.
 type memory struct {
@@ -41,7 +73,7 @@ func (m *memory) RemoveNode(_ context.Context, name string) error {
 
 func TestRoundTrip(t *testing.T) {
 	dir, m := t.TempDir(), &memory{}
-	s, err := Listen(dir, m)
+	s, err := Listen(dir, m, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +103,7 @@ func TestInTheWay(t *testing.T) {
 	if err := os.WriteFile(socket(dir), []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(dir, &memory{}); err == nil || !strings.Contains(err.Error(), "in the way") {
+	if _, err := Listen(dir, &memory{}, nil); err == nil || !strings.Contains(err.Error(), "in the way") {
 		t.Errorf("listen: %v", err)
 	}
 	if data, err := os.ReadFile(socket(dir)); err != nil || string(data) != "precious" {

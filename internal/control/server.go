@@ -4,6 +4,7 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,8 +24,10 @@ type Server struct {
 }
 
 // Listen serves n at the socket of a data directory, which the caller holds the
-// lock of: a socket that is there belongs to a process that is gone.
-func Listen(dir string, n Node) (*Server, error) {
+// lock of: a socket that is there belongs to a process that is gone. Processes of
+// this user and root's may ask, except those that refuse gives a reason against; a
+// nil refuse has none. It is called once for each connection, and concurrently.
+func Listen(dir string, n Node, refuse func(pid int) error) (*Server, error) {
 	path := socket(dir)
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
 		return nil, fmt.Errorf("%s is in the way of the control socket; move it away", path)
@@ -43,7 +46,12 @@ func Listen(dir string, n Node) (*Server, error) {
 		l.Close()
 		return nil, fmt.Errorf("protect the control socket: %w", err)
 	}
-	s := &Server{http: &http.Server{Handler: routes(n), ReadHeaderTimeout: 10 * time.Second}, done: make(chan struct{})}
+	s := &Server{done: make(chan struct{}), http: &http.Server{
+		Handler: admitted(routes(n)), ReadHeaderTimeout: 10 * time.Second,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, verdict{}, admit(c, refuse))
+		},
+	}}
 	go func() { // ends with Close, which waits for it
 		defer close(s.done)
 		_ = s.http.Serve(l) // http.ErrServerClosed
@@ -55,6 +63,20 @@ func Listen(dir string, n Node) (*Server, error) {
 func (s *Server) Close() {
 	_ = s.http.Close() // the socket goes with the listener
 	<-s.done
+}
+
+// verdict is the key of why a connection is refused, in its context.
+type verdict struct{}
+
+// admitted answers those who may ask.
+func admitted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err, _ := r.Context().Value(verdict{}).(error); err != nil {
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 func routes(n Node) http.Handler {

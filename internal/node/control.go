@@ -18,12 +18,20 @@ import (
 // openControl lets commands on this host ask the node, already while it waits for
 // others. Without it everything else works, so a failure is only said.
 func (n *Node) openControl() {
-	s, err := control.Listen(n.data.path, operator{n.cluster})
+	s, err := control.Listen(n.data.path, operator{n.cluster}, n.refuseServers)
 	if err != nil {
 		n.cfg.Log.Warn("holdfast keys and holdfast nodes cannot ask this node", "error", err)
 		return
 	}
 	n.control = s
+}
+
+// refuseServers keeps servers from commands: who may rotate keys ends sessions.
+func (n *Node) refuseServers(pid int) error {
+	if n.keeper.Holds(pid) {
+		return fmt.Errorf("process %d runs below this holdfast, as its servers do, and may not ask it; run the command elsewhere", pid)
+	}
+	return nil
 }
 
 // operator is the node as commands see it.

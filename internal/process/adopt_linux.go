@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -45,6 +46,12 @@ func census() (list []proc, keepers map[int]bool) {
 	family.mu.Lock()
 	defer family.mu.Unlock()
 	return allProcs(), maps.Clone(family.keepers)
+}
+
+func keepersNow() map[int]bool {
+	family.mu.Lock()
+	defer family.mu.Unlock()
+	return maps.Clone(family.keepers)
 }
 
 // adopt makes this process the parent of what a killed keeper leaves and, until the Keeper closes, waits for those of them that have
@@ -90,6 +97,44 @@ func reapOrphans(list []proc) {
 	for _, p := range list {
 		if p.dead && p.ppid == os.Getpid() {
 			_, _ = unix.Wait4(p.pid, nil, unix.WNOHANG, nil)
+		}
+	}
+}
+
+// walks is how often a process is followed up at most: a parent that ends meanwhile breaks the chain, which is mended at once.
+const walks = 10
+
+func (k *Keeper) holds(pid int) bool {
+	k.mu.Lock()
+	l := k.link
+	k.mu.Unlock()
+	if l != nil && strings.Contains(marks(pid), l.token+".") {
+		return true
+	}
+	above := keepersNow()
+	if k.cfg.Adopt {
+		above[os.Getpid()] = true
+	}
+	for range walks {
+		if below, whole := isBelow(pid, above); whole {
+			return below
+		}
+	}
+	return false // what is above is another user's and hidden, as no keeper is
+}
+
+// isBelow tells whether one of the processes is above another one, and whether all of those above could be seen.
+func isBelow(pid int, processes map[int]bool) (below, whole bool) {
+	for {
+		p, ok := readProc(pid)
+		if !ok {
+			return false, false
+		}
+		if pid = p.ppid; processes[pid] {
+			return true, true
+		}
+		if pid <= 1 {
+			return false, true
 		}
 	}
 }

@@ -160,3 +160,37 @@ func TestThreadsOutliveTheirServers(t *testing.T) {
 		other.close()
 	}
 }
+
+// A server and what it starts are known as such, also in a session of their own, without parent or without environment; others are not.
+func TestHolds(t *testing.T) {
+	k, err := OpenKeeper(t.Context(), Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	if k.Holds(os.Getpid()) {
+		t.Error("before the first start it holds somebody")
+	}
+	tag := newTag(t)
+	p := start(t, k, self(tag, "wiped"))
+	expect(t, p, "detached\n")
+	orphan := start(t, k, self(tag, "orphan"))
+	var pid int
+	if _, err := fmt.Fscan(orphan.Stdout(), &pid); err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range append(tagged(tag), p.PID()) {
+		if !k.Holds(pid) {
+			t.Errorf("process %d is not known", pid)
+		}
+	}
+	marked := bystander(t, tag, mark+"="+k.link.token+".1;")
+	if !k.Holds(marked.pid) {
+		t.Error("a process with the mark is not known")
+	}
+	for _, pid := range []int{os.Getpid(), os.Getppid(), bystander(t, newTag(t)).pid, 1, 0, 1 << 30} {
+		if k.Holds(pid) {
+			t.Errorf("process %d is taken for a server", pid)
+		}
+	}
+}

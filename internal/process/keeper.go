@@ -137,6 +137,10 @@ func (k *Keeper) connect() (*link, error) {
 	return k.link, nil
 }
 
+// Holds tells whether a process is a server or was started by one, as far as its parents tell or the mark in its environment. In a
+// program that adopts ([Config]), everything below the program is. Elsewhere than on Linux it is never told.
+func (k *Keeper) Holds(pid int) bool { return k.holds(pid) }
+
 // Close stops all processes at the same time, each as [Process.Stop] does, ends the keeper process and returns when nothing is left. Start
 // fails from then on. The error says what could not be ended.
 func (k *Keeper) Close() error {

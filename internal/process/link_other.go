@@ -34,6 +34,8 @@ type privacy struct{}
 // Reap does nothing on this system, where no journal is kept.
 func Reap(context.Context, string, *slog.Logger) (ended int, err error) { return 0, nil }
 
+func (k *Keeper) holds(int) bool { return false }
+
 // adopt does nothing: there is no keeper that could be killed.
 func adopt() (stop func(), err error) { return func() {}, nil }
 
