@@ -45,6 +45,11 @@ func serve(ctx context.Context, env *Env, args []string) error {
 	if err != nil {
 		return err
 	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	if env.Whole {
+		defer keepServing(cfg.Log, f.stdio, end)()
+	}
 	if f.stdio {
 		return serveStdio(ctx, env, cfg)
 	}
@@ -57,7 +62,7 @@ func (f *serveFlags) load(env *Env) (node.Config, error) {
 	if f.debug {
 		level = slog.LevelDebug
 	}
-	log := slog.New(slog.NewTextHandler(env.Err, &slog.HandlerOptions{Level: level}))
+	log := slog.New(slog.NewTextHandler(logTo(env.Err), &slog.HandlerOptions{Level: level}))
 	cfg := node.Config{File: config.Default(), Version: buildVersion(), Log: log, Demo: f.config == "", Adopt: env.Whole}
 	if f.config != "" {
 		file, err := config.Load(f.config, env.Getenv)
@@ -129,16 +134,4 @@ func announce(w io.Writer, url string, demo bool) {
 		fmt.Fprint(w, "serving the built-in demo; name your servers with --config (holdfast init writes one)\n")
 	}
 	fmt.Fprintf(w, "\nPoint a client at it:\n\n  {\"mcpServers\": {\"holdfast\": {\"type\": \"http\", \"url\": %q}}}\n\nTry it:\n\n  holdfast tools %s\n\n", url, url)
-}
-
-// serveStdio serves the client that started this program. Standard output
-// carries messages only; everything else goes to standard error.
-func serveStdio(ctx context.Context, env *Env, cfg node.Config) error {
-	cfg.Memory = true // its sessions end with the program that started it
-	n := node.New(cfg)
-	err := n.Start(ctx)
-	if err == nil {
-		err = n.ServeStdio(ctx, n.Stdio(env.In, env.Out))
-	}
-	return errors.Join(err, n.Close())
 }
