@@ -38,6 +38,7 @@ type Keeper struct {
 	log        *slog.Logger
 	ceilings   ceilings
 	privacy    privacy
+	shares     logShares // of what servers write to standard error
 	goroutines sync.WaitGroup
 	release    func() // ends adopting; does nothing the second time
 
@@ -103,7 +104,7 @@ func (k *Keeper) start(ctx context.Context, spec *Spec) (*Process, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, child, err := newProcess(spec, k.log)
+		p, child, err := newProcess(spec, k.log, k.shares.of(spec.Name))
 		if err != nil {
 			return nil, err
 		}

@@ -5,11 +5,14 @@ package process
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -112,8 +115,11 @@ func TestFloodOfStderr(t *testing.T) {
 	if err := p.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n := got.lines.Load(); n == 0 || n > 30*forwardRate {
+	if n := got.lines.Load(); n == 0 || n > 30*shareLines {
 		t.Errorf("%d lines forwarded", n)
+	}
+	if n := got.bytes.Load(); n > 30*shareBytes {
+		t.Errorf("%d bytes forwarded", n)
 	}
 	var size int
 	for _, line := range p.StderrTail() {
@@ -160,24 +166,92 @@ func TestSplitter(t *testing.T) {
 func TestForwardRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []string
-		s := &stderrPump{queue: make(chan string, forwardQueue), write: func(line string) { got = append(got, line) }}
+		s := &stderrPump{share: &logShare{}, queue: make(chan string, forwardQueue), write: func(line string) { got = append(got, line) }}
 		done := make(chan struct{})
 		go func() { s.forward(); close(done) }()
-		for range 3 * forwardRate {
+		for range 3 * shareLines {
 			s.line([]byte("x"))
 			synctest.Wait()
 		}
-		if len(got) != forwardRate {
+		if len(got) != shareLines {
 			t.Errorf("%d lines in the first second", len(got))
 		}
 		time.Sleep(time.Second) // of the bubble
 		s.line([]byte("y"))
 		s.close()
 		<-done
-		if diff := cmp.Diff([]string{ellipsis + " 400 lines dropped", "y"}, got[forwardRate:]); diff != "" {
+		if diff := cmp.Diff([]string{ellipsis + " 400 lines dropped, 400 bytes", "y"}, got[shareLines:]); diff != "" {
 			t.Error(diff)
 		}
 	})
+}
+
+// Bytes are bounded as lines are, and all processes of a server have one share.
+func TestLogShare(t *testing.T) {
+	var shares logShares
+	if shares.of("a") != shares.of("a") || shares.of("a") == shares.of("b") {
+		t.Error("a server has not one share of its own")
+	}
+	s, now := shares.of("a"), time.Unix(100, 0)
+	admitted := 0
+	for range 2 * shareBytes / maxLine {
+		if ok, missing := shares.of("a").admit(maxLine, now); ok {
+			admitted += maxLine
+		} else if missing != "" {
+			t.Errorf("within the second it says %q", missing)
+		}
+	}
+	if admitted > shareBytes || admitted < shareBytes-maxLine {
+		t.Errorf("%d bytes in a second", admitted)
+	}
+	if ok, _ := s.admit(1, now); !ok {
+		t.Error("a short line no longer fits beside long ones")
+	}
+	ok, missing := s.admit(maxLine, now.Add(time.Second))
+	lost := 2*shareBytes/maxLine - admitted/maxLine
+	if want := fmt.Sprintf("%s %d lines dropped, %d bytes", ellipsis, lost, lost*maxLine); !ok || missing != want {
+		t.Errorf("in the next second: %t, %q, want %q", ok, missing, want)
+	}
+	if again := s.missing(); again != "" {
+		t.Errorf("it is said twice: %q", again)
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain ü 漢\ttab \\ \"quoted\"":               "plain ü 漢\ttab \\ \"quoted\"",
+		"\x1b]0;title\x07\x1b[31m":                   `\x1b]0;title\a\x1b[31m`,
+		"10%\r20%":                                   `10%\r20%`,
+		"c1 \u009b31m del \x7f nul \x00":             `c1 \u009b31m del \x7f nul \x00`,
+		"bidi \u202e \u2066 zero\u200bwidth":         `bidi \u202e \u2066 zero\u200bwidth`,
+		"line\u2028separators\u2029, tag \U000e0041": `line\u2028separators\u2029, tag \U000e0041`,
+		"broken \xff\xc3 \ufffd":                     "broken \\xff\\xc3 \ufffd",
+		"":                                           "",
+	} {
+		if got := printable(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+// Whatever a server writes, a line of the log is one line of plain text, in text and in JSON, and no longer than 8 KiB.
+func TestStderrInLogs(t *testing.T) {
+	hostile := []byte("a\x1b[2J\u202eb\u009bc\x00\xff\u2028" + strings.Repeat("\x01", 3*maxLine) + "\r\n")
+	for name, handler := range map[string]func(io.Writer) slog.Handler{
+		"text": func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) },
+		"json": func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) },
+	} {
+		var out strings.Builder
+		s := newStderrPump(nil, &Spec{Name: "s"}, slog.New(handler(&out)), &logShare{})
+		split := splitter{emit: s.line}
+		_, _ = split.Write(hostile)
+		s.close()
+		s.forward()
+		line := strings.TrimSuffix(out.String(), "\n")
+		if bad := strings.IndexFunc(line, func(r rune) bool { return !strconv.IsPrint(r) }); bad >= 0 || len(line) > 8<<10 {
+			t.Errorf("%s: %d bytes, character %d is not printable: %.200q", name, len(line), bad, line)
+		}
+	}
 }
 
 func TestParseStat(t *testing.T) {

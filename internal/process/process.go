@@ -44,9 +44,10 @@ type Spec struct {
 	Env []string
 	// Dir is the working directory; empty means this process's own.
 	Dir string
-	// Stderr receives what the process writes to its standard error: one Write per line, never concurrently, each at
-	// most 2 KiB, at most 200 lines per second; what is beyond that is counted and dropped. Nil means the keeper's
-	// logger at level info. A slow Write delays neither the process nor its end.
+	// Stderr receives what the process writes to its standard error: one Write per line, never concurrently, with control and format
+	// characters escaped, the rest of a line over 2 KiB left out. All processes of one Name together have 200 lines and 64 KiB a second;
+	// what is beyond that is counted and dropped. Nil means the keeper's logger at level info. A slow Write delays neither the process
+	// nor its end.
 	Stderr io.Writer
 	// StdinGrace is how long Stop waits between closing stdin and TERM; 0 means 2 s, below 0 not at all.
 	StdinGrace time.Duration
@@ -119,7 +120,7 @@ type Process struct {
 }
 
 // newProcess makes the pipes. The caller passes child (stdin, stdout, stderr) on and closes it in any case.
-func newProcess(spec *Spec, log *slog.Logger) (p *Process, child []*os.File, err error) {
+func newProcess(spec *Spec, log *slog.Logger, share *logShare) (p *Process, child []*os.File, err error) {
 	var ours [3]*os.File
 	defer func() {
 		if err != nil {
@@ -143,7 +144,7 @@ func newProcess(spec *Spec, log *slog.Logger) (p *Process, child []*os.File, err
 		termGrace:  grace(spec.TermGrace, defaultTermGrace),
 		stdin:      ours[0],
 		stdout:     &outPipe{f: ours[1]},
-		stderr:     newStderrPump(&outPipe{f: ours[2]}, spec, log),
+		stderr:     newStderrPump(&outPipe{f: ours[2]}, spec, log, share),
 		exit:       make(chan result, 1),
 		done:       make(chan struct{}),
 	}, child, nil
@@ -175,7 +176,7 @@ func (p *Process) Stdin() io.WriteCloser { return p.stdin }
 // user closes it.
 func (p *Process) Stdout() io.ReadCloser { return p.stdout }
 
-// StderrTail returns the last lines of standard error, at most 20 and 4 KiB. It is complete once Done is closed.
+// StderrTail returns the last lines of standard error, at most 20 and 4 KiB, then escaped. It is complete once Done is closed.
 func (p *Process) StderrTail() []string { return p.stderr.tail.lines() }
 
 // Done is closed when the process has ended and nothing it left behind still runs.

@@ -5,37 +5,33 @@ package process
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 // Limits of what is kept of standard error.
 const (
-	maxLine      = 2<<10 - len(ellipsis)
+	maxLine      = 2<<10 - len(ellipsis) // before characters are escaped; see maxPrinted
 	tailLines    = 20
 	tailBytes    = 4 << 10
-	forwardQueue = 64  // lines between the reader and the receiver
-	forwardRate  = 200 // lines per second
+	forwardQueue = 64 // lines between the reader and the receiver
 	ellipsis     = "…"
 )
 
 // stderrPump reads a process's standard error as fast as it comes, keeps the tail, and forwards lines as far as the receiver
-// and the rate allow. One goroutine calls read and then close, another forward.
+// and the server's share allow. One goroutine calls read and then close, another forward.
 type stderrPump struct {
-	src     *outPipe
-	tail    tail
-	write   func(line string)
-	queue   chan string
-	dropped atomic.Int64
+	src   *outPipe
+	tail  tail
+	write func(line string)
+	share *logShare
+	queue chan string
 }
 
-func newStderrPump(src *outPipe, spec *Spec, log *slog.Logger) *stderrPump {
-	s := &stderrPump{src: src, queue: make(chan string, forwardQueue)}
+func newStderrPump(src *outPipe, spec *Spec, log *slog.Logger, share *logShare) *stderrPump {
+	s := &stderrPump{src: src, share: share, queue: make(chan string, forwardQueue)}
 	if w := spec.Stderr; w != nil {
 		s.write = func(line string) { _, _ = io.WriteString(w, line+"\n") }
 	} else {
@@ -60,7 +56,7 @@ func (s *stderrPump) close() { close(s.queue) }
 func (s *stderrPump) line(b []byte) {
 	s.tail.add(b)
 	if len(s.queue) == cap(s.queue) {
-		s.dropped.Add(1)
+		s.share.drop(len(b))
 		return
 	}
 	s.queue <- string(b) // room is certain: nobody else sends
@@ -68,28 +64,17 @@ func (s *stderrPump) line(b []byte) {
 
 // forward passes lines on until close.
 func (s *stderrPump) forward() {
-	var second time.Time
-	sent := 0
 	for line := range s.queue {
-		if now := time.Now(); now.Sub(second) >= time.Second {
-			second, sent = now, 0
+		ok, missing := s.share.admit(len(line), time.Now())
+		if missing != "" {
+			s.write(missing)
 		}
-		if sent >= forwardRate {
-			s.dropped.Add(1)
-			continue
+		if ok {
+			s.write(printable(line))
 		}
-		if sent == 0 {
-			s.reportDropped()
-		}
-		sent++
-		s.write(line)
 	}
-	s.reportDropped()
-}
-
-func (s *stderrPump) reportDropped() {
-	if n := s.dropped.Swap(0); n > 0 {
-		s.write(fmt.Sprintf("%s %d lines dropped", ellipsis, n))
+	if missing := s.share.missing(); missing != "" {
+		s.write(missing)
 	}
 }
 
@@ -158,7 +143,7 @@ func (t *tail) lines() []string {
 	defer t.mu.Unlock()
 	out := make([]string, len(t.last))
 	for i, b := range t.last {
-		out[i] = strings.ToValidUTF8(string(b), "\uFFFD")
+		out[i] = printable(string(b))
 	}
 	return out
 }
