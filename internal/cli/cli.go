@@ -73,7 +73,7 @@ func Main() int {
 		cancel()
 		os.Exit(signalled((<-signals).(syscall.Signal)))
 	}()
-	env := &Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.LookupEnv, Unsetenv: os.Unsetenv, Whole: true}
+	env := &Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.LookupEnv, Unsetenv: process.Unsetenv, Whole: true}
 	return Run(ctx, env, os.Args[1:])
 }
 

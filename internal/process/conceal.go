@@ -17,3 +17,10 @@ func Conceal() error {
 	}
 	return conceal()
 }
+
+// Unsetenv takes a variable out of this process's environment and, on Linux, its value out of the memory that /proc/<pid>/environ
+// shows, which a server that runs as root may read. What is kept of it elsewhere in memory stays.
+func Unsetenv(name string) error {
+	eraseEnv(name)
+	return os.Unsetenv(name)
+}

@@ -6,3 +6,5 @@
 package process
 
 func conceal() error { return nil }
+
+func eraseEnv(string) {}

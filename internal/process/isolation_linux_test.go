@@ -108,6 +108,30 @@ func TestServersSeeNothingOfHoldfast(t *testing.T) {
 	}
 }
 
+// forgetter prints what of its environment can be seen from outside before and after it took a variable out.
+func forgetter() int {
+	for range 2 {
+		b, err := os.ReadFile("/proc/self/environ")
+		if err != nil {
+			panic(err)
+		}
+		_, set := os.LookupEnv(targetsEnv)
+		fmt.Println(strings.Count(string(b), "a secret"), strings.Count(string(b), "beside"), set, os.Getenv(targetsEnv+"_2"))
+		if err := Unsetenv(targetsEnv); err != nil {
+			panic(err)
+		}
+	}
+	return 0
+}
+
+// A variable that was taken out is not to be seen in /proc either, and the others stay.
+func TestUnsetenv(t *testing.T) {
+	const want = "1 1 true beside\n0 1 false beside\n"
+	if got := runHelper(t, "forgetter", targetsEnv+"=a secret", targetsEnv+"_2=beside"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // Servers, and all below them, gain no privileges, unless the configuration lets them; the keeper itself gives up none.
 func TestNoNewPrivileges(t *testing.T) {
 	k := newTestKeeper(t)

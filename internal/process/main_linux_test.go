@@ -89,6 +89,8 @@ func helper(mode string) int {
 		return concealer()
 	case "intruder":
 		return intruder()
+	case "forgetter":
+		return forgetter()
 	case "becomer":
 		return becomer()
 	case "fleet":
