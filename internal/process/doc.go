@@ -98,8 +98,9 @@
 // the private paths of [Config]: files there cannot be read, changed, run, replaced or made. Landlock knows only rules that allow, so all is
 // allowed that stands beside a private path and beside the directories above it when the server starts. Therefore it is used only where
 //
-//   - Holdfast is not root, whom it would not hold, and the kernel is of Linux 5.19 or newer;
-//   - servers cannot write to a directory above the path, or else they could not read what they make there: not in a home directory;
+//   - the kernel is of Linux 5.19 or newer;
+//   - servers cannot write to a directory above the path, or else they could not read what they make there: not in a home directory, and
+//     for root only in the topmost directory, which it could write to, while the server works elsewhere;
 //   - none of these directories is /etc, whose files are replaced while servers run;
 //   - the server's command, directory, arguments and environment do not name the path.
 //

@@ -47,18 +47,19 @@ func (g *privacy) open(paths []string, log *slog.Logger) []string {
 }
 
 // protectable tells why servers of that user cannot be kept from a path, at no cost to what else they do. Rules name what stands in the
-// directories above it when a server starts; what is made there later its processes cannot read.
+// directories above it when a server starts; what is made there later its processes cannot read. Root may make something in any of them, but
+// hardly in the topmost, unless a server works there.
 func protectable(path string, uid, landlock int, writable func(dir string) bool) error {
-	switch {
-	case uid == 0:
-		return errors.New("root is kept from nothing")
-	case landlock < landlockNeeded:
+	if landlock < landlockNeeded {
 		return errors.New("this kernel has no Landlock of Linux 5.19 or newer")
 	}
 	for _, dir := range levels(path) {
 		switch {
+		case uid == 0 && dir == "/":
+		case uid == 0:
+			return fmt.Errorf("servers run as root, may write to %s, and could not read what they make there", dir)
 		case writable(dir):
-			return fmt.Errorf("servers may write to %s, and what they make there they could not read", dir)
+			return fmt.Errorf("servers may write to %s, and could not read what they make there", dir)
 		case dir == "/etc":
 			return errors.New("files of /etc are replaced by new ones while servers run, which they could not read")
 		}
@@ -68,7 +69,8 @@ func protectable(path string, uid, landlock int, writable func(dir string) bool)
 
 func writable(dir string) bool { return unix.Access(dir, unix.W_OK) == nil }
 
-// keptFrom returns the private paths that one server is kept from: none that its own command, directory, arguments or environment name.
+// keptFrom returns the private paths that one server is kept from: none that its own command, directory, arguments or environment name,
+// nor one below the directory it works in and may write to.
 func (g *privacy) keptFrom(k *Keeper, name string, c *command) []string {
 	if c.newPrivileges || c.user != nil && !c.user.isSelf() {
 		return nil // Landlock takes the one; the other is kept off by the owners and modes of files
@@ -81,7 +83,8 @@ func (g *privacy) keptFrom(k *Keeper, name string, c *command) []string {
 	dir, _ := filepath.EvalSymlinks(c.dir)
 	told := slices.Concat([]string{c.path, program, c.dir, dir}, c.argv, c.env)
 	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
-		uses := slices.ContainsFunc(told, func(text string) bool { return inside(text, path) })
+		uses := slices.ContainsFunc(told, func(text string) bool { return inside(text, path) }) ||
+			os.Geteuid() == 0 && slices.Contains(levels(path), dir)
 		if uses {
 			g.note(k.log, name, path)
 		}
@@ -98,6 +101,6 @@ func (g *privacy) note(log *slog.Logger, name, path string) {
 	}
 	if !g.users[name] {
 		g.users[name] = true
-		log.Warn("server uses a directory of Holdfast and is not kept from it; give it one elsewhere", "server", name, "directory", path)
+		log.Warn("server uses the directory of Holdfast, or works above it, and is not kept from it; give it another one", "server", name, "directory", path)
 	}
 }
