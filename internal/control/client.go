@@ -39,7 +39,7 @@ func NewClient(dir string) *Client {
 			return nil, err
 		}
 		if err := checkServer(c, dir); err != nil {
-			c.Close()
+			_ = c.Close()
 			return nil, err
 		}
 		return c, nil

@@ -22,7 +22,7 @@ const nobody = 65534
 // openDir makes a directory that every user may use, unlike t.TempDir's.
 func openDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "control")
+	dir, err := os.MkdirTemp("", "control") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func TestInside(t *testing.T) {
 // openTree makes a directory that every user may enter, with what is private in it and what is not.
 func openTree(t *testing.T) (base string) {
 	t.Helper()
-	base, err := os.MkdirTemp("", "private-*") // t.TempDir is shut to others
+	base, err := os.MkdirTemp("", "private-*") //nolint:usetesting // t.TempDir is shut to others
 	if err != nil {
 		t.Fatal(err)
 	}
