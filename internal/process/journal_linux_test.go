@@ -346,6 +346,7 @@ func FuzzParseJournal(f *testing.F) {
 
 // Nothing of a server's life stays with Holdfast or its keeper.
 func TestNothingGrows(t *testing.T) {
+	t.Setenv(dumpableEnv, "1") // so that its descriptors can be counted
 	journal := t.TempDir()
 	k, err := OpenKeeper(t.Context(), Config{Journal: journal})
 	if err != nil {
