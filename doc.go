@@ -18,5 +18,7 @@
 // official SDK are mounted by package adapter/gosdk.
 //
 // A Node owns the goroutines and processes it starts; Close, or the end of Run,
-// waits for them.
+// waits for them. What concerns the whole process it leaves to the program: servers
+// of the same user can read the program's memory unless it forbids that (on Linux by
+// PR_SET_DUMPABLE), and it is no parent to what a killed keeper leaves.
 package holdfast

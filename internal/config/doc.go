@@ -55,21 +55,26 @@
 //	startTimeout  until an instance has started and greeted; default 30s
 //
 // A child process gets those variables of Holdfast's own environment that
-// inheritEnv lists, by name or by beginning (AWS_*), or all or none of them.
-// Holdfast's own, HOLDFAST_*, are not among all, and the cluster's secret is never
-// passed on. The list stands in place of [DefaultInherit]; env comes on top. memory
-// (512MiB) and cpu (1.5 cores) are its ceilings, without which it has none. pids
-// (default 512) bounds its processes and threads, those of all below it included:
-// more are refused by a control group where there is one to be had, else the server
-// is ended. user (nobody,
-// 1000:1000) runs it as another user, with that one's HOME, USER and LOGNAME, which
-// takes root, or on Linux CAP_SETUID, CAP_SETGID and CAP_KILL; that user must be able
-// to reach command, cwd and what the server needs. On Linux
-// neither it nor what it starts gains privileges from setuid programs, and it may be
-// kept from the data directory, unless allowPrivilegeEscalation is true, for servers
-// that use sudo, a snap, or sandboxes and containers of their own. For an HTTP server maxConns (default 128) bounds the connections, headerTimeout the wait for the
-// headers of a response and idleTimeout the silence on a stream; without these
-// two the call's deadline does.
+// inheritEnv lists, by name or by beginning (AWS_*), or all or none of them. The
+// list stands in place of [DefaultInherit]; env comes on top. Holdfast's own
+// variables, HOLDFAST_*, are not among all, and the cluster's secret is never passed
+// on. What bounds it, with all that it starts:
+//
+//	memory, cpu   ceilings, such as 512MiB and 1.5 cores; default none
+//	pids          processes and threads; default 512. More are refused by a control
+//	              group, or the server is ended where none is to be had
+//	user          who it runs as, such as nobody or 1000:1000; default as Holdfast.
+//	              It takes root, or on Linux CAP_SETUID, CAP_SETGID and CAP_KILL.
+//	              HOME, USER and LOGNAME are that user's, who must be able to reach
+//	              command, cwd and what the server needs
+//	allowPrivilegeEscalation
+//	              lets it gain privileges by sudo and other setuid programs, and
+//	              start sandboxes and containers of its own; on Linux it otherwise
+//	              cannot, and may be kept from the data directory
+//
+// For an HTTP server maxConns (default 128) bounds the connections, headerTimeout
+// the wait for the headers of a response and idleTimeout the silence on a stream;
+// without these two the call's deadline does.
 //
 // What clients see of a server:
 //
