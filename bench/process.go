@@ -51,7 +51,7 @@ func startServer(ctx context.Context, binary string, args ...string) (*process, 
 func startProcess(ctx context.Context, binary, addr string, args ...string) (*process, error) {
 	p := &process{addr: addr, stderr: new(tail), reaped: make(chan struct{})}
 	p.cmd = exec.Command(binary, args...)
-	p.cmd.Env = plainEnvironment(os.Environ())
+	p.cmd.Env = append(plainEnvironment(os.Environ()), "HOLDFAST_DUMPABLE=1") // so that any user can measure it
 	p.cmd.Stdout, p.cmd.Stderr = p.stderr, p.stderr
 	p.cmd.WaitDelay = stopLimit
 	p.cmd.SysProcAttr = ownGroup()

@@ -85,7 +85,8 @@ func (h *holdfast) start(ctx context.Context) error {
 	h.life++
 	fmt.Fprintf(h.log, "---- life %d\n", h.life)
 	h.cmd = exec.Command(h.bin, "serve", "--config", h.config, "--listen", h.addr, "--data", h.data)
-	h.cmd.Env = append(append(os.Environ(), "NO_COLOR=1", lifeVar+"="+strconv.Itoa(h.life)), h.env...)
+	// Dumpable, so that any user can measure it and tell its life.
+	h.cmd.Env = append(append(os.Environ(), "NO_COLOR=1", "HOLDFAST_DUMPABLE=1", lifeVar+"="+strconv.Itoa(h.life)), h.env...)
 	h.cmd.Stdout, h.cmd.Stderr = h.log, h.log
 	h.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := h.cmd.Start(); err != nil {
