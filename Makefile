@@ -4,7 +4,7 @@
 GO ?= go
 FUZZTIME ?= 30s
 
-.PHONY: help build serve test race lint conformance bench bench-cluster bench-gateway storm cluster fuzz
+.PHONY: help build serve test tidy race lint conformance bench bench-cluster bench-gateway storm cluster fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,10 +15,13 @@ build: ## build bin/holdfast
 serve: build ## serve the built-in demo on http://127.0.0.1:8080/mcp
 	./bin/holdfast serve
 
-test: ## run all tests, real peers and the official conformance suite included
+test: tidy ## run all tests, real peers and the official conformance suite included
 	$(GO) vet ./...
 	$(GO) test -count=1 -timeout 20m $$($(GO) list ./... | grep -v '/tests/cluster$$') # what tests build is not part of the cache's key
 	$(GO) test -count=1 -timeout 20m ./tests/cluster # alone: nodes that get no processor take each other for lost
+
+tidy: ## hold that go.mod and go.sum of every module say what its code imports
+	@set -e; for m in $$(find . -name go.mod -not -path '*/node_modules/*'); do (cd $$(dirname $$m) && $(GO) mod tidy -diff); done
 
 race: ## run the Go tests under the race detector
 	$(GO) test -race -timeout 30m ./...
