@@ -3,7 +3,9 @@
 
 // Package cli is the holdfast command: it reads flags, calls the parts and
 // turns errors into one clear line and an exit code. 0 is success, 1 a failure,
-// 2 bad usage or bad configuration.
+// 2 bad usage or bad configuration, 74 (EX_IOERR of sysexits.h) a store that cannot
+// be written and would not be sound to go on with: a supervisor should start the
+// node again, and alert somebody when that repeats.
 package cli
 
 import (
@@ -17,6 +19,7 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/holdfast-mcp/holdfast/internal/cluster"
 	"github.com/holdfast-mcp/holdfast/internal/config"
 	"github.com/holdfast-mcp/holdfast/internal/process"
 )
@@ -112,8 +115,14 @@ func exitCode(env *Env, c command, err error) int {
 		return 2
 	}
 	printf(env.Err, "holdfast %s: %s\n", c.name, err)
+	if _, ok := errors.AsType[*cluster.DiskError](err); ok {
+		return exitDisk
+	}
 	return 1
 }
+
+// exitDisk is the exit code of a node whose store cannot be written.
+const exitDisk = 74
 
 func usage(w io.Writer) {
 	fmt.Fprint(w, "holdfast puts any MCP servers behind one URL that every client can use.\n\n")

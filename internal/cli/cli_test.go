@@ -63,6 +63,7 @@ type served struct {
 	stop func() // is Ctrl-C
 	done chan struct{}
 	code int // once done
+	want int // what it should be
 	out  *bufio.Reader
 	errs output
 }
@@ -95,8 +96,8 @@ func beginServing(t *testing.T, args ...string) *served {
 	}()
 	t.Cleanup(func() {
 		cancel()
-		if <-s.done; s.code != 0 {
-			t.Errorf("serve ended with %d: %s", s.code, s.errs.String())
+		if <-s.done; s.code != s.want {
+			t.Errorf("serve ended with %d, want %d: %s", s.code, s.want, s.errs.String())
 		}
 		r.Close()
 	})

@@ -156,6 +156,9 @@ func nodes(ctx context.Context, env *Env, args []string) error {
 		if m.Self {
 			note = "this node"
 		}
+		if m.Fault != "" {
+			note = strings.TrimPrefix(note+"; "+m.Fault, "; ")
+		}
 		t.row(m.Name, state, m.Version, m.Sessions, m.Calls, m.Streams, age(now.Sub(m.Started)), age(now.Sub(m.Since)), note)
 	}
 	return t.Flush()

@@ -24,6 +24,7 @@ type Cluster struct {
 	mode   Mode
 	log    *slog.Logger
 	dir    *directory
+	disk   *disk      // nil when external
 	server *embedded  // nil when external
 	conn   *nats.Conn // in process, or to the external cluster
 
@@ -94,7 +95,14 @@ func (c *Cluster) open(ctx context.Context) error {
 		}
 	}
 	if c.mode != External {
-		if c.server, err = startServer(&c.cfg, c.mode, seeds, c.diskFull); err != nil {
+		c.disk = newDisk(&c.cfg, c.mode)
+		if err := c.disk.start(); err != nil {
+			return err
+		}
+		if c.mode == Alone {
+			c.health.own = c.disk
+		}
+		if c.server, err = startServer(&c.cfg, c.mode, seeds, c.disk); err != nil {
 			return err
 		}
 	}
@@ -106,6 +114,9 @@ func (c *Cluster) open(ctx context.Context) error {
 	}
 	if c.mode == Clustered && c.cfg.dynamic() {
 		c.wg.Go(func() { c.followNames(c.base, seeds) })
+	}
+	if c.disk != nil {
+		c.wg.Go(func() { c.watchDisk(c.base) })
 	}
 	c.wg.Go(c.prepare)
 	return nil
@@ -241,13 +252,16 @@ func (c *Cluster) Await(ctx context.Context) error {
 }
 
 // Ready returns nil when this node may take traffic that writes, else the reason
-// why not: not started, failed, leaving, stopped until just now, no majority for
-// some seconds, or no space.
+// why not: failed, a [DiskError], not started, leaving, stopped until just now, no
+// majority for some seconds, or no space.
 func (c *Cluster) Ready() error {
 	select {
 	case <-c.failed:
 		return c.Err()
 	default:
+	}
+	if fault := c.disk.err(); fault != nil {
+		return fault
 	}
 	select {
 	case <-c.ready:
@@ -261,8 +275,6 @@ func (c *Cluster) Ready() error {
 		return errors.New("leaving the cluster")
 	case c.members.stale(time.Now()):
 		return errStale
-	case c.health.disk.Load():
-		return &diskError{c.cfg.Dir}
 	case c.health.forlorn():
 		return ErrNoQuorum
 	case c.health.full.Load():
@@ -288,16 +300,8 @@ func (c *Cluster) fail(err error) {
 	c.failing.Do(func() {
 		c.fault.Store(&err)
 		close(c.failed)
-		c.log.Error("this node cannot be part of the cluster", "error", err)
+		c.log.Error("this node cannot go on", "error", err)
 	})
-}
-
-// diskFull notes that the server could not write. It does not try again: what is
-// missing in its files only a start mends, from the other nodes.
-func (c *Cluster) diskFull() {
-	if !c.health.disk.Swap(true) {
-		c.log.Error("the disk is full: this node takes no more writes; free some space, then restart it", "directory", c.cfg.Dir)
-	}
 }
 
 func (c *Cluster) waitFor(what string) { c.waits.Store(&what) }

@@ -92,8 +92,10 @@ type Config struct {
 	CacheRecords int           // session records held in memory per node; default 262,144
 	MaxTasks     int           // task snapshots kept; default 100,000
 	EventAge     time.Duration // events are kept this long; default 5 min
-	EventBytes   int64         // of all events; the oldest go; default 512 MiB
-	MaxRequests  int           // requests and streams served at once; default 16,384
+	// EventBytes bounds all events together; the oldest go. Default: a quarter of what
+	// the node with the least free space has when the cluster first starts, at most 512 MiB.
+	EventBytes  int64
+	MaxRequests int // requests and streams served at once; default 16,384
 
 	Log *slog.Logger // default: discard
 	// Resolve looks up the addresses of a name; default: the system's resolver.
@@ -146,7 +148,6 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.CacheRecords, 1<<18)
 	setDefault(&c.MaxTasks, 100_000)
 	setDefault(&c.EventAge, 5*time.Minute)
-	setDefault(&c.EventBytes, 512<<20)
 	setDefault(&c.MaxRequests, 1<<14)
 	return c
 }

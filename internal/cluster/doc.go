@@ -22,7 +22,13 @@
 // records are many, small and changed all the time: a message of their journal is
 // a frame of many changes, which all nodes compare alike; docs/adr/0008 says why.
 //
-// A [Cluster] owns its goroutines: the followers of the stores, the heartbeat, the watch over the majority, and one per request and stream that it
+// A node whose own store cannot be written says why in [Cluster.Ready] and to the
+// other nodes, which go on. Where that can pass, as when descriptors or space are
+// free again, it opens the store again by itself; where that would not be sound, as
+// after an error of the disk, it fails.
+//
+// A [Cluster] owns its goroutines: the followers of the stores, the heartbeat, the
+// watches over the majority and the disk, and one per request and stream that it
 // serves. [Cluster.Close] ends them and waits. The goroutines of the NATS server
 // inside end with it.
 package cluster

@@ -71,17 +71,6 @@ func (e *NodeLostError) Error() string {
 // Is reports whether target is [ErrNodeLost], or [peer.ErrLost], which is the same.
 func (e *NodeLostError) Is(target error) bool { return target == ErrNodeLost || target == peer.ErrLost }
 
-// diskError reports a full disk, in words for an operator.
-type diskError struct{ dir string }
-
-// Error implements error.
-func (e *diskError) Error() string {
-	return "the disk of " + e.dir + " is full: free some space, then restart this node"
-}
-
-// Unwrap makes it an [ErrStorage].
-func (e *diskError) Unwrap() error { return ErrStorage }
-
 // RemoteError is an error that another node's handler returned.
 type RemoteError struct {
 	Node    string

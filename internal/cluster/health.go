@@ -16,10 +16,18 @@ import (
 type health struct {
 	lost  atomic.Bool  // no majority, as far as is known
 	when  atomic.Int64 // when lost was last set, Unix nanoseconds
-	disk  atomic.Bool  // this node's disk was full
 	full  atomic.Bool  // the last write was refused for lack of space
 	since atomic.Int64 // when a write found the majority lost, Unix nanoseconds
 	last  atomic.Int64 // when a write was last done
+	own   *disk        // of a node without others: there is no other store to write; else nil
+}
+
+// refused returns why a write need not be tried, or nil.
+func (h *health) refused() error {
+	if fault := h.own.err(); fault != nil {
+		return fault
+	}
+	return nil
 }
 
 const (
@@ -57,6 +65,9 @@ func (h *health) failed() {
 
 // unknown is the error of a write whose ctx has ended without an answer.
 func (h *health) unknown(ctx context.Context, last error) error {
+	if fault := h.refused(); fault != nil {
+		return fault
+	}
 	if cause := context.Cause(ctx); errors.Is(cause, context.Canceled) {
 		return fmt.Errorf("%w: %w", ErrNoQuorum, cause)
 	}

@@ -83,7 +83,8 @@ func (c *Cluster) openImported(held *directory) (err error) {
 			return err
 		}
 	}
-	if c.server, err = startServer(&c.cfg, Alone, nil, c.diskFull); err != nil {
+	c.disk = newDisk(&c.cfg, Alone) // not watched: what it has is copied, and it is closed
+	if c.server, err = startServer(&c.cfg, Alone, nil, c.disk); err != nil {
 		return err
 	}
 	if c.conn, err = c.connect(); err != nil {

@@ -89,6 +89,9 @@ func (j *journal) put(ctx context.Context, c change) (rev uint64, err error) {
 	if len(c.body) > maxPayload-1<<10 {
 		return 0, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(c.body))
 	}
+	if err := j.health.refused(); err != nil {
+		return 0, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, j.health.writeLimit(j.limit))
 	defer cancel()
 	e := &entry{change: c, done: make(chan outcome, 1)}

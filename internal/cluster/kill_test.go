@@ -9,6 +9,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -23,11 +24,16 @@ import (
 type child struct {
 	cmd   *exec.Cmd
 	lines *bufio.Scanner
+	in    io.Writer
 }
 
-func startChild(t *testing.T, cfg Config) *child {
+func startChild(t *testing.T, cfg Config, more ...func(*childConfig)) *child {
 	t.Helper()
-	text, err := json.Marshal(childConfig{cfg.Name, cfg.Dir, cfg.Listen, cfg.Join, cfg.DefaultTiming})
+	told := childConfig{Name: cfg.Name, Dir: cfg.Dir, Listen: cfg.Listen, Join: cfg.Join, DefaultTiming: cfg.DefaultTiming}
+	for _, f := range more {
+		f(&told)
+	}
+	text, err := json.Marshal(told)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,21 +51,32 @@ func startChild(t *testing.T, cfg Config) *child {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	c := &child{cmd, bufio.NewScanner(out)}
+	c := &child{cmd, bufio.NewScanner(out), in}
 	t.Cleanup(func() { in.Close(); c.kill() })
 	return c
 }
 
-// expect waits for a line.
-func (c *child) expect(t *testing.T, want string) {
+// expect waits for a line that begins with want, and returns it.
+func (c *child) expect(t *testing.T, want string) string {
 	t.Helper()
+	defer time.AfterFunc(time.Minute, func() { _ = c.cmd.Process.Kill() }).Stop()
 	for c.lines.Scan() {
-		if line := strings.TrimSpace(c.lines.Text()); line == want {
-			return
+		line := strings.TrimSpace(c.lines.Text())
+		if strings.HasPrefix(line, want) {
+			return line
 		}
-		t.Log("child: " + c.lines.Text())
+		t.Log("child: " + line)
 	}
 	t.Fatalf("the child ended without %q", want)
+	return ""
+}
+
+// do tells the child to do something with a value.
+func (c *child) do(t *testing.T, name string, value uint64) {
+	t.Helper()
+	if _, err := fmt.Fprintln(c.in, name, value); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (c *child) kill() {

@@ -6,6 +6,7 @@ package cluster
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -41,6 +42,10 @@ type Member struct {
 	// message. What it had in work counts as lost.
 	Suspected bool
 	Self      bool
+	// Fault says why the member's store cannot be written; empty when it can.
+	Fault string
+	// Free is how many bytes the disk of its store has left, 0 when it does not say.
+	Free int64
 }
 
 // Up reports whether the member can be sent something new.
@@ -78,6 +83,33 @@ func (c *Cluster) Departed() []Member {
 	}
 	slices.SortFunc(list, func(a, b Member) int { return cmp.Compare(a.Name, b.Name) })
 	return list
+}
+
+// leastFree returns the free space of the node that has least, 0 when none says.
+func (m *members) leastFree() (least int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, k := range m.byName {
+		if k.Free > 0 && (least == 0 || k.Free < least) {
+			least = k.Free
+		}
+	}
+	return least
+}
+
+// faults returns what is known to be wrong at other nodes, to follow what this one
+// waits for.
+func (m *members) faults() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []string
+	for name, k := range m.byName {
+		if k.Fault != "" && !k.Self {
+			list = append(list, "; node "+name+": "+k.Fault)
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, "")
 }
 
 // WatchMembers returns a channel that receives a value when the view has changed

@@ -24,6 +24,8 @@ type heartbeat struct {
 	Started  time.Time `json:"started"`
 	Load     Load      `json:"load,omitzero"`
 	Feeds    []uint64  `json:"feeds,omitzero"` // how far its feeds are
+	Fault    string    `json:"fault,omitzero"` // why its store cannot be written
+	Free     int64     `json:"free,omitzero"`  // bytes on the disk of its store
 }
 
 // forgetAfter is how long a suspected member is still shown.
@@ -34,7 +36,7 @@ const forgetAfter = 5 * time.Minute
 type members struct {
 	c       *Cluster
 	subject string
-	self    heartbeat // all but State, Load and Feeds is fixed
+	self    heartbeat // all but State, Load, Feeds and what the disk says is fixed
 
 	mu       sync.Mutex
 	own      State
@@ -109,6 +111,7 @@ func (m *members) beat() {
 	for _, f := range m.c.feeds {
 		b.Feeds = append(b.Feeds, f.position())
 	}
+	b.Fault, b.Free = m.c.disk.said()
 	if data, err := json.Marshal(&b); err == nil {
 		_ = m.c.conn.Publish(m.subject, data)
 	}
@@ -180,6 +183,7 @@ func (m *members) hear(b *heartbeat, now time.Time) {
 		known.alive, known.lost = context.WithCancel(context.Background())
 	}
 	known.Version, known.State, known.Load, known.Started, known.Heard = b.Version, b.State, b.Load, b.Started, now
+	known.Fault, known.Free = b.Fault, b.Free
 	if changed {
 		m.wake()
 	}
@@ -204,6 +208,7 @@ func (m *members) look(now time.Time) {
 		switch {
 		case k.Self:
 			k.Heard, k.State, k.Load = now, m.own, m.load
+			k.Fault, k.Free = m.c.disk.said()
 		case stopped && !k.Suspected:
 			k.Heard = now // a fresh chance: the others' beats are only now coming in
 		case !k.Suspected && silent > misses*beat:

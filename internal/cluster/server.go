@@ -7,12 +7,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	natsd "github.com/nats-io/nats-server/v2/server"
@@ -21,23 +18,30 @@ import (
 // embedded is a NATS server in this process.
 type embedded struct {
 	srv      *natsd.Server
-	opts     *natsd.Options
 	password string // of the in-process connection
+	log      *serverLog
 	wg       sync.WaitGroup
+
+	changing sync.Mutex // one change of the options at a time
+	opts     *natsd.Options
 }
 
-// readyTimeout bounds how long a server may take until it accepts connections.
-const readyTimeout = 20 * time.Second
+// readyTimeout bounds how long a server may take until it accepts connections;
+// readyStep is the time between two looks at whether it has given up.
+const (
+	readyTimeout = 20 * time.Second
+	readyStep    = 100 * time.Millisecond
+)
 
-// startServer starts a server over the store of one mode. full is called when its
-// disk has no space left, perhaps often.
-func startServer(cfg *Config, mode Mode, seeds []string, full func()) (*embedded, error) {
+// startServer starts a server over the store of one mode, whose disk is d. Where d
+// has an error already, the store stays closed until it is opened again.
+func startServer(cfg *Config, mode Mode, seeds []string, d *disk) (*embedded, error) {
 	if mode == Clustered && !cfg.DefaultTiming && !shortenElections() {
 		cfg.Log.Warn("the NATS server's election timing could not be set; a lost leader stops writes for seconds")
 	}
-	e := &embedded{password: rand.Text()}
+	e := &embedded{password: rand.Text(), log: &serverLog{log: cfg.Log, disk: d}}
 	e.opts = &natsd.Options{
-		ServerName: cfg.Name, JetStream: true, StoreDir: storeDir(cfg.Dir, mode),
+		ServerName: cfg.Name, JetStream: true, StoreDir: d.dir,
 		SyncAlways: cfg.SyncAlways, SyncInterval: cfg.SyncInterval,
 		MaxPayload: maxPayload, NoSigs: true, NoLog: true, DisableJetStreamBanner: true,
 		DontListen:                 true,
@@ -52,14 +56,30 @@ func startServer(cfg *Config, mode Mode, seeds []string, full func()) (*embedded
 	if err != nil {
 		return nil, fmt.Errorf("configure the NATS server: %w", err)
 	}
-	srv.SetLoggerV2(&serverLog{cfg.Log, full}, false, false, false)
+	// A server that is made without a store never gets one that works among others;
+	// one that is made with it and started without does.
+	e.opts.JetStream = d.err() == nil
+	srv.SetLoggerV2(e.log, false, false, false)
 	e.srv = srv
 	e.wg.Go(srv.Start)
-	if !srv.ReadyForConnections(readyTimeout) {
+	if err := e.awaitStart(cfg); err != nil {
 		e.close()
-		return nil, fmt.Errorf("the NATS server does not start: is %s free to listen on, and %s writable?", cfg.Listen, cfg.Dir)
+		return nil, err
 	}
 	return e, nil
+}
+
+// awaitStart waits until the server accepts connections, or says why it never will.
+func (e *embedded) awaitStart(cfg *Config) error {
+	for began := time.Now(); time.Since(began) < readyTimeout; {
+		if e.srv.ReadyForConnections(readyStep) {
+			return nil
+		}
+		if why := e.log.fatal.Load(); why != nil {
+			return fmt.Errorf("the NATS server does not start: %s", *why)
+		}
+	}
+	return fmt.Errorf("the NATS server does not start: is %s free to listen on, and %s writable?", cfg.Listen, cfg.Dir)
 }
 
 // cluster adds the routes. They do not start without a listener for clients, so
@@ -107,6 +127,8 @@ func wireName(cluster string) string { return cluster + "." + strconv.Itoa(proto
 
 // setRoutes replaces the addresses of the other nodes.
 func (e *embedded) setRoutes(seeds []string) error {
+	e.changing.Lock()
+	defer e.changing.Unlock()
 	next := e.opts.Clone()
 	next.Routes = routeURLs(seeds)
 	for i, u := range next.Routes {
@@ -157,39 +179,4 @@ func (e *embedded) close() {
 	e.srv.Shutdown()
 	e.srv.WaitForShutdown()
 	e.wg.Wait()
-}
-
-// serverLog passes the server's log on. Its notices are ours to give.
-type serverLog struct {
-	log  *slog.Logger
-	full func()
-}
-
-func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug(line(format, v)) }
-func (l *serverLog) Warnf(format string, v ...any)   { l.warn(format, v) }
-func (l *serverLog) Fatalf(format string, v ...any)  { l.log.Error(line(format, v)) }
-func (l *serverLog) Errorf(format string, v ...any)  { l.fail(format, v) }
-func (l *serverLog) Debugf(string, ...any)           {}
-func (l *serverLog) Tracef(string, ...any)           {}
-
-// fail passes an error on. That the disk is full is told nowhere else.
-func (l *serverLog) fail(format string, v []any) {
-	l.log.Info(line(format, v))
-	for _, arg := range v {
-		if err, ok := arg.(error); ok && errors.Is(err, syscall.ENOSPC) {
-			l.full()
-		}
-	}
-}
-
-// warn passes a warning on, unless it is that nobody verifies certificates:
-// secretTLS does.
-func (l *serverLog) warn(format string, v []any) {
-	if !strings.Contains(format, "will not be verified") {
-		l.log.Info(line(format, v))
-	}
-}
-
-func line(format string, v []any) string {
-	return "nats: " + strings.TrimSpace(fmt.Sprintf(format, v...))
 }

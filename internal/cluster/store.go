@@ -53,6 +53,9 @@ func (t *kv) put(ctx context.Context, v value, ttl time.Duration) (stored value,
 	if len(v.data) > maxPayload-1<<10 {
 		return v, 0, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(v.data))
 	}
+	if err := t.health.refused(); err != nil {
+		return v, 0, err
+	}
 	w := t.newWrite(v, ttl)
 	stored, rev, err = t.write(ctx, w)
 	switch {

@@ -56,7 +56,7 @@ func (c *Cluster) layout() []jetstream.StreamConfig {
 		return s
 	}
 	events := base(kindEvent, c.events.prefix+">")
-	events.MaxAge, events.MaxBytes = c.cfg.EventAge, c.cfg.EventBytes
+	events.MaxAge, events.MaxBytes = c.cfg.EventAge, c.eventBytes()
 	journal := base(kindSession, c.sessions.journal.subject)
 	journal.MaxMsgsPerSubject = -1
 	return []jetstream.StreamConfig{
@@ -65,6 +65,24 @@ func (c *Cluster) layout() []jetstream.StreamConfig {
 		table(c.tasks.kv, kindTask, int64(c.cfg.MaxTasks)),
 		events,
 	}
+}
+
+// Bounds of what an event log takes when nobody has said how much it may.
+const (
+	maxEventBytes = 512 << 20
+	minEventBytes = needSpace / 4
+)
+
+// eventBytes returns the bound of the event log. The server reserves it, so it must
+// leave room at the node that has least.
+func (c *Cluster) eventBytes() int64 {
+	if c.cfg.EventBytes > 0 {
+		return c.cfg.EventBytes
+	}
+	if least := c.members.leastFree(); least > 0 {
+		return min(max(least/4, minEventBytes), maxEventBytes)
+	}
+	return maxEventBytes
 }
 
 // prepareRetry is the pause between looks at what readiness waits for.
@@ -86,7 +104,7 @@ func (c *Cluster) prepare() {
 			case <-c.failed:
 				return
 			case <-time.After(prepareRetry):
-				c.waitFor(err.Error())
+				c.waitFor(err.Error() + c.members.faults())
 			}
 		}
 	}
@@ -135,6 +153,9 @@ func (c *Cluster) createStream(ctx context.Context, cfg jetstream.StreamConfig, 
 		return err
 	}
 	info, err := c.streamInfo(ctx, cfg.Name)
+	if err == nil && cfg.Name == c.stream(kindEvent) && c.cfg.EventBytes <= 0 {
+		cfg.MaxBytes = info.Config.MaxBytes // as whoever created it found room for
+	}
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
 	switch {

@@ -31,7 +31,8 @@ type Cluster struct {
 	SyncAlways   bool
 	SyncInterval time.Duration
 	Compression  Compression // between nodes
-	// EventAge and EventBytes bound what is kept of streams that clients may resume.
+	// EventAge and EventBytes bound what is kept of streams that clients may resume;
+	// 0 bytes leaves the bound to the space there is.
 	EventAge   time.Duration
 	EventBytes int64
 }
@@ -58,7 +59,7 @@ var compressions = []string{string(CompressFast), string(CompressAuto), string(C
 func defaultCluster() Cluster {
 	return Cluster{
 		Replicas: 3, SyncInterval: 2 * time.Second, Compression: CompressFast,
-		EventAge: 5 * time.Minute, EventBytes: 512 << 20,
+		EventAge: 5 * time.Minute,
 	}
 }
 

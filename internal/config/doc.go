@@ -134,7 +134,8 @@
 //	             waits for it
 //	compression  of what goes between nodes: fast (default), auto or off
 //	events       {age: 5m, bytes: 512MiB}, what is kept of streams for clients that
-//	             resume them at another node
+//	             resume them at another node; by default a quarter of the free space
+//	             of the node that has least at the first start, at most 512MiB
 //	nats         URL of a NATS cluster with JetStream to use instead of an own one,
 //	             with credentials, the path of a file, and replicas, default 3
 //

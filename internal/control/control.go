@@ -44,6 +44,7 @@ type Member struct {
 	Since     time.Time `json:"since"`     // when it was first heard of here
 	Suspected bool      `json:"suspected"` // it is not heard of any more
 	Self      bool      `json:"self"`
+	Fault     string    `json:"fault,omitzero"` // why its store cannot be written; empty when it can
 }
 
 // ErrNotRunning reports that no node uses the data directory.

@@ -64,7 +64,7 @@ func (o operator) Nodes() []control.Member {
 		nodes[i] = control.Member{
 			Name: m.Name, State: string(m.State), Version: m.Version,
 			Sessions: m.Load.Sessions, Calls: m.Load.Calls, Streams: m.Load.Streams,
-			Started: m.Started, Since: m.Since, Suspected: m.Suspected, Self: m.Self,
+			Started: m.Started, Since: m.Since, Suspected: m.Suspected, Self: m.Self, Fault: m.Fault,
 		}
 	}
 	return nodes
