@@ -49,6 +49,7 @@ func commands() []command {
 		{"call", "[--json] URL TOOL [ARGS]", "call a tool; ARGS is a JSON object", call},
 		{"keys", "[--json] [--data DIR] | rotate [--keep DURATION] [--data DIR]", "list the keys that session ids are sealed with, or add a new one", keys},
 		{"nodes", "[--json] [--data DIR] | remove NAME [--data DIR]", "list the nodes of the cluster, or go on without one that never returns", nodes},
+		{"secret", "", "print a new secret for the nodes of a cluster", newSecret},
 		{"init", "[FILE]", "write a commented holdfast.yaml", initFile},
 		{"version", "", "print the version", version},
 	}

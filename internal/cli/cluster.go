@@ -5,11 +5,13 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 
+	"github.com/holdfast-mcp/holdfast/internal/cluster"
 	"github.com/holdfast-mcp/holdfast/internal/config"
 	"github.com/holdfast-mcp/holdfast/internal/node"
 	"github.com/holdfast-mcp/holdfast/internal/ownership"
@@ -55,7 +57,12 @@ func (f *clusterFlags) load(env *Env, log *slog.Logger, file config.Cluster) (no
 		return c, err
 	}
 	if c.Listen != "" && c.Secret == "" {
-		return c, usageError{"a cluster needs a secret that all nodes share; set " + envSecret + " or " + envSecretFile}
+		return c, usageError{"a cluster needs a secret that all nodes share; make one with holdfast secret, and set " + envSecret + " or " + envSecretFile}
+	}
+	if c.Secret != "" && !c.Alone() {
+		if err := cluster.CheckSecret(c.Secret); err != nil {
+			return c, usageError{err.Error()}
+		}
 	}
 	return c, nil
 }
@@ -70,6 +77,15 @@ func fits(c *node.Cluster) error {
 	case c.NATS == "" && c.Credentials != "":
 		return usageError{"cluster.credentials are for a NATS cluster; name it with cluster.nats in the file, or --nats"}
 	}
+	return nil
+}
+
+// newSecret prints a secret for a cluster.
+func newSecret(_ context.Context, env *Env, args []string) error {
+	if err := parse(flags("secret"), args, 0, 0); err != nil {
+		return err
+	}
+	fmt.Fprintln(env.Out, cluster.NewSecret())
 	return nil
 }
 

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/cluster"
 	"github.com/holdfast-mcp/holdfast/internal/control"
 )
 
@@ -38,7 +39,7 @@ func clusterFile(t *testing.T, name, listen string, join []string, rest string) 
 // TestClusterFromFile runs three nodes as their files say, over TLS from the
 // secret and from certificates, and holds that who uses none is refused.
 func TestClusterFromFile(t *testing.T) {
-	t.Setenv(envSecret, "a secret of these tests")
+	t.Setenv(envSecret, testSecret)
 	for name, rest := range map[string]string{
 		"secret":       "  compression: off\n  events: {age: 1m}\n",
 		"certificates": "  tls: " + certificates(t) + "\n  sync: always\n",
@@ -67,6 +68,19 @@ func TestClusterFromFile(t *testing.T) {
 	}
 }
 
+// TestNewSecret holds that each secret printed is another, and good enough.
+func TestNewSecret(t *testing.T) {
+	seen := map[string]bool{}
+	for range 3 {
+		code, out, errs := run(t, "secret")
+		s := strings.TrimSpace(out)
+		if code != 0 || errs != "" || cluster.CheckSecret(s) != nil || seen[s] {
+			t.Errorf("%d %q %q", code, out, errs)
+		}
+		seen[s] = true
+	}
+}
+
 func TestBadCluster(t *testing.T) {
 	join := []string{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"}
 	file := clusterFile(t, "a", join[0], join, "  tls: {cert: /nowhere/a.pem, key: /nowhere/a.key, ca: /nowhere/ca.pem}\n")
@@ -77,10 +91,11 @@ func TestBadCluster(t *testing.T) {
 		says         string
 	}{
 		{"no secret", "", []string{"--config", file}, 2, envSecret},
+		{"weak secret", "holdfast-cluster-secret", []string{"--config", file}, 2, "make one with holdfast secret"},
 		{"no name", "x", []string{"--cluster", join[0]}, 2, "cluster.name"},
 		{"no address", "x", []string{"--join", join[0]}, 2, "cluster.listen"},
 		{"both", "x", []string{"--nats", "nats://127.0.0.1:1", "--cluster", join[0]}, 2, "--nats"},
-		{"no certificate", "a secret of these tests", []string{"--config", file}, 1, "/nowhere/a.pem"},
+		{"no certificate", testSecret, []string{"--config", file}, 1, "/nowhere/a.pem"},
 	} {
 		t.Run(strings.ReplaceAll(tc.name, " ", "_"), func(t *testing.T) {
 			t.Setenv(envSecret, tc.secret)

@@ -26,10 +26,13 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
+// testSecret is the secret of the clusters of these tests.
+const testSecret = "mud lantern orbit swan velvet"
+
 // withSecret is an environment with the secret of a cluster.
 func withSecret(name string) (string, bool) {
 	if name == envSecret {
-		return "a secret of these tests", true
+		return testSecret, true
 	}
 	return os.LookupEnv(name)
 }

@@ -60,8 +60,8 @@ type Config struct {
 	// Grow lets a directory that a single node has used become a clustered one;
 	// call [Cluster.ImportAlone] once the cluster is ready.
 	Grow bool
-	// Secret is shared by all nodes, at least 16 bytes. Clustered needs one. With
-	// External it protects the key ring from those who run the NATS cluster.
+	// Secret is shared by all nodes: at least 16 bytes that cannot be guessed. It is
+	// stretched before use. Clustered needs one. With External it protects the key ring from those who run the NATS cluster.
 	Secret string
 	// Encrypt uses TLS between nodes with certificates derived from Secret.
 	Encrypt bool
@@ -101,9 +101,6 @@ type Config struct {
 	// Resolve looks up the addresses of a name; default: the system's resolver.
 	Resolve func(ctx context.Context, host string) ([]string, error)
 }
-
-// minSecret is the length below which a secret could be guessed.
-const minSecret = 16
 
 // maxPayload bounds one message or value.
 const maxPayload = 8 << 20
@@ -166,8 +163,10 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("%s %q: use 1 to 64 letters, digits, '-' and '_'", what, name)
 		}
 	}
-	if c.Secret != "" && len(c.Secret) < minSecret {
-		return fmt.Errorf("the cluster secret has %d bytes; use at least %d, at random", len(c.Secret), minSecret)
+	if c.Secret != "" {
+		if err := CheckSecret(c.Secret); err != nil {
+			return err
+		}
 	}
 	if !slices.Contains([]Compression{CompressFast, CompressAuto, CompressOff}, d.Compression) {
 		return fmt.Errorf("compression %q: use s2_fast, s2_auto or off", c.Compression)

@@ -5,8 +5,6 @@ package cluster
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,7 +26,7 @@ type directory struct {
 	mark mark
 }
 
-// mark says what a directory is for. It names no secret: Secret is a salted hash.
+// mark says what a directory is for. It names no secret: Secret is a fingerprint.
 type mark struct {
 	Format  int    `json:"format"`
 	Mode    Mode   `json:"mode"`
@@ -43,8 +41,10 @@ type mark struct {
 }
 
 const (
-	markFile   = "store.json"
-	markFormat = 1
+	markFile = "store.json"
+	// markFormat 2 has the fingerprint of the stretched secret; 1 had a hash of the
+	// secret itself, and is rewritten.
+	markFormat = 2
 )
 
 // openDir locks the directory for cfg, marks it when it is new, and refuses one
@@ -82,7 +82,7 @@ func readMark(dir string) (*mark, error) {
 	if err := json.Unmarshal(data, m); err != nil {
 		return nil, fmt.Errorf("%w: %s: its mark %s is damaged: %w", ErrDirectory, dir, markFile, err)
 	}
-	if m.Format != markFormat {
+	if m.Format != markFormat && m.Format != 1 {
 		return nil, fmt.Errorf("%w: %s: it was written by another version of holdfast (format %d, here %d)", ErrDirectory, dir, m.Format, markFormat)
 	}
 	return m, nil
@@ -121,7 +121,10 @@ func (d *directory) claim(cfg *Config) error {
 		return fmt.Errorf("%w: %s: it %w: %q, not %q", ErrDirectory, d.path, ErrOtherCluster, m.Cluster, cfg.Cluster)
 	case m.Node != cfg.Name:
 		return refuse("it belongs to node %q, not %q: a node keeps its name and its directory", m.Node, cfg.Name)
-	case m.Secret != fingerprint(m.Salt, cfg.Secret):
+	case m.Secret == oldFingerprint(m.Salt, cfg.Secret): // the first start with a stretched secret
+		d.mark.Format, d.mark.Secret = markFormat, stretch(cfg.Secret).fingerprint(m.Salt)
+		return d.write()
+	case m.Secret != stretch(cfg.Secret).fingerprint(m.Salt):
 		return fmt.Errorf("%w: %s: it %w, whose secret is another one", ErrDirectory, d.path, ErrOtherCluster)
 	}
 	return nil
@@ -131,14 +134,9 @@ func newMark(cfg *Config) mark {
 	m := mark{Format: markFormat, Mode: cfg.Mode()}
 	if m.Mode == Clustered {
 		m.Cluster, m.Node, m.Salt = cfg.Cluster, cfg.Name, rand.Text()
-		m.Secret = fingerprint(m.Salt, cfg.Secret)
+		m.Secret = stretch(cfg.Secret).fingerprint(m.Salt)
 	}
 	return m
-}
-
-func fingerprint(salt, secret string) string {
-	sum := sha256.Sum256([]byte("holdfast directory\x00" + salt + "\x00" + secret))
-	return hex.EncodeToString(sum[:])
 }
 
 // adopt holds the directory to the cluster of the given id.

@@ -29,8 +29,9 @@ type Key struct {
 
 // Keys is the replicated key ring. It is safe for concurrent use.
 type Keys struct {
-	kv   *kv
-	wrap cipher.AEAD // nil stores the ring as it is
+	kv    *kv
+	wrap  cipher.AEAD // nil stores the ring as it is
+	older cipher.AEAD // opens a ring that was stored before secrets were stretched
 
 	mu       sync.Mutex
 	rev      uint64
@@ -53,11 +54,17 @@ const (
 )
 
 func newKeys(t *kv, secret string) (*Keys, error) {
-	wrap, err := wrapper(secret)
-	if err != nil {
+	k := &Keys{kv: t, watchers: map[int]func([]Key){}}
+	if secret == "" {
+		return k, nil
+	}
+	var err, olderErr error
+	k.wrap, err = stretch(secret).wrapper()
+	k.older, olderErr = unstretched(secret).wrapper()
+	if err := errors.Join(err, olderErr); err != nil {
 		return nil, fmt.Errorf("protect the key ring: %w", err)
 	}
-	return &Keys{kv: t, wrap: wrap, watchers: map[int]func([]Key){}}, nil
+	return k, nil
 }
 
 // All returns the keys that have not expired, newest first; none before Init.
@@ -237,6 +244,9 @@ func (k *Keys) encode(keys []Key) ([]byte, error) {
 func (k *Keys) decode(data []byte) ([]Key, error) {
 	if k.wrap != nil {
 		plain, err := k.wrap.Open(nil, nil, data, []byte(settingRing))
+		if err != nil { // the next change of the ring wraps it anew
+			plain, err = k.older.Open(nil, nil, data, []byte(settingRing))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("the key ring does not open with this secret: %w", ErrSecret)
 		}

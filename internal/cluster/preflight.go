@@ -67,6 +67,8 @@ func preflightNode(ctx context.Context, cfg *Config, address string, encryption 
 		case err == nil:
 		case isError[tls.RecordHeaderError](err):
 			return differ
+		case errors.Is(err, ErrIncompatible):
+			return fmt.Errorf("the node at %s: %w", address, err)
 		case cfg.Encrypt && isError[x509.UnknownAuthorityError](err):
 			return fmt.Errorf("%w (node at %s)", ErrSecret, address)
 		case gone(err):
@@ -151,7 +153,7 @@ func (c *Config) accept(address string, info *serverInfo) error {
 	if info.Cluster != wireName(c.Cluster) {
 		name, number, _ := cutLast(info.Cluster, ".")
 		if n, err := strconv.Atoi(number); err == nil && name == c.Cluster {
-			return fmt.Errorf("%w: node %q at %s talks cluster protocol %d, this one %d; upgrade one release at a time", ErrIncompatible, info.Name, address, n, protocol)
+			return fmt.Errorf("%w: node %q at %s talks cluster protocol %d, this one %d; %s", ErrIncompatible, info.Name, address, n, protocol, howToUpgrade)
 		}
 		return fmt.Errorf("node %q at %s %w: %q, not %q", info.Name, address, ErrOtherCluster, name, c.Cluster)
 	}
@@ -171,7 +173,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 // authenticate shows the password as a route would, and leaves.
 func (c *Config) authenticate(conn net.Conn, r *bufio.Reader, address string, info *serverInfo) error {
 	hello, err := json.Marshal(map[string]any{
-		"verbose": false, "pedantic": false, "user": routeUser, "pass": routePassword(c.Secret),
+		"verbose": false, "pedantic": false, "user": routeUser, "pass": stretch(c.Secret).routePassword(),
 		"tls_required": false, "name": "preflight", "cluster": info.Cluster,
 	})
 	if err != nil {

@@ -40,7 +40,8 @@ func TestBadConfig(t *testing.T) {
 	for words, change := range map[string]func(*Config){
 		"at least three nodes": func(c *Config) { c.Join = c.Join[:1] },
 		"node name":            func(c *Config) { c.Name = "a b" },
-		"secret":               func(c *Config) { c.Secret = "short" },
+		"at random":            func(c *Config) { c.Secret = "short" },
+		"can be guessed":       func(c *Config) { c.Secret = "holdfast-cluster-secret" },
 		"needs a secret":       func(c *Config) { c.Secret = "" },
 		"listen":               func(c *Config) { c.Listen = "" },
 		"host:port":            func(c *Config) { c.Join[0] = "localhost" },
@@ -125,7 +126,7 @@ func TestNewcomerRefused(t *testing.T) {
 		return c
 	}
 	mustRefuse(t, with(func(c *Config) { c.Name = "n2" }), ErrNameTaken, "n2")
-	mustRefuse(t, with(func(c *Config) { c.Secret = "another secret altogether" }), ErrSecret, "")
+	mustRefuse(t, with(func(c *Config) { c.Secret = "another secret, of 128 bits and more" }), ErrSecret, "")
 	mustRefuse(t, with(func(c *Config) { c.Cluster = "staging" }), ErrOtherCluster, "holdfast")
 	mustRefuse(t, with(func(c *Config) { c.Encrypt = true }), nil, "TLS")
 	mustRefuse(t, with(func(c *Config) { c.Listen = nodes[1].cfg.Listen }), nil, "listen")

@@ -105,7 +105,7 @@ func (e *embedded) cluster(cfg *Config, seeds []string) error {
 	e.opts.DontListen, e.opts.Host, e.opts.Port = false, "127.0.0.1", natsd.RANDOM_PORT
 	e.opts.Cluster = natsd.ClusterOpts{
 		Name: wireName(cfg.Cluster), Host: host, Port: number, Advertise: cfg.Advertise,
-		Username: routeUser, Password: routePassword(cfg.Secret),
+		Username: routeUser, Password: stretch(cfg.Secret).routePassword(),
 		TLSConfig: encryption, TLSTimeout: 5,
 		Compression: natsd.CompressionOpts{Mode: string(cfg.Compression)},
 		PoolSize:    3, NoAdvertise: true,
@@ -113,14 +113,14 @@ func (e *embedded) cluster(cfg *Config, seeds []string) error {
 	}
 	e.opts.Routes = routeURLs(seeds)
 	for _, u := range e.opts.Routes {
-		u.User = userInfo(cfg.Secret)
+		u.User = stretch(cfg.Secret).user()
 	}
 	return nil
 }
 
 // protocol is the number of the way nodes talk to each other. Nodes of different
 // numbers refuse each other; raise it only for what an older node cannot bear.
-const protocol = 2
+const protocol = 3
 
 // wireName is the cluster's name among servers; it keeps protocols apart.
 func wireName(cluster string) string { return cluster + "." + strconv.Itoa(protocol) }

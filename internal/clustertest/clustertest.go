@@ -52,7 +52,7 @@ const (
 	portLink    = 8223
 )
 
-const secret = "HOLDFAST_CLUSTER_SECRET=a secret of these tests"
+const secret = "HOLDFAST_CLUSTER_SECRET=mud lantern orbit swan velvet"
 
 // New reserves addresses and describes nodes named n1, n2, …; nothing runs yet.
 func New(cfg Config) (*Cluster, error) {

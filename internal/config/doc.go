@@ -120,7 +120,7 @@
 //
 // cluster says how this node joins others; flags of holdfast serve win over it. The
 // nodes' secret is never in the file: it is in HOLDFAST_CLUSTER_SECRET, or in the
-// file that HOLDFAST_CLUSTER_SECRET_FILE names.
+// file that HOLDFAST_CLUSTER_SECRET_FILE names. holdfast secret makes one.
 //
 //	name         of this node, its own, and the same after each restart
 //	listen       for the other nodes, host:port
