@@ -8,6 +8,7 @@
 package seal
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -20,6 +21,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/ownership"
 )
@@ -50,14 +53,31 @@ const (
 	maxToken = 64 << 10
 )
 
+// ErrBehind reports a token sealed with a key that this ring does not have, at a
+// node that may not have heard of it yet. The token may be good: at another node, or
+// here in a moment.
+var ErrBehind = errors.New("token is sealed with a key that this node may not have heard of yet")
+
 // Ring seals with its newest key and opens with any. It is safe for concurrent use.
 //
 // Tokens are base64url(key id · nonce · AES-256-GCM ciphertext). Nonces are
-// random, so a key must be replaced before 2^32 seals.
+// random, so a key must be replaced before 2^32 seals of all nodes together; see
+// [Ring.Sealed].
 type Ring struct {
-	mu     sync.RWMutex
-	newest uint32
-	keys   map[uint32]cipher.AEAD
+	mu      sync.RWMutex
+	newest  *key
+	keys    map[uint32]*key
+	refresh func(ctx context.Context) error // nil when nobody knows of other keys
+	removed chan struct{}                   // closed when a key goes
+
+	generation atomic.Uint64
+}
+
+// key is one key of a ring.
+type key struct {
+	id     uint32
+	aead   cipher.AEAD
+	sealed atomic.Uint64 // tokens sealed with it by this process
 }
 
 // NewRing returns a ring with one random key that lives as long as the process.
@@ -136,11 +156,19 @@ func createKey(path string) ([]byte, error) {
 }
 
 // RingOf returns the ring of one key, of 32 bytes.
-func RingOf(key []byte) (*Ring, error) {
-	if len(key) != keyBytes {
-		return nil, fmt.Errorf("key has %d bytes, want %d", len(key), keyBytes)
+func RingOf(secret []byte) (*Ring, error) {
+	k, err := newKey(secret)
+	if err != nil {
+		return nil, err
 	}
-	block, err := aes.NewCipher(key)
+	return &Ring{newest: k, keys: map[uint32]*key{k.id: k}, removed: make(chan struct{})}, nil
+}
+
+func newKey(secret []byte) (*key, error) {
+	if len(secret) != keyBytes {
+		return nil, fmt.Errorf("key has %d bytes, want %d", len(secret), keyBytes)
+	}
+	block, err := aes.NewCipher(secret)
 	if err != nil {
 		return nil, err
 	}
@@ -155,24 +183,26 @@ func RingOf(key []byte) (*Ring, error) {
 		in[i] = 0xff
 	}
 	block.Encrypt(out[:], in[:])
-	id := binary.BigEndian.Uint32(out[:])
-	return &Ring{newest: id, keys: map[uint32]cipher.AEAD{id: aead}}, nil
+	return &key{id: binary.BigEndian.Uint32(out[:]), aead: aead}, nil
 }
 
 // Seal returns the token of plain. The same binding must be given to Open: it is
 // authenticated but not part of the token.
 func (r *Ring) Seal(p Purpose, binding string, plain []byte) string {
 	r.mu.RLock()
-	id, aead := r.newest, r.keys[r.newest]
+	k := r.newest
 	r.mu.RUnlock()
+	k.sealed.Add(1)
 	buf := make([]byte, idBytes+nonceBytes, overhead+len(plain))
-	binary.BigEndian.PutUint32(buf, id)
+	binary.BigEndian.PutUint32(buf, k.id)
 	rand.Read(buf[idBytes:])
-	buf = aead.Seal(buf, buf[idBytes:], plain, additional(p, binding))
+	buf = k.aead.Seal(buf, buf[idBytes:], plain, additional(p, binding))
 	return base64.RawURLEncoding.EncodeToString(buf)
 }
 
-// Open returns what was sealed, or [ErrInvalid].
+// Open returns what was sealed. It fails with [ErrInvalid], or with [ErrBehind] when
+// this node may lack the key. Where others may have newer keys, a token of one that
+// is not known has it ask, for up to a second.
 func (r *Ring) Open(p Purpose, binding, token string) ([]byte, error) {
 	if len(token) > maxToken {
 		return nil, ErrInvalid
@@ -181,18 +211,43 @@ func (r *Ring) Open(p Purpose, binding, token string) ([]byte, error) {
 	if err != nil || len(buf) < overhead {
 		return nil, ErrInvalid
 	}
-	r.mu.RLock()
-	aead := r.keys[binary.BigEndian.Uint32(buf)]
-	r.mu.RUnlock()
-	if aead == nil {
-		return nil, ErrInvalid
+	k, err := r.find(binary.BigEndian.Uint32(buf))
+	if err != nil {
+		return nil, err
 	}
 	nonce, sealed := buf[idBytes:idBytes+nonceBytes], buf[idBytes+nonceBytes:]
-	plain, err := aead.Open(sealed[:0], nonce, sealed, additional(p, binding))
+	plain, err := k.aead.Open(sealed[:0], nonce, sealed, additional(p, binding))
 	if err != nil {
 		return nil, ErrInvalid
 	}
 	return plain, nil
+}
+
+// refreshTimeout bounds how long Open waits for the ring to be brought up to date.
+const refreshTimeout = time.Second
+
+// find returns the key of an id, after asking for it if need be.
+func (r *Ring) find(id uint32) (*key, error) {
+	r.mu.RLock()
+	k, refresh := r.keys[id], r.refresh
+	r.mu.RUnlock()
+	switch {
+	case k != nil:
+		return k, nil
+	case refresh == nil:
+		return nil, ErrInvalid
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), refreshTimeout)
+	defer cancel()
+	if refresh(ctx) != nil {
+		return nil, ErrBehind
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if k = r.keys[id]; k == nil {
+		return nil, ErrInvalid
+	}
+	return k, nil
 }
 
 func additional(p Purpose, binding string) []byte {
@@ -205,19 +260,70 @@ func additional(p Purpose, binding string) []byte {
 // Use makes the ring seal with newest, and open with it and others, in place of
 // what it had. A key has 32 bytes.
 func (r *Ring) Use(newest []byte, others ...[]byte) error {
-	next, err := RingOf(newest)
-	if err != nil {
-		return err
-	}
-	for _, key := range others {
-		older, err := RingOf(key)
+	next := make(map[uint32]*key, 1+len(others))
+	var first *key
+	for _, secret := range append([][]byte{newest}, others...) {
+		k, err := newKey(secret)
 		if err != nil {
 			return err
 		}
-		next.keys[older.newest] = older.keys[older.newest]
+		next[k.id] = k
+		if first == nil {
+			first = k
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.newest, r.keys = next.newest, next.keys
+	gone := false
+	for id, k := range r.keys {
+		if next[id] == nil {
+			gone = true
+		} else {
+			next[id] = k // it knows how many it has sealed
+		}
+	}
+	r.newest, r.keys = next[first.id], next
+	r.generation.Add(1)
+	if gone {
+		close(r.removed)
+		r.removed = make(chan struct{})
+	}
 	return nil
+}
+
+// Follow sets what brings the ring up to date with those of other nodes, by Use. It
+// fails when that cannot be done, and then nobody can tell a key that is newer from
+// one that never was. It is called for each token of an unknown key, by many
+// goroutines at once. Set it before the ring is used.
+func (r *Ring) Follow(refresh func(ctx context.Context) error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refresh = refresh
+}
+
+// Generation returns a number that changes whenever the keys do. What was opened
+// before may be kept only as long as it is the same.
+func (r *Ring) Generation() uint64 { return r.generation.Load() }
+
+// Removed returns a channel that is closed when the ring loses a key: what that one
+// has sealed opens no more.
+func (r *Ring) Removed() <-chan struct{} {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.removed
+}
+
+// Sealed returns how many tokens this process has sealed with a key while that was
+// in the ring.
+func (r *Ring) Sealed(secret []byte) uint64 {
+	k, err := newKey(secret)
+	if err != nil {
+		return 0
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if known := r.keys[k.id]; known != nil {
+		return known.sealed.Load()
+	}
+	return 0
 }

@@ -5,6 +5,7 @@ package seal
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -107,4 +108,86 @@ func BenchmarkTicket(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestKeyUnknown holds what becomes of a token whose key a ring does not have: not
+// valid where nobody knows of other keys, or those who do say there is none; opened
+// when they have it; and otherwise neither.
+func TestKeyUnknown(t *testing.T) {
+	newer, key := NewRing(), bytes.Repeat([]byte{2}, keyBytes)
+	if err := newer.Use(key); err != nil {
+		t.Fatal(err)
+	}
+	token := newer.Seal(Session, "alice", []byte("x"))
+	for name, tc := range map[string]struct {
+		refresh func(*Ring) error
+		want    error
+	}{
+		"nobody to ask":  {nil, ErrInvalid},
+		"no such key":    {func(*Ring) error { return nil }, ErrInvalid},
+		"nobody answers": {func(*Ring) error { return errors.New("apart") }, ErrBehind},
+		"a newer key":    {func(r *Ring) error { return r.Use(key, bytes.Repeat([]byte{1}, keyBytes)) }, nil},
+	} {
+		r, err := RingOf(bytes.Repeat([]byte{1}, keyBytes))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tc.refresh != nil {
+			r.Follow(func(ctx context.Context) error {
+				if _, bounded := ctx.Deadline(); !bounded {
+					t.Errorf("%s: it may wait for ever", name)
+				}
+				return tc.refresh(r)
+			})
+		}
+		if _, err := r.Open(Session, "alice", token); !errors.Is(err, tc.want) {
+			t.Errorf("%s: %v, want %v", name, err, tc.want)
+		}
+		if _, err := r.Open(Session, "alice", r.Seal(Session, "bob", nil)); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: a token of a key that is there, for somebody else: %v", name, err)
+		}
+	}
+}
+
+// TestKeyRemoved holds that who keeps what was opened can tell when keys have changed
+// and when one has gone, and that a key's seals are counted as long as it is there.
+func TestKeyRemoved(t *testing.T) {
+	one, two := bytes.Repeat([]byte{1}, keyBytes), bytes.Repeat([]byte{2}, keyBytes)
+	r, err := RingOf(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := r.Seal(Session, "", nil)
+	r.Seal(Session, "", nil)
+	first, removed := r.Generation(), r.Removed()
+	if err := r.Use(two, one); err != nil {
+		t.Fatal(err)
+	}
+	r.Seal(Session, "", nil)
+	if n, m := r.Sealed(one), r.Sealed(two); n != 2 || m != 1 {
+		t.Errorf("%d and %d seals, want 2 and 1", n, m)
+	}
+	second := r.Generation()
+	select {
+	case <-removed:
+		t.Error("a key was added, and one is said to be gone")
+	default:
+	}
+	if err := r.Use(two); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-removed:
+	default:
+		t.Error("a key has gone, and nobody is told")
+	}
+	if third := r.Generation(); first == second || second == third {
+		t.Errorf("generations %d, %d, %d", first, second, third)
+	}
+	if _, err := r.Open(Session, "", token); !errors.Is(err, ErrInvalid) {
+		t.Errorf("opened with a key that is gone: %v", err)
+	}
+	if n := r.Sealed(one); n != 0 {
+		t.Errorf("%d seals of a key that is gone", n)
+	}
 }

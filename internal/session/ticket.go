@@ -77,9 +77,13 @@ func (t *Ticket) Seal(ring *seal.Ring, binding string) string {
 }
 
 // OpenTicket opens a sealed ticket that is valid at the given moment for the
-// principal that binding names. It creates nothing but the Ticket.
+// principal that binding names. It creates nothing but the Ticket. It fails with
+// [ErrInvalidTicket], or [seal.ErrBehind] when another node may know better.
 func OpenTicket(ring *seal.Ring, binding, token string, now time.Time) (*Ticket, error) {
 	plain, err := ring.Open(seal.Session, binding, token)
+	if errors.Is(err, seal.ErrBehind) {
+		return nil, err
+	}
 	if err != nil || len(plain) < ticketFixed+2 || plain[0] != ticketFormat {
 		return nil, ErrInvalidTicket
 	}

@@ -197,6 +197,7 @@ var (
 	errGone      = errors.New("the node that held the stream is gone; open a stream again with GET")
 	errBusy      = errors.New("too many messages wait for the stream; send the message again")
 	errUnreached = errors.New("the node that holds the stream cannot be asked at the moment; send the message again")
+	errBehind    = errors.New("this node may not know the session's key yet; send the message again")
 	errUnsure    = errors.New("the node that holds the stream did not say whether it has taken the message")
 )
 
@@ -207,7 +208,7 @@ func refuse(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, errUnknown), errors.Is(err, errEnded), errors.Is(err, errGone):
 		status = http.StatusNotFound
-	case errors.Is(err, errBusy), errors.Is(err, errUnreached):
+	case errors.Is(err, errBusy), errors.Is(err, errUnreached), errors.Is(err, errBehind):
 		w.Header().Set("Retry-After", "1")
 		status = http.StatusServiceUnavailable
 	}

@@ -100,7 +100,10 @@ func (p *peering) recipient(id string) (recipient, error) {
 		return nil, errUnknown
 	}
 	plain, err := p.ring.Open(seal.Stream, p.kind, id)
-	if err != nil {
+	switch {
+	case errors.Is(err, seal.ErrBehind):
+		return nil, errBehind
+	case err != nil:
 		return nil, errUnknown
 	}
 	node, rest, _ := strings.Cut(string(plain), "\x00")

@@ -384,3 +384,17 @@ func TestVisitorsAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestKeyNotHeardOf holds that a session sealed with a key that a node may not have
+// heard of is not called unknown there.
+func TestKeyNotHeardOf(t *testing.T) {
+	cluster(t, echo{}, func(t *testing.T, n *trio) {
+		l := n.open("a")
+		defer l.leave()
+		n.ring = seal.NewRing()
+		n.ring.Follow(func(context.Context) error { return errors.New("cut off") })
+		n.start("b", Config{})
+		n.post("b", l.path, `{"jsonrpc":"2.0","method":"notifications/initialized"}`, 503, "may not know the session's key")
+		n.post("b", "/messages?session=forged", `{}`, 404, "unknown session")
+	})
+}

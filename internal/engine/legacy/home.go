@@ -194,15 +194,27 @@ func (s *standing) giveWay() *session.Stream {
 	return s.log
 }
 
-// run tells the client of changes until the stream ends.
+// run tells the client of changes until the stream ends, as it does when the key of
+// the session's ticket is no longer in the ring.
 func (s *standing) run() {
 	s.p.streams.Add(1)
 	defer s.p.streams.Add(-1)
 	defer s.p.cfg.Sessions.Release(s.live)
+	ring, generation := s.p.cfg.Ring, s.v.generation
+	removed := ring.Removed()
 	for {
+		if now := ring.Generation(); now != generation {
+			if _, err := s.p.openTicket(s.v.token, s.v.principal); err != nil {
+				s.close(0)
+				return
+			}
+			generation = now
+		}
 		select {
 		case <-s.stream.Done():
 			return
+		case <-removed:
+			removed = ring.Removed()
 		case <-s.sub.Wake():
 			s.tell(s.sub)
 		}

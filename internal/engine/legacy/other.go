@@ -24,7 +24,7 @@ func (p *Protocol) Other(x transport.Exchange) {
 	}
 	v := &visit{}
 	if no := p.open(x, v); no != nil {
-		engine.ReplyError(x, no.status, jsonrpc.ID{}, no.wire)
+		no.reply(x, jsonrpc.ID{})
 		return
 	}
 	if !get {

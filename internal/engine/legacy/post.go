@@ -30,7 +30,7 @@ func (p *Protocol) Post(x transport.Exchange, in *engine.Inbound) {
 	}
 	t := &posted{}
 	if no := p.open(x, &t.visit); no != nil {
-		engine.ReplyError(x, no.status, in.ID, no.wire)
+		no.reply(x, in.ID)
 		return
 	}
 	if kind != jsonrpc.Request {
@@ -165,7 +165,7 @@ func (l *live) take(p *Protocol, in *engine.Inbound) bool {
 func (p *Protocol) PostBatch(x transport.Exchange, batch []jsonrpc.Element) {
 	v := &visit{}
 	if no := p.open(x, v); no != nil {
-		engine.ReplyError(x, no.status, jsonrpc.ID{}, no.wire)
+		no.reply(x, jsonrpc.ID{})
 		return
 	}
 	if !v.peer.Features.Batching {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -28,11 +29,13 @@ type opened struct {
 	id               session.ID
 	expires          time.Time
 	peer             *rpc.Peer
-	partial          bool // the capabilities are in the record
+	partial          bool   // the capabilities are in the record
+	generation       uint64 // of the ring when it was opened
 }
 
 // openedCache remembers a few opened tickets, so that a busy session is not
-// decrypted for each request. It is lossy and of fixed size.
+// decrypted for each request. It is lossy and of fixed size. What was opened with
+// other keys than the ring has now counts for nothing.
 type openedCache struct {
 	seed  maphash.Seed
 	slots []atomic.Pointer[opened]
@@ -58,6 +61,20 @@ func refuse(status int, message string) *refusal {
 	return &refusal{status, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, message)}
 }
 
+// notNow refuses a request that another node, or this one in a moment, may serve.
+func notNow(message string) *refusal {
+	return &refusal{503, jsonrpc.NewError(jsonrpc.CodeInternal, message)}
+}
+
+// reply answers the request of an id, if it has one.
+func (r *refusal) reply(x transport.Exchange, id jsonrpc.ID) {
+	if r.status == 503 {
+		unavailable(x, id, r.wire.Message)
+		return
+	}
+	engine.ReplyError(x, r.status, id, r.wire)
+}
+
 // visit is one request's view of its session.
 type visit struct {
 	p *Protocol
@@ -70,14 +87,19 @@ type visit struct {
 //
 // spec 2025-11-25 basic/transports#session-management: 400 without an id, 404
 // for a session that has ended; here also for one that never was, has expired
-// or is another principal's.
+// or is another principal's. 404 makes a client give its session up, so a node that
+// may only be behind the others answers 503.
 func (p *Protocol) open(x transport.Exchange, v *visit) *refusal {
 	tokens := x.Header(mcp.HeaderSessionID)
 	if len(tokens) != 1 || tokens[0] == "" {
 		return refuse(400, "the Mcp-Session-Id header is missing; initialize first")
 	}
 	v.p, v.principal = p, rpc.PrincipalFrom(x.Context())
-	if v.opened = p.openTicket(tokens[0], v.principal); v.opened == nil {
+	var err error
+	if v.opened, err = p.openTicket(tokens[0], v.principal); err != nil {
+		if errors.Is(err, seal.ErrBehind) {
+			return notNow("this node may not know the session's key yet; send the request again")
+		}
 		return refuse(404, "session not found; initialize again")
 	}
 	record, err := p.store.Get(x.Context(), v.id)
@@ -88,7 +110,7 @@ func (p *Protocol) open(x transport.Exchange, v *visit) *refusal {
 		v.record = record
 	case !errors.Is(err, session.ErrNotFound):
 		p.cfg.Log.Error("session record not read", "session", v.peer.Session, "error", err)
-		return &refusal{503, jsonrpc.NewError(jsonrpc.CodeInternal, "the session cannot be read at the moment")}
+		return notNow("the session cannot be read at the moment")
 	}
 	if v.partial {
 		v.opened = v.withRecord()
@@ -112,21 +134,24 @@ func (v *visit) checkVersion(x transport.Exchange) *refusal {
 	return nil
 }
 
-// openTicket opens a ticket, or returns nil.
-func (p *Protocol) openTicket(token string, principal *rpc.Principal) *opened {
-	now := time.Now()
+// openTicket opens a ticket. It fails as [session.OpenTicket] does.
+func (p *Protocol) openTicket(token string, principal *rpc.Principal) (*opened, error) {
+	now, generation := time.Now(), p.cfg.Ring.Generation()
 	key, slot := principal.Key(), p.opened.slot(token)
-	if o := slot.Load(); o != nil && o.token == token && o.principal == key {
+	if o := slot.Load(); o != nil && o.token == token && o.principal == key && o.generation == generation {
 		if !now.Before(o.expires) {
-			return nil
+			return nil, session.ErrInvalidTicket
 		}
-		return o
+		return o, nil
 	}
 	t, err := session.OpenTicket(p.cfg.Ring, engine.Binding(p.cfg.Endpoint, principal), token, now)
-	if err != nil || t.Version.Era() != mcp.Legacy {
-		return nil
+	if err == nil && t.Version.Era() != mcp.Legacy {
+		err = session.ErrInvalidTicket
 	}
-	o := &opened{token: token, principal: key, id: t.ID, expires: t.Expires, peer: &rpc.Peer{
+	if err != nil {
+		return nil, err
+	}
+	o := &opened{token: token, principal: key, generation: generation, id: t.ID, expires: t.Expires, peer: &rpc.Peer{
 		Features: t.Version.Features(), Session: t.ID.String(),
 		Client:       mcp.Implementation{Name: t.ClientName, Version: t.ClientVersion},
 		Capabilities: t.Capabilities.Unpack(), RawCapabilities: t.Capabilities.Raw(),
@@ -134,7 +159,7 @@ func (p *Protocol) openTicket(token string, principal *rpc.Principal) *opened {
 	if o.partial = t.Capabilities&session.InRecord != 0; !o.partial {
 		slot.Store(o)
 	}
-	return o
+	return o, nil
 }
 
 // withRecord returns the opened ticket with the capabilities that the record

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -338,4 +339,24 @@ func TestTaskOfLostNode(t *testing.T) {
 func taskExchange(id int, method, taskID, extra string) *exchange {
 	return newExchange(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":%q,"params":{"taskId":%q,"_meta":%s%s}}`, id, method, taskID, usualMeta, extra),
 		"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", method, "Mcp-Name", taskID, "Accept", "application/json, text/event-stream")
+}
+
+// TestKeyNotHeardOf holds that a requestState sealed with a key that a node may not
+// have heard of is not called invalid there.
+func TestKeyNotHeardOf(t *testing.T) {
+	nodes(t, func(t *testing.T, n *trio) {
+		for _, tool := range []string{"ask", "input"} { // a parked call, and a handler's own state
+			token := n.nodes["a"].post(callExchange(tool, 1, "")).token(t)
+			was := n.ring
+			n.ring = seal.NewRing()
+			n.ring.Follow(func(context.Context) error { return errors.New("cut off") })
+			x := n.start("b").post(callExchange(tool, 2, retry(token)))
+			x.want(t, 503, "repeat the request")
+			if !slices.Contains(x.out, [2]string{"Retry-After", "1"}) {
+				t.Errorf("no Retry-After in %q", x.out)
+			}
+			n.ring = was
+			n.start("b").post(callExchange(tool, 3, retry(token))).want(t, 200, "")
+		}
+	})
 }

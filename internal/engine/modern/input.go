@@ -6,6 +6,7 @@ package modern
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -25,6 +26,17 @@ const (
 
 // errState says as little as a failed seal does.
 var errState = jsonrpc.NewError(jsonrpc.CodeInvalidParams, "params.requestState is not valid for this request")
+
+// errBehind tells a client that its request may well be good.
+var errBehind = jsonrpc.NewError(jsonrpc.CodeInternal, "this node may not know the key of params.requestState yet; repeat the request")
+
+// unopened is the answer to a requestState whose seal has not opened.
+func unopened(err error) *jsonrpc.Error {
+	if errors.Is(err, seal.ErrBehind) {
+		return errBehind
+	}
+	return errState
+}
 
 // errRounds stops a handler that never has enough.
 var errRounds = jsonrpc.NewError(jsonrpc.CodeInternal, "the call asked for input too often")
@@ -56,7 +68,10 @@ func (p *Protocol) openState(req *request) (state, *jsonrpc.Error) {
 		return state{}, errState
 	}
 	plain, err := p.cfg.Ring.Open(seal.State, p.binding(req), req.state[1:])
-	if err != nil || len(plain) < stateHead || plain[0] != 1 {
+	if err != nil {
+		return state{}, unopened(err)
+	}
+	if len(plain) < stateHead || plain[0] != 1 {
 		return state{}, errState
 	}
 	if uint64(time.Now().Unix()) >= binary.BigEndian.Uint64(plain[1:]) {

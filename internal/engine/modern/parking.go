@@ -207,7 +207,7 @@ func (c *call) expire(round int) {
 func (p *Protocol) resume(ctx context.Context, req *request, l leg) *jsonrpc.Error {
 	plain, err := p.cfg.Ring.Open(seal.Parked, p.binding(req), req.state[1:])
 	if err != nil {
-		return errState
+		return unopened(err)
 	}
 	to, ok := readAddress(plain)
 	switch {

@@ -52,7 +52,7 @@ func refuse(x transport.Exchange, id jsonrpc.ID, wire *jsonrpc.Error) {
 
 // statusOf returns the HTTP status of an error.
 func statusOf(wire *jsonrpc.Error) int {
-	if wire == errBusy || wire == errNoTasks || wire == errUnreached {
+	if wire == errBusy || wire == errNoTasks || wire == errUnreached || wire == errBehind {
 		return 503
 	}
 	return mcp.HTTPStatus(wire.Code)
