@@ -117,10 +117,10 @@ func rotateKeys(ctx context.Context, env *Env, o *operate, keep time.Duration) e
 	if err != nil {
 		return err
 	}
-	if err := c.RotateKeys(ctx, keep); err != nil {
+	until, err := c.RotateKeys(ctx, keep)
+	if err != nil {
 		return told(err)
 	}
-	until := time.Now().Add(keep)
 	fmt.Fprintf(env.Out, "a new key takes over in a few seconds; sessions that began before are accepted until %s\n", when(until))
 	return nil
 }

@@ -66,6 +66,41 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// TestKeysRevoked holds that a key which is kept for no time opens until the moment
+// that was printed, and no longer: not for sessions just used, and not for those that
+// an earlier rotation would have kept.
+func TestKeysRevoked(t *testing.T) {
+	dir := t.TempDir()
+	s := startServing(t, "--data", dir)
+	ping := func(id string) int {
+		status, _, _ := send(t, s.url, probe{headers: []string{"Mcp-Session-Id", id}, body: `{"jsonrpc":"2.0","id":2,"method":"ping"}`})
+		return status
+	}
+	_, _, h := send(t, s.url, probe{body: strings.Replace(legacyHello, "%V", "2025-11-25", 1)})
+	used, unused := h.Get("Mcp-Session-Id"), ""
+	_, _, h = send(t, s.url, probe{body: strings.Replace(legacyHello, "%V", "2025-11-25", 1)})
+	unused = h.Get("Mcp-Session-Id")
+	run(t, "keys", "rotate", "--data", dir)
+	code, out, errs := run(t, "keys", "rotate", "--keep", "0s", "--data", dir)
+	_, said, _ := strings.Cut(strings.TrimSpace(out), "accepted until ")
+	until, err := time.Parse(time.RFC3339, said)
+	if code != 0 || err != nil {
+		t.Fatalf("rotate = %d %q %q, %v", code, out, errs, err)
+	}
+	if status := ping(used); status != 200 {
+		t.Errorf("before that moment: %d", status)
+	}
+	time.Sleep(time.Until(until.Add(1500 * time.Millisecond))) // printed to the second
+	for _, id := range []string{used, unused} {
+		if status := ping(id); status != 404 {
+			t.Errorf("after that moment: %d", status)
+		}
+	}
+	if list := asked[[]control.Key](t, "keys", "--json", "--data", dir); len(list) != 1 || !list[0].Seals {
+		t.Errorf("the ring is %+v", list)
+	}
+}
+
 func textOfEcho(t *testing.T, c *client.Client) string {
 	t.Helper()
 	res, err := c.CallTool(t.Context(), "echo", map[string]any{"text": "hi"})

@@ -25,6 +25,8 @@ type Key struct {
 	From time.Time `json:"from"`
 	// Expires is when what it sealed is no longer opened; zero while it may seal.
 	Expires time.Time `json:"expires,omitzero"`
+	// Sealed is how many tokens nodes have said they sealed with it.
+	Sealed uint64 `json:"sealed,omitzero"`
 }
 
 // Keys is the replicated key ring. It is safe for concurrent use.
@@ -120,11 +122,11 @@ func (k *Keys) tell() {
 // is not known is looked at again until ctx ends, as whoever came first will do.
 func (k *Keys) Init(ctx context.Context, first []byte) error {
 	for {
-		err := k.update(ctx, func(keys []Key, now time.Time) ([]Key, error) {
+		err := k.update(ctx, func(keys []Key, now time.Time) (next []Key, changed bool) {
 			if len(keys) > 0 {
-				return keys, nil
+				return nil, false
 			}
-			return []Key{newKey(first, now, now)}, nil
+			return []Key{newKey(first, now, now)}, true
 		})
 		if !errors.Is(err, ErrNoQuorum) && !errors.Is(err, errConflict) {
 			return err
@@ -137,23 +139,67 @@ func (k *Keys) Init(ctx context.Context, first []byte) error {
 	}
 }
 
-// Rotate adds a key that nodes seal with from in a few seconds on. The present
-// one opens for keep longer, which is at least the life of what it has sealed.
-func (k *Keys) Rotate(ctx context.Context, keep time.Duration) error {
-	return k.update(ctx, func(keys []Key, now time.Time) ([]Key, error) {
-		from := now.Add(keyLead)
+// Rotate adds a key that nodes seal with from in a few seconds on. Those before it
+// open for keep longer, or as long as they would have if that is less, which Rotate
+// returns; sessions that need longer are lost, and that may be its purpose.
+func (k *Keys) Rotate(ctx context.Context, keep time.Duration) (until time.Time, err error) {
+	err = k.update(ctx, func(keys []Key, now time.Time) (next []Key, changed bool) {
+		next, until = rotated(keys, now, keep)
+		return next, true
+	})
+	return until, err
+}
+
+// rotated is a ring with a new key.
+func rotated(keys []Key, now time.Time, keep time.Duration) (next []Key, until time.Time) {
+	from := now.Add(keyLead)
+	until = from.Add(keep)
+	for i := range keys {
+		if keys[i].Expires.IsZero() || keys[i].Expires.After(until) {
+			keys[i].Expires = until.UTC()
+		}
+	}
+	return slices.Insert(keys, 0, newKey(nil, now, from)), until
+}
+
+// KeyLimits say when a key is old. A zero Age means that none is by age.
+type KeyLimits struct {
+	Age    time.Duration
+	Sealed uint64        // tokens, by all nodes together
+	Keep   time.Duration // how long a key opens after its time: the life of what it has sealed
+}
+
+// Old reports whether the newest key of a ring is due to be replaced. One whose time
+// has not come is not, so that several nodes replace a key once.
+func (l *KeyLimits) Old(keys []Key, now time.Time) bool {
+	if len(keys) == 0 || now.Before(keys[0].From) {
+		return false
+	}
+	return l.Age > 0 && now.Sub(keys[0].Created) >= l.Age || l.Sealed > 0 && keys[0].Sealed >= l.Sealed
+}
+
+// Maintain notes that this node has sealed so many tokens more with a key, and
+// replaces the newest key if it is old by now. All nodes may call it: the store
+// decides which of them does it. It writes nothing when there is nothing to note.
+func (k *Keys) Maintain(ctx context.Context, secret []byte, sealed uint64, l KeyLimits) (replaced bool, err error) {
+	err = k.update(ctx, func(keys []Key, now time.Time) (next []Key, changed bool) {
 		for i := range keys {
-			if keys[i].Expires.IsZero() {
-				keys[i].Expires = from.Add(keep)
+			if sealed > 0 && bytes.Equal(keys[i].Secret, secret) {
+				keys[i].Sealed += sealed
+				changed = true
 			}
 		}
-		return slices.Insert(keys, 0, newKey(nil, now, from)), nil
+		if replaced = l.Old(keys, now); replaced {
+			keys, _ = rotated(keys, now, l.Keep)
+		}
+		return keys, changed || replaced
 	})
+	return replaced && err == nil, err
 }
 
 // adopt adds keys of another ring that only open, so that what they sealed stays valid.
 func (k *Keys) adopt(ctx context.Context, others []Key) (added int, err error) {
-	err = k.update(ctx, func(keys []Key, _ time.Time) ([]Key, error) {
+	err = k.update(ctx, func(keys []Key, _ time.Time) ([]Key, bool) {
 		added = 0
 		for _, other := range others {
 			if slices.ContainsFunc(keys, func(key Key) bool { return bytes.Equal(key.Secret, other.Secret) }) {
@@ -165,7 +211,7 @@ func (k *Keys) adopt(ctx context.Context, others []Key) (added int, err error) {
 			keys = append(keys, other)
 			added++
 		}
-		return keys, nil
+		return keys, added > 0
 	})
 	return added, err
 }
@@ -181,19 +227,15 @@ func newKey(secret []byte, now, from time.Time) Key {
 	return Key{Secret: bytes.Clone(secret), Created: now.UTC(), From: from.UTC()}
 }
 
-// update changes the ring by compare-and-set.
-func (k *Keys) update(ctx context.Context, change func([]Key, time.Time) ([]Key, error)) error {
+// update changes the ring by compare-and-set, unless change says that nothing has.
+func (k *Keys) update(ctx context.Context, change func([]Key, time.Time) (next []Key, changed bool)) error {
 	for range putAttempts {
-		rev, keys, err := k.read(ctx)
+		stored, keys, err := k.read(ctx)
 		if err != nil {
 			return err
 		}
-		before := len(keys)
-		next, err := change(slices.Clone(keys), time.Now())
-		if err != nil {
-			return err
-		}
-		if len(next) == before {
+		next, changed := change(slices.Clone(keys), time.Now())
+		if !changed {
 			return nil
 		}
 		next = live(next, time.Now())
@@ -204,7 +246,8 @@ func (k *Keys) update(ctx context.Context, change func([]Key, time.Time) ([]Key,
 		if err != nil {
 			return err
 		}
-		stored, _, err := k.kv.put(ctx, value{key: settingRing, rev: rev, data: data}, 0)
+		stored.key, stored.data = settingRing, data // over what was read, and after its writes
+		stored, _, err = k.kv.put(ctx, stored, 0)
 		if errors.Is(err, errConflict) {
 			continue
 		}
@@ -218,16 +261,16 @@ func (k *Keys) update(ctx context.Context, change func([]Key, time.Time) ([]Key,
 }
 
 // read asks the leader for the ring.
-func (k *Keys) read(ctx context.Context) (uint64, []Key, error) {
+func (k *Keys) read(ctx context.Context) (value, []Key, error) {
 	v, err := k.kv.last(ctx, settingRing)
 	switch {
 	case errors.Is(err, errAbsent):
-		return 0, nil, nil
+		return value{}, nil, nil
 	case err != nil:
-		return 0, nil, fmt.Errorf("read the key ring: %w: %w", ErrNoQuorum, err)
+		return value{}, nil, fmt.Errorf("read the key ring: %w: %w", ErrNoQuorum, err)
 	}
 	keys, err := k.decode(v.data)
-	return v.rev, keys, err
+	return v, keys, err
 }
 
 func (k *Keys) encode(keys []Key) ([]byte, error) {
@@ -257,6 +300,20 @@ func (k *Keys) decode(data []byte) ([]Key, error) {
 		return nil, fmt.Errorf("decode the key ring: %w", err)
 	}
 	return keys, nil
+}
+
+// Refresh brings this node's ring up to date with the store's leader. It fails when
+// there is none to ask.
+func (k *Keys) Refresh(ctx context.Context) error {
+	v, err := k.kv.sure(ctx, settingRing)
+	switch {
+	case errors.Is(err, errAbsent):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read the key ring: %w: %w", ErrNoQuorum, err)
+	}
+	k.apply(v)
+	return nil
 }
 
 // apply takes a change from the feed.

@@ -5,6 +5,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -64,5 +65,66 @@ func TestKeysInitTogether(t *testing.T) {
 	}
 	if len(secrets) != 1 {
 		t.Errorf("%d different keys", len(secrets))
+	}
+}
+
+// TestKeysReplacedOnce has all nodes replace a key that is old at the same moment, and
+// holds that one does, and that keeping for less than before also shortens the time of
+// keys that were to open longer.
+func TestKeysReplacedOnce(t *testing.T) {
+	nodes, ctx := three(t), bounded(t)
+	prefix := session.NewID().String() + "."
+	var rings []*Keys
+	for _, n := range nodes {
+		table := *n.settings
+		table.prefix += prefix
+		table.tell = nil
+		k, err := newKeys(&table, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rings = append(rings, k)
+	}
+	if err := rings[0].Init(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, first, err := rings[0].read(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var replaced atomic.Int32
+	var wg sync.WaitGroup
+	for _, k := range rings {
+		for range 2 {
+			wg.Go(func() {
+				done, err := k.Maintain(ctx, first[0].Secret, 10, KeyLimits{Sealed: 40, Keep: time.Hour})
+				if err != nil && !errors.Is(err, errConflict) {
+					t.Error(err)
+				}
+				if done {
+					replaced.Add(1)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	_, keys, err := rings[0].read(ctx)
+	if err != nil || len(keys) != 2 || replaced.Load() != 1 {
+		t.Fatalf("replaced %d times: %d keys, %v", replaced.Load(), len(keys), err)
+	}
+	if keys[0].Sealed != 0 || keys[1].Sealed < 40 || time.Until(keys[1].Expires) < 50*time.Minute {
+		t.Errorf("the ring is %+v", keys)
+	}
+	if err := rings[1].Refresh(ctx); err != nil || len(rings[1].All()) != 2 {
+		t.Errorf("refreshed to %d keys, %v", len(rings[1].All()), err)
+	}
+	until, err := rings[2].Rotate(ctx, 0)
+	if _, keys, _ = rings[0].read(ctx); err != nil || len(keys) != 3 {
+		t.Fatalf("%d keys, %v", len(keys), err)
+	}
+	for _, k := range keys[1:] {
+		if !k.Expires.Equal(until) {
+			t.Errorf("a key opens until %v, want %v", k.Expires, until)
+		}
 	}
 }

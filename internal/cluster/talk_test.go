@@ -292,7 +292,7 @@ func TestKeys(t *testing.T) {
 	told := make(chan []Key, 16)
 	defer nodes[2].Keys().Watch(func(k []Key) { told <- k })()
 	before := len(nodes[0].Keys().All())
-	if err := nodes[0].Keys().Rotate(ctx, time.Hour); err != nil {
+	if _, err := nodes[0].Keys().Rotate(ctx, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	for {

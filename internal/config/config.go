@@ -46,6 +46,9 @@ type Config struct {
 	Drain Drain
 	// Cluster says how this node joins others.
 	Cluster Cluster
+	// KeyAge is how old the key that session ids are sealed with gets before another
+	// takes over, a whole number of days; 0 is never.
+	KeyAge time.Duration
 	// AllowedHosts are Host header values accepted besides the loopback names:
 	// "host" for any port, or "host:port"; lower case.
 	AllowedHosts []string
@@ -204,6 +207,7 @@ func Default() Config {
 		},
 		Drain:   Drain{Notice: NoticeDefault, Calls: 30 * time.Second},
 		Cluster: defaultCluster(),
+		KeyAge:  90 * day,
 	}
 }
 

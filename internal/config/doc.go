@@ -18,6 +18,7 @@
 //	limits: {maxBody: 4MiB, maxDepth: 128, maxBatch: 100, callTimeout: 10m, processes: 256}
 //	drain: {notice: 2s, calls: 30s}
 //	cluster: {name: a, listen: 10.0.0.1:7422, join: [10.0.0.1:7422, 10.0.0.2:7422, 10.0.0.3:7422]}
+//	keyAge: 90d
 //	allowedHosts: [mcp.example.com]
 //	allowedOrigins: ["https://app.example.com"]
 //
@@ -140,6 +141,10 @@
 //	             with credentials, the path of a file, and replicas, default 3
 //
 // sync and events also apply to a node alone.
+//
+// keyAge is how old the key that session ids are sealed with gets before another
+// takes over; 0 is never. What it sealed opens for as long as that may last. A key
+// that has sealed very much is replaced before its time.
 //
 // # Values
 //

@@ -86,6 +86,9 @@ func render(c *Config) string {
 	if !c.ServerEndpoints {
 		b.WriteString("no endpoints of single servers\n")
 	}
+	if c.KeyAge != Default().KeyAge {
+		fmt.Fprintf(&b, "key age %v\n", c.KeyAge)
+	}
 	for _, e := range c.Endpoints {
 		fmt.Fprintf(&b, "endpoint %s servers %s include %s exclude %s search=%t\n", e.Name, nilOr(e.Servers), nilOr(e.Include), nilOr(e.Exclude), e.Search)
 	}

@@ -240,3 +240,23 @@ func (p *parser) duration(path string, n *node, to *time.Duration) {
 		*to = v
 	}
 }
+
+const day = 24 * time.Hour
+
+// mostDays bounds an age.
+const mostDays = 3650
+
+// days reads a whole number of days, or 0 for never.
+func (p *parser) days(path string, n *node, to *time.Duration) {
+	if n.kind != kindString && n.kind != kindInt {
+		p.wrongKind(path, n, "days such as 90d, or 0 for never")
+		return
+	}
+	number, isDays := strings.CutSuffix(n.text, "d")
+	count, err := strconv.Atoi(number)
+	if err != nil || count < 0 || count > mostDays || count > 0 && !isDays {
+		p.fail(n.line, path, "", "want days such as 90d, at most %dd, or 0 for never, got %s", mostDays, shorten(n.text))
+		return
+	}
+	*to = time.Duration(count) * day
+}

@@ -65,6 +65,7 @@ func (p *parser) top(root *node) {
 		{"limits", p.limits},
 		{"drain", p.drain},
 		{"cluster", p.cluster},
+		{"keyAge", func(path string, at pair) { p.days(path, at.value, &p.cfg.KeyAge) }},
 		{"allowedHosts", p.allowedHosts},
 		{"allowedOrigins", p.allowedOrigins},
 		{"$schema", func(string, pair) {}},

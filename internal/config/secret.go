@@ -148,6 +148,7 @@ func (c Config) LogValue() slog.Value {
 			formatSize(c.Limits.MaxBody), c.Limits.MaxDepth, c.Limits.MaxBatch, c.Limits.CallTimeout, c.Limits.Processes)),
 		slog.String("drain", fmt.Sprintf("notice=%v calls=%v", c.Drain.Notice, c.Drain.Calls)),
 		slog.Any("cluster", c.Cluster),
+		slog.Duration("keyAge", c.KeyAge),
 		slog.Any("allowedHosts", c.AllowedHosts),
 		slog.Any("allowedOrigins", c.AllowedOrigins),
 	)

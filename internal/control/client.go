@@ -54,8 +54,9 @@ func (c *Client) Keys(ctx context.Context) (keys []Key, err error) {
 }
 
 // RotateKeys is [Node]'s.
-func (c *Client) RotateKeys(ctx context.Context, keep time.Duration) error {
-	return c.do(ctx, http.MethodPost, "/keys/rotate?keep="+keep.String(), nil)
+func (c *Client) RotateKeys(ctx context.Context, keep time.Duration) (until time.Time, err error) {
+	err = c.do(ctx, http.MethodPost, "/keys/rotate?keep="+keep.String(), &until)
+	return until, err
 }
 
 // Nodes is [Node]'s.

@@ -15,8 +15,9 @@ import (
 type Node interface {
 	// Keys returns the keys that tickets are sealed with, newest first.
 	Keys() []Key
-	// RotateKeys adds a key. Those before it open what they sealed for keep longer.
-	RotateKeys(ctx context.Context, keep time.Duration) error
+	// RotateKeys adds a key, and returns until when those before it open what they
+	// sealed: for keep once it has taken over.
+	RotateKeys(ctx context.Context, keep time.Duration) (until time.Time, err error)
 	// Nodes returns the cluster as the node sees it, by name.
 	Nodes() []Member
 	// RemoveNode makes the cluster go on without a node that never returns.

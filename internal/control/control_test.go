@@ -59,9 +59,9 @@ var errRefused = errors.New("node \"a/b\" is up; stop it first")
 
 func (*memory) Keys() []Key { return []Key{{ID: "1f", Created: time.Unix(1, 0).UTC(), Seals: true}} }
 
-func (m *memory) RotateKeys(_ context.Context, keep time.Duration) error {
+func (m *memory) RotateKeys(_ context.Context, keep time.Duration) (time.Time, error) {
 	m.keep = keep
-	return nil
+	return time.Unix(5, 0).UTC(), nil
 }
 
 func (*memory) Nodes() []Member { return nil }
@@ -85,8 +85,8 @@ func TestRoundTrip(t *testing.T) {
 	if nodes, err := c.Nodes(t.Context()); err != nil || nodes == nil || len(nodes) != 0 {
 		t.Errorf("nodes: %v, %v", nodes, err)
 	}
-	if err := c.RotateKeys(t.Context(), 90*time.Minute); err != nil || m.keep != 90*time.Minute {
-		t.Errorf("rotate: %v, kept %v", err, m.keep)
+	if until, err := c.RotateKeys(t.Context(), 90*time.Minute); err != nil || m.keep != 90*time.Minute || !until.Equal(time.Unix(5, 0)) {
+		t.Errorf("rotate: %v, kept %v until %v", err, m.keep, until)
 	}
 	if err := c.RemoveNode(t.Context(), "a/b"); err == nil || err.Error() != errRefused.Error() || m.gone != "a/b" {
 		t.Errorf("remove %q: %v", m.gone, err)

@@ -84,10 +84,16 @@ func routes(n Node) http.Handler {
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) { reply(w, n.Keys()) })
 	mux.HandleFunc("POST /keys/rotate", func(w http.ResponseWriter, r *http.Request) {
 		keep, err := time.ParseDuration(r.FormValue("keep"))
-		if err == nil {
-			err = n.RotateKeys(r.Context(), keep)
+		if err != nil {
+			done(w, err)
+			return
 		}
-		done(w, err)
+		until, err := n.RotateKeys(r.Context(), keep)
+		if err != nil {
+			done(w, err)
+			return
+		}
+		reply(w, until)
 	})
 	mux.HandleFunc("GET /nodes", func(w http.ResponseWriter, _ *http.Request) { reply(w, n.Nodes()) })
 	mux.HandleFunc("DELETE /nodes/{name}", func(w http.ResponseWriter, r *http.Request) {

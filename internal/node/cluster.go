@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend/peer"
@@ -22,7 +21,6 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
 	"github.com/holdfast-mcp/holdfast/internal/ownership"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
-	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/task"
 	"github.com/holdfast-mcp/holdfast/transport/httpsse"
 )
@@ -71,7 +69,7 @@ func (n *Node) joinCluster(ctx context.Context) error {
 	if err := c.Keys().Init(ctx, n.data.key); err != nil {
 		return fmt.Errorf("the cluster's key ring: %w", err)
 	}
-	n.keys = followKeys(c.Keys(), n.data.ring, n.cfg.Log)
+	n.keys = followKeys(c, n.data.ring, n.cfg.File.KeyAge, n.cfg.Log)
 	return nil
 }
 
@@ -275,71 +273,3 @@ func (n *Node) closeCluster() {
 
 // leaveTimeout bounds the hand-over at the end.
 const leaveTimeout = 5 * time.Second
-
-// keyFollower keeps a ring as the cluster's. It owns a timer for the moment from
-// which a new key is sealed with.
-type keyFollower struct {
-	ring *seal.Ring
-	log  *slog.Logger
-	stop func()
-
-	mu    sync.Mutex
-	timer *time.Timer
-	ended bool
-}
-
-func followKeys(keys *cluster.Keys, ring *seal.Ring, log *slog.Logger) *keyFollower {
-	f := &keyFollower{ring: ring, log: log}
-	f.stop = keys.Watch(f.use)
-	return f
-}
-
-// use puts keys into the ring: the newest whose time has come seals, all open.
-func (f *keyFollower) use(keys []cluster.Key) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.ended || len(keys) == 0 {
-		return
-	}
-	newest, next := sealing(keys, time.Now())
-	var others [][]byte
-	for i := range keys {
-		if i != newest {
-			others = append(others, keys[i].Secret)
-		}
-	}
-	if err := f.ring.Use(keys[newest].Secret, others...); err != nil {
-		f.log.Error("the cluster's key ring cannot be used; the one before stays", "error", err)
-		return
-	}
-	if f.timer != nil {
-		f.timer.Stop()
-	}
-	if next > 0 {
-		f.timer = time.AfterFunc(next, func() { f.use(keys) })
-	}
-}
-
-func (f *keyFollower) close() {
-	f.stop()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.ended = true
-	if f.timer != nil {
-		f.timer.Stop()
-	}
-}
-
-// sealing returns which key, of those newest first, is to be sealed with now, and
-// when that may change; 0 for never.
-func sealing(keys []cluster.Key, now time.Time) (newest int, next time.Duration) {
-	newest = len(keys) - 1
-	for i := len(keys) - 1; i >= 0; i-- {
-		if wait := keys[i].From.Sub(now); wait <= 0 {
-			newest = i
-		} else if next == 0 || wait < next {
-			next = wait
-		}
-	}
-	return newest, next
-}

@@ -41,8 +41,7 @@ var _ control.Node = operator{}
 
 // Keys implements [control.Node].
 func (o operator) Keys() []control.Key {
-	ring := o.c.Keys().All()
-	newest, _ := sealing(ring, time.Now())
+	ring, newest, _ := inUse(o.c.Keys().All(), time.Now())
 	keys := make([]control.Key, len(ring))
 	for i, k := range ring {
 		sum := sha256.Sum256(k.Secret)
@@ -52,8 +51,9 @@ func (o operator) Keys() []control.Key {
 }
 
 // RotateKeys implements [control.Node].
-func (o operator) RotateKeys(ctx context.Context, keep time.Duration) error {
-	return o.whole(o.c.Keys().Rotate(ctx, keep))
+func (o operator) RotateKeys(ctx context.Context, keep time.Duration) (time.Time, error) {
+	until, err := o.c.Keys().Rotate(ctx, keep)
+	return until, o.whole(err)
 }
 
 // Nodes implements [control.Node].
