@@ -188,7 +188,7 @@ func (c *Cluster) build() error {
 	if c.keys, err = newKeys(c.settings, c.cfg.Secret); err != nil {
 		return err
 	}
-	c.sessions = newSessions(c.newJournal(c.members.self.Instance), c.cfg.CacheRecords)
+	c.sessions = newSessions(c.newJournal(c.members.self.Instance), c.cfg.recordLimits())
 	c.tasks = newTasks(table(kindTask))
 	c.events = newEvents(c)
 	follow(c.settings, c.keys.apply)

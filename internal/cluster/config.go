@@ -88,8 +88,14 @@ type Config struct {
 
 	WriteTimeout time.Duration // after which a write fails with ErrNoQuorum; default 5 s
 	Heartbeat    time.Duration // default 200 ms; a node that misses five is suspected
-	MaxRecords   int           // session records kept; the oldest go; default 1,048,576
-	CacheRecords int           // session records held in memory per node; default 262,144
+	// MaxRecords and MaxRecordBytes bound the session records that are kept; those go
+	// that expire soonest, tombstones last. Default 1,048,576 and 256 MiB.
+	MaxRecords     int
+	MaxRecordBytes int64
+	// CacheRecords and CacheBytes bound the session records held in memory per node.
+	// Default 262,144 and 64 MiB.
+	CacheRecords int
+	CacheBytes   int64
 	MaxTasks     int           // task snapshots kept; default 100,000
 	EventAge     time.Duration // events are kept this long; default 5 min
 	// EventBytes bounds all events together; the oldest go. Default: a quarter of what
@@ -142,11 +148,17 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.WriteTimeout, 5*time.Second)
 	setDefault(&c.Heartbeat, 200*time.Millisecond)
 	setDefault(&c.MaxRecords, 1<<20)
+	setDefault(&c.MaxRecordBytes, 256<<20)
 	setDefault(&c.CacheRecords, 1<<18)
+	setDefault(&c.CacheBytes, 64<<20)
 	setDefault(&c.MaxTasks, 100_000)
 	setDefault(&c.EventAge, 5*time.Minute)
 	setDefault(&c.MaxRequests, 1<<14)
 	return c
+}
+
+func (c *Config) recordLimits() recordLimits {
+	return recordLimits{records: c.MaxRecords, bytes: c.MaxRecordBytes, cached: c.CacheRecords, cachedBytes: c.CacheBytes}
 }
 
 func setDefault[T int | int64 | time.Duration](v *T, d T) {

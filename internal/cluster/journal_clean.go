@@ -31,44 +31,45 @@ const (
 // cleaning keeps the journal of a size: what is still valid of its oldest frames
 // is put again, like any change, and then they are dropped.
 type cleaning struct {
-	j       *journal
-	js      jetstream.JetStream
-	records int   // to be kept; beyond it those changed the longest time ago go
-	least   int64 // bytes below which nothing is done
+	j      *journal
+	js     jetstream.JetStream
+	least  int64 // bytes below which nothing is done
+	sparse int64 // how many times the records' size the journal may have
 }
 
-// due returns up to which size the journal's oldest frames are to be cleaned, and
-// how many valid records there are too many.
-func (c *cleaning) due(state *jetstream.StreamState) (bytes int64, excess int) {
+// due returns up to which size the journal's oldest frames are to be cleaned.
+func (c *cleaning) due(state *jetstream.StreamState) (bytes int64) {
 	have := int64(state.Bytes) //nolint:gosec // of a disk
 	n, size := c.j.table.valid(time.Now())
-	excess = max(n-c.records, 0)
-	if have > c.least && have > sparse*(size+int64(n)*entryOverhead) {
+	if have > c.least && have > c.sparse*(size+int64(n)*entryOverhead) {
 		bytes = have / cleanShare
 	}
-	return bytes, excess
+	return bytes
 }
 
 // clean cleans what is due. It may be broken off anywhere, and done by two nodes
 // at once: the changes are compared as all are, and what has been put again is no
 // longer in the oldest frames.
 func (c *cleaning) clean(ctx context.Context) error {
+	if err := c.evict(ctx); err != nil {
+		return err
+	}
 	s, err := c.js.Stream(ctx, c.j.name)
 	if err != nil {
 		return err
 	}
 	state := s.CachedInfo().State
-	bytes, excess := c.due(&state)
+	bytes := c.due(&state)
 	next, end := state.FirstSeq, c.j.certain()
-	for (bytes > 0 || excess > 0) && next <= end {
+	for bytes > 0 && next <= end {
 		var valid []change
 		at := next
 		_, err := c.j.frames(ctx, next, func(number uint64, body []byte) error {
-			if number > end || bytes <= 0 && excess <= 0 {
+			if number > end || bytes <= 0 {
 				return nil
 			}
 			bytes -= int64(len(body))
-			valid = append(valid, c.keep(number, body, &excess)...)
+			valid = append(valid, c.keep(number, body)...)
 			next = number + 1
 			return nil
 		})
@@ -102,20 +103,15 @@ func (j *journal) certain() uint64 {
 	return j.last
 }
 
-// keep returns what has to be put again of a frame: not what has expired, nor the
-// excess.
-func (c *cleaning) keep(number uint64, body []byte, excess *int) (valid []change) {
+// keep returns what has to be put again of a frame: not what has expired.
+func (c *cleaning) keep(number uint64, body []byte) (valid []change) {
 	f, err := parseFrame(body)
 	if err != nil {
 		return nil
 	}
 	now := time.Now().UnixMilli()
 	_ = f.each(func(r *change) bool { // what is torn was never done
-		switch {
-		case r.expires <= now || c.j.table.revision(r.id) != number:
-		case *excess > 0:
-			*excess--
-		default:
+		if r.expires > now && c.j.table.revision(r.id) == number {
 			again := *r
 			again.over = number
 			valid = append(valid, again)
@@ -164,7 +160,7 @@ func (c *Cluster) keepClean(ctx context.Context) {
 		c.log.Error("the journal of sessions is not cleaned", "error", err)
 		return
 	}
-	clean := &cleaning{j: c.sessions.journal, js: js, records: c.cfg.MaxRecords, least: minJournal}
+	clean := &cleaning{j: c.sessions.journal, js: js, least: minJournal, sparse: sparse}
 	ticker := time.NewTicker(cleanInterval)
 	defer ticker.Stop()
 	for {

@@ -35,7 +35,7 @@ func newHistory(seed uint64) *history {
 // offline is a node that hears of frames by take alone.
 func offline() *journal {
 	j := newJournal(nil, nil, "self")
-	newSessions(j, 100*sessionShards)
+	newSessions(j, recordLimits{records: 1 << 20, bytes: 1 << 30, cached: 100 * sessionShards, cachedBytes: 1 << 30})
 	return j
 }
 

@@ -61,7 +61,7 @@ var knownWords = []string{
 // guessBits estimates how many bits of chance are in a secret that a person may have
 // made up. It errs to the low side for words and knows no other language's.
 func guessBits(secret string) (bits float64) {
-	secret = strings.ToLower(period(secret))
+	secret = period(secret)
 	for i := 0; i < len(secret); {
 		n := letters(secret[i:])
 		switch c := secret[i]; {
@@ -96,7 +96,7 @@ func period(s string) string {
 // letters returns how many letters a text begins with.
 func letters(s string) int {
 	n := 0
-	for n < len(s) && s[n] >= 'a' && s[n] <= 'z' {
+	for n < len(s) && (s[n] >= 'a' && s[n] <= 'z' || s[n] >= 'A' && s[n] <= 'Z') {
 		n++
 	}
 	return n
@@ -104,12 +104,13 @@ func letters(s string) int {
 
 // lettersBits is what a run of letters is worth.
 func lettersBits(run string) (bits float64) {
+	lower := strings.ToLower(run)
 	for _, word := range knownWords {
-		if before, after, found := strings.Cut(run, word); found {
-			return lettersBits(before) + knownBits + lettersBits(after)
+		if at := strings.Index(lower, word); at >= 0 {
+			return lettersBits(run[:at]) + knownBits + lettersBits(run[at+len(word):])
 		}
 	}
-	if reads(run) {
+	if reads(lower) && !mixed(run) {
 		return min(wordBits*math.Ceil(float64(len(run))/wordLetters), letterBits*float64(len(run)))
 	}
 	for i := range len(run) {
@@ -142,6 +143,12 @@ func reads(run string) bool {
 	}
 	share := float64(vowels) / float64(max(len(run), 1))
 	return share >= 0.2 && share <= 0.67
+}
+
+// mixed reports whether letters are upper and lower case other than as a word begins.
+func mixed(run string) bool {
+	rest := run[min(len(run), 1):]
+	return rest != strings.ToLower(rest) && run != strings.ToUpper(run)
 }
 
 func isVowel(c byte) bool { return strings.IndexByte("aeiouy", c) >= 0 }

@@ -4,11 +4,13 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -23,22 +25,34 @@ import (
 // with [ErrNoQuorum] when no majority acknowledges it in time. It is safe for
 // concurrent use.
 type Sessions struct {
-	journal  *journal
-	perShard int // records cached
-	shards   [sessionShards]sessionShard
+	journal *journal
+	limits  recordLimits
+	shards  [sessionShards]sessionShard
+
+	count atomic.Int64 // entries, those that have expired included
+	bytes atomic.Int64 // of their records
 
 	watching sync.RWMutex // held for reading while watchers are told
 	watchers map[int]func(session.ID)
 	next     int
 }
 
+// recordLimits bound what is kept of session records.
+type recordLimits struct {
+	records     int   // kept by all nodes
+	bytes       int64 // of them
+	cached      int   // in memory, per node
+	cachedBytes int64
+}
+
 const sessionShards = 64
 
 type sessionShard struct {
-	mu      sync.Mutex
-	entries map[session.ID]sessionEntry
-	cached  int // entries whose record is in memory
-	_       [32]byte
+	mu          sync.Mutex
+	entries     map[session.ID]sessionEntry
+	cached      int   // entries whose record is in memory
+	cachedBytes int64 // of these, encoded
+	_           [24]byte
 }
 
 // sessionEntry says that there is a record. Entries are many: they hold as few
@@ -47,6 +61,7 @@ type sessionEntry struct {
 	rev     uint64
 	expires int64           // Unix milliseconds
 	size    uint32          // of the encoded record
+	ended   bool            // it is a tombstone
 	data    []byte          // the encoded record until it is decoded
 	record  *session.Record // decoded at the first Get
 }
@@ -54,8 +69,8 @@ type sessionEntry struct {
 var _ session.Feed = (*Sessions)(nil)
 
 // newSessions makes the store that a journal changes.
-func newSessions(j *journal, cached int) *Sessions {
-	s := &Sessions{journal: j, perShard: (cached + sessionShards - 1) / sessionShards}
+func newSessions(j *journal, l recordLimits) *Sessions {
+	s := &Sessions{journal: j, limits: l}
 	j.table = s
 	return s
 }
@@ -137,14 +152,15 @@ func (s *Sessions) Put(ctx context.Context, id session.ID, r session.Record) (ui
 	if s.journal.stale(began) {
 		return 0, fmt.Errorf("write session record: %w", errStale)
 	}
-	if at := s.revision(id); at > r.Revision {
-		return 0, session.ErrConflict // revisions only grow, so this one is over
+	over, err := s.base(id, &r)
+	if err != nil {
+		return 0, err
 	}
 	body, err := json.Marshal(&r)
 	if err != nil {
 		return 0, fmt.Errorf("encode session record: %w", err)
 	}
-	rev, err := s.journal.put(ctx, change{id: id, over: r.Revision, expires: r.Expires.UnixMilli(), body: body})
+	rev, err := s.journal.put(ctx, change{id: id, over: over, expires: r.Expires.UnixMilli(), body: body})
 	switch {
 	case err == nil:
 		return rev, nil
@@ -154,6 +170,29 @@ func (s *Sessions) Put(ctx context.Context, id session.ID, r session.Record) (ui
 		return 0, session.ErrConflict
 	}
 	return 0, fmt.Errorf("write session record: %w", err)
+}
+
+// fullTimes is how many times the bytes that may be kept there may be, with what has
+// expired, before new sessions are refused: the cleaner lags behind a flood.
+const fullTimes = 4
+
+// base returns the revision that a record is to be put over. Of one that has expired
+// the writer knows none, and it is over.
+func (s *Sessions) base(id session.ID, r *session.Record) (uint64, error) {
+	sh := s.shard(id)
+	sh.mu.Lock()
+	e := sh.entries[id]
+	sh.mu.Unlock()
+	gone := e.expires <= time.Now().UnixMilli()
+	switch {
+	case r.Revision == 0 && e.rev > 0 && gone:
+		return e.rev, nil
+	case e.rev > r.Revision:
+		return 0, session.ErrConflict // revisions only grow, so this one is over
+	case r.Revision == 0 && !r.Ended && s.bytes.Load() > fullTimes*s.limits.bytes:
+		return 0, fmt.Errorf("too many sessions have records: %w", ErrStorage)
+	}
+	return r.Revision, nil
 }
 
 // Watch implements [session.Feed].
@@ -198,17 +237,36 @@ func (s *Sessions) admit(rev uint64, c *change, r *replay) bool {
 	if !r.admits(c, e.rev) {
 		return false
 	}
-	if !e.cached() {
-		sh.cached++
+	if e.rev == 0 {
+		s.count.Add(1)
 	}
+	s.bytes.Add(int64(len(c.body)) - int64(e.size))
+	sh.uncache(c.id, e)
 	if sh.entries == nil {
 		sh.entries = map[session.ID]sessionEntry{}
 	}
-	sh.entries[c.id] = sessionEntry{rev: rev, expires: c.expires, size: uint32(len(c.body)), data: slices.Clone(c.body)} //nolint:gosec // bounded by maxPayload
-	if sh.cached > s.perShard {
-		sh.shrink(c.id)
-	}
+	e = sessionEntry{rev: rev, expires: c.expires, size: uint32(len(c.body)), ended: isTombstone(c.body), data: slices.Clone(c.body)} //nolint:gosec // bounded by maxPayload
+	s.cache(sh, c.id, e)
 	return true
+}
+
+// isTombstone reports whether an encoded record is one, without decoding it: after
+// the expiry, which has no comma in it, comes whether the session has ended.
+func isTombstone(body []byte) bool {
+	at := bytes.IndexByte(body, ',')
+	return at >= 0 && bytes.HasPrefix(body[at:], []byte(`,"ended":true`))
+}
+
+// cache enters an entry with its record, and drops others over the limits. sh.mu is
+// held.
+func (s *Sessions) cache(sh *sessionShard, id session.ID, e sessionEntry) {
+	sh.entries[id] = e
+	sh.cached++
+	sh.cachedBytes += int64(e.size)
+	most, mostBytes := (s.limits.cached+sessionShards-1)/sessionShards, s.limits.cachedBytes/sessionShards
+	for sh.cached > 1 && (sh.cached > most || sh.cachedBytes > mostBytes) {
+		sh.shrink(id)
+	}
 }
 
 // remember caches a record that was read, if it is still at that revision.
@@ -221,10 +279,7 @@ func (s *Sessions) remember(id session.ID, rev uint64, body []byte) {
 		return
 	}
 	e.data = slices.Clone(body)
-	sh.entries[id] = e
-	if sh.cached++; sh.cached > s.perShard {
-		sh.shrink(id)
-	}
+	s.cache(sh, id, e)
 }
 
 // raise forgets the records at revisions below a floor: what was to be kept of
@@ -237,6 +292,8 @@ func (s *Sessions) raise(floor uint64) {
 			if e.rev < floor {
 				sh.uncache(id, e)
 				delete(sh.entries, id)
+				s.count.Add(-1)
+				s.bytes.Add(-int64(e.size))
 			}
 		}
 		sh.mu.Unlock()
@@ -262,6 +319,7 @@ func (sh *sessionShard) uncache(id session.ID, e sessionEntry) {
 	e.data, e.record = nil, nil
 	sh.entries[id] = e
 	sh.cached--
+	sh.cachedBytes -= int64(e.size)
 }
 
 // sweep drops the records of what has expired. That there was something is known

@@ -54,7 +54,7 @@ func sessionsOver(t *testing.T, c *Cluster, cached int, way func(asker) asker) *
 	ctx, cancel := context.WithCancel(context.Background())
 	j := c.newJournal(session.NewID().String())
 	j.done, j.asker = ctx.Done(), way(j.asker)
-	s := newSessions(j, cached)
+	s := newSessions(j, recordLimits{records: 1 << 20, bytes: 1 << 30, cached: cached, cachedBytes: 1 << 30})
 	if err := j.start(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -11,18 +11,21 @@ import (
 	"time"
 )
 
-// Memory is a [Store] of one process. It holds a bounded number of records;
-// when it is full the one unused for longest goes, be it a tombstone.
+// Memory is a [Store] of one process. It holds a bounded number of records and bytes;
+// when it is full the one unused for longest goes, tombstones last.
 type Memory struct {
-	perShard int
-	revision atomic.Uint64 // the latest; one that was forgotten never comes again
-	shards   [shardCount]memoryShard
+	perShard      int
+	bytesPerShard int
+	revision      atomic.Uint64 // the latest; one that was forgotten never comes again
+	shards        [shardCount]memoryShard
 }
 
 type memoryShard struct {
 	mu      sync.Mutex
 	records map[ID]*list.Element // of *memoryEntry
+	bytes   int                  // of all records
 	used    list.List            // least recently used first
+	ended   list.List            // tombstones, likewise
 }
 
 type memoryEntry struct {
@@ -32,12 +35,30 @@ type memoryEntry struct {
 
 var _ Store = (*Memory)(nil)
 
-// NewMemory returns a store of about max records; 0 means 262,144.
+const (
+	// memoryRecords is how many records a Memory holds by default.
+	memoryRecords = 1 << 18
+	// memoryBytes bounds them together, in bytes.
+	memoryBytes = 64 << 20
+	// recordOverhead is about what a record takes beside its texts.
+	recordOverhead = 200
+)
+
+// NewMemory returns a store of about max records, of 64 MiB together; 0 means 262,144.
 func NewMemory(max int) *Memory {
 	if max <= 0 {
-		max = 1 << 18
+		max = memoryRecords
 	}
-	return &Memory{perShard: (max + shardCount - 1) / shardCount}
+	return &Memory{perShard: (max + shardCount - 1) / shardCount, bytesPerShard: memoryBytes / shardCount}
+}
+
+// size is about what a record takes in memory.
+func (r *Record) size() int {
+	n := recordOverhead + len(r.Capabilities)
+	for _, uri := range r.Subscriptions {
+		n += len(uri) + 16
+	}
+	return n
 }
 
 func (m *Memory) shard(id ID) *memoryShard { return &m.shards[id[0]%shardCount] }
@@ -64,13 +85,23 @@ func (s *memoryShard) get(id ID) *Record {
 		s.drop(e)
 		return nil
 	}
-	s.used.MoveToBack(e)
+	s.list(r).MoveToBack(e)
 	return r
 }
 
+// list returns which list a record is in.
+func (s *memoryShard) list(r *Record) *list.List {
+	if r.Ended {
+		return &s.ended
+	}
+	return &s.used
+}
+
 func (s *memoryShard) drop(e *list.Element) {
-	delete(s.records, e.Value.(*memoryEntry).id)
-	s.used.Remove(e)
+	m := e.Value.(*memoryEntry)
+	delete(s.records, m.id)
+	s.bytes -= m.record.size()
+	s.list(m.record).Remove(e)
 }
 
 // Put stores a record by compare-and-set.
@@ -85,17 +116,32 @@ func (m *Memory) Put(_ context.Context, id ID, r Record) (uint64, error) {
 	}
 	r.Revision = m.revision.Add(1)
 	if stored != nil {
-		s.records[id].Value.(*memoryEntry).record = &r
-		return r.Revision, nil
+		s.drop(s.records[id])
 	}
 	if s.records == nil {
 		s.records = map[ID]*list.Element{}
 	}
-	if len(s.records) >= m.perShard {
-		s.drop(s.used.Front())
+	s.records[id] = s.list(&r).PushBack(&memoryEntry{id, &r})
+	s.bytes += r.size()
+	for len(s.records) > 1 && (len(s.records) > m.perShard || s.bytes > m.bytesPerShard) {
+		s.drop(s.oldest(id))
 	}
-	s.records[id] = s.used.PushBack(&memoryEntry{id, &r})
 	return r.Revision, nil
+}
+
+// oldest returns the record that goes first, other than that of id.
+func (s *memoryShard) oldest(id ID) *list.Element {
+	for _, l := range []*list.List{&s.used, &s.ended} {
+		if e := l.Front(); e != nil {
+			if e.Value.(*memoryEntry).id != id {
+				return e
+			}
+			if e = e.Next(); e != nil {
+				return e
+			}
+		}
+	}
+	return nil // which is not: there are two
 }
 
 // Len returns the number of records.

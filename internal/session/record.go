@@ -21,7 +21,7 @@ type Record struct {
 	Ended         bool         `json:"ended,omitzero"` // the tombstone of DELETE
 	LogLevel      mcp.LogLevel `json:"logLevel,omitzero"`
 	Subscriptions []string     `json:"subscriptions,omitzero"` // URIs, sorted
-	Capabilities  Raw          `json:"capabilities,omitzero"`  // as received, when they do not fit the ticket
+	Capabilities  Raw          `json:"capabilities,omitzero"`  // as received, of tickets with InRecord
 }
 
 // Errors of a [Store].
@@ -30,14 +30,14 @@ var (
 	ErrConflict = errors.New("session record was changed by somebody else")
 )
 
-// Store keeps records by session. It is safe for concurrent use. A store may
-// forget a record whose Expires has passed, and a bounded one may forget the
-// record that has gone unused the longest.
+// Store keeps records by session. It is safe for concurrent use. A store forgets a
+// record whose Expires has passed, after which one can be put as new, and a bounded
+// one may forget others before their time, tombstones last.
 type Store interface {
 	// Get returns the record, which the caller must not modify, or [ErrNotFound].
 	Get(ctx context.Context, id ID) (*Record, error)
 	// Put stores a copy of r if the stored record still has r's revision (0: if
-	// there is none) and returns the new revision, else [ErrConflict].
+	// there is none, or only one that has expired) and returns the new revision, else [ErrConflict].
 	Put(ctx context.Context, id ID, r Record) (uint64, error)
 }
 

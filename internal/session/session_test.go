@@ -48,6 +48,38 @@ func TestMemoryBound(t *testing.T) {
 	}
 }
 
+// TestMemoryKeepsTombstones holds that tombstones go last, and that records are
+// bounded in bytes too.
+func TestMemoryKeepsTombstones(t *testing.T) {
+	ctx := context.Background()
+	s := session.NewMemory(4 * 64) // four per shard
+	put := func(n byte, r session.Record) session.ID {
+		id := session.ID{0: 1, 1: n}
+		r.Expires = time.Now().Add(time.Hour)
+		if _, err := s.Put(ctx, id, r); err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	tombstone := put(0, session.Record{Ended: true})
+	for n := byte(1); n < 20; n++ {
+		put(n, session.Record{})
+	}
+	if r, err := s.Get(ctx, tombstone); err != nil || !r.Ended {
+		t.Errorf("the tombstone went before records: %v", err)
+	}
+	for n := byte(20); n < 40; n++ {
+		put(n, session.Record{Ended: true})
+	}
+	if _, err := s.Get(ctx, tombstone); !errors.Is(err, session.ErrNotFound) || s.Len() != 4 {
+		t.Errorf("of tombstones alone %d are kept, %v", s.Len(), err)
+	}
+	last := put(50, session.Record{Subscriptions: []string{strings.Repeat("a", 2<<20)}})
+	if _, err := s.Get(ctx, last); err != nil || s.Len() != 1 {
+		t.Errorf("%d records beside one of 2 MiB, %v", s.Len(), err)
+	}
+}
+
 func newTicket() session.Ticket {
 	now := time.Now().Truncate(time.Second)
 	bits, _ := session.PackCapabilities(jsonrpc.Raw(`{"roots":{},"sampling":{}}`))

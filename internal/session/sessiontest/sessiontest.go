@@ -33,6 +33,7 @@ func RunReal(t *testing.T, open func(t *testing.T) session.Store) {
 	t.Run("CompareAndSet", func(t *testing.T) { compareAndSet(t, open(t)) })
 	t.Run("Update", func(t *testing.T) { update(t, open(t)) })
 	t.Run("Ended", func(t *testing.T) { ended(t, open(t)) })
+	t.Run("Anew", func(t *testing.T) { anew(t, open(t)) })
 }
 
 func record(level string) session.Record {
@@ -123,6 +124,32 @@ func ended(t *testing.T, s session.Store) {
 	err := session.Update(ctx, s, id, r.Expires, func(*session.Record) error { return nil })
 	if !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("Update of an ended session: %v, want ErrNotFound", err)
+	}
+}
+
+// anew puts as new what has expired: nobody knows its revision.
+func anew(t *testing.T, s session.Store) {
+	ctx, id := context.Background(), session.NewID()
+	for i := range 3 {
+		r := record("a")
+		r.Expires = time.Now().Add(-time.Second)
+		if _, err := s.Put(ctx, id, r); err != nil {
+			t.Fatalf("Put %d: %v", i, err)
+		}
+		if _, err := s.Get(ctx, id); !errors.Is(err, session.ErrNotFound) {
+			t.Fatalf("Get of an expired record: %v", err)
+		}
+	}
+	if err := session.Update(ctx, s, id, time.Now().Add(time.Hour), func(r *session.Record) error {
+		if r.Revision != 0 || r.LogLevel != "" {
+			t.Errorf("it is changed from %+v", r)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Get(ctx, id); err != nil {
+		t.Error(err)
 	}
 }
 
