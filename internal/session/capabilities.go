@@ -11,8 +11,8 @@ import (
 // Raw is a JSON value kept as received.
 type Raw = jsonrpc.Raw
 
-// Capabilities are a client's declared capabilities as bits. What has no bit
-// goes to the session's record, which [InRecord] tells.
+// Capabilities are a client's declared capabilities as bits. Where something has no
+// bit, the ticket has them as received too.
 type Capabilities uint16
 
 // The bits.
@@ -30,7 +30,8 @@ const (
 	tasksCancel
 	tasksSampling
 	tasksElicitation
-	// InRecord says that the record holds the capabilities as received.
+	// InRecord says that the record holds the capabilities as received, as in tickets
+	// of before Declared.
 	InRecord
 )
 

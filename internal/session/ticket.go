@@ -42,6 +42,9 @@ type Ticket struct {
 	Expires      time.Time // whole seconds
 	Version      mcp.Version
 	Capabilities Capabilities
+	// Declared are the capabilities as received, where the bits do not say all about
+	// them; else nil. See [Ticket.Declare].
+	Declared Raw
 	// ClientName and ClientVersion are cut to 64 and 32 bytes when sealed.
 	ClientName    string
 	ClientVersion string
@@ -53,6 +56,7 @@ const TicketLife = 30 * 24 * time.Hour
 
 const (
 	ticketFormat   = 1
+	ticketDeclared = 2 // with Declared, deflated, at the end
 	ticketFixed    = 1 + 16 + 4 + 4 + 4 + 2
 	maxNameBytes   = 64
 	maxClientBytes = 32
@@ -63,7 +67,11 @@ const (
 func (t *Ticket) Seal(ring *seal.Ring, binding string) string {
 	name, version := cut(t.ClientName, maxNameBytes), cut(t.ClientVersion, maxClientBytes)
 	buf := make([]byte, 0, ticketFixed+2+len(name)+len(version))
-	buf = append(buf, ticketFormat)
+	format := byte(ticketFormat)
+	if t.Declared != nil {
+		format = ticketDeclared
+	}
+	buf = append(buf, format)
 	buf = append(buf, t.ID[:]...)
 	buf = binary.BigEndian.AppendUint32(buf, seconds(t.Issued))
 	buf = binary.BigEndian.AppendUint32(buf, seconds(t.Expires))
@@ -73,6 +81,9 @@ func (t *Ticket) Seal(ring *seal.Ring, binding string) string {
 	buf = append(buf, name...)
 	buf = append(buf, byte(len(version)))
 	buf = append(buf, version...)
+	if t.Declared != nil {
+		buf = deflate(buf, t.Declared)
+	}
 	return ring.Seal(seal.Session, binding, buf)
 }
 
@@ -84,7 +95,7 @@ func OpenTicket(ring *seal.Ring, binding, token string, now time.Time) (*Ticket,
 	if errors.Is(err, seal.ErrBehind) {
 		return nil, err
 	}
-	if err != nil || len(plain) < ticketFixed+2 || plain[0] != ticketFormat {
+	if err != nil || len(plain) < ticketFixed+2 || plain[0] != ticketFormat && plain[0] != ticketDeclared {
 		return nil, ErrInvalidTicket
 	}
 	t := &Ticket{
@@ -98,8 +109,13 @@ func OpenTicket(ring *seal.Ring, binding, token string, now time.Time) (*Ticket,
 	var ok1, ok2 bool
 	t.ClientName, names, ok1 = prefixed(names)
 	t.ClientVersion, names, ok2 = prefixed(names)
-	if !ok1 || !ok2 || names != "" || !now.Before(t.Expires) {
+	if !ok1 || !ok2 || !now.Before(t.Expires) || (plain[0] == ticketDeclared) != (names != "") {
 		return nil, ErrInvalidTicket
+	}
+	if names != "" {
+		if t.Declared, err = inflate([]byte(names)); err != nil {
+			return nil, ErrInvalidTicket
+		}
 	}
 	return t, nil
 }

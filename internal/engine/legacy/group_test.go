@@ -327,7 +327,7 @@ func (e *peerEnd) Done() <-chan struct{} { return e.p.done }
 func (n *node) Get(_ context.Context, id session.ID) (*session.Record, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if r := n.cache[id]; r != nil {
+	if r := n.cache[id]; r != nil && time.Now().Before(r.Expires) {
 		return r, nil
 	}
 	return nil, session.ErrNotFound

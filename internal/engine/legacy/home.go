@@ -145,8 +145,9 @@ type standing struct {
 
 	// heeding puts changes of the record in order, so it is held while subscribing.
 	heeding  sync.Mutex
-	revision uint64   // of the record that was heeded last
-	uris     []string // it named, sorted
+	revision uint64      // of the record that was heeded last
+	uris     []string    // it named, sorted
+	confirm  *time.Timer // runs until the record is to be confirmed; nil when it need not be
 
 	// mu puts what is sent in order, so it is held while sending.
 	mu       sync.Mutex
@@ -200,6 +201,7 @@ func (s *standing) run() {
 	s.p.streams.Add(1)
 	defer s.p.streams.Add(-1)
 	defer s.p.cfg.Sessions.Release(s.live)
+	defer s.stopConfirming()
 	ring, generation := s.p.cfg.Ring, s.v.generation
 	removed := ring.Removed()
 	for {
@@ -272,4 +274,5 @@ func (s *standing) heed(r *session.Record) {
 		}
 	}
 	s.revision, s.uris = r.Revision, r.Subscriptions
+	s.confirmLater(r)
 }

@@ -109,36 +109,29 @@ func (p *Protocol) initialize(x transport.Exchange, in *engine.Inbound) {
 		engine.ReplyError(x, 200, in.ID, wire)
 		return
 	}
+	token, wire := p.mint(id, peer, principal)
+	if wire != nil {
+		engine.ReplyError(x, 200, in.ID, wire)
+		return
+	}
 	body, wire := p.welcome(x.Context(), peer, principal)
 	if wire != nil {
 		engine.ReplyError(x, 200, in.ID, mcp.DownError(peer.Features, in.Method, wire))
 		return
 	}
-	token, err := p.mint(x.Context(), id, peer, principal)
-	if err != nil {
-		p.cfg.Log.Error("session not created", "error", err)
-		unavailable(x, in.ID, "the session could not be created")
-		return
-	}
 	x.Reply(200, jsonrpc.AppendResult(nil, in.ID, body), mcp.HeaderSessionID, token)
 }
 
-// mint returns the ticket of a new session. Nothing is stored anywhere, except
-// for capabilities that do not fit a ticket.
-func (p *Protocol) mint(ctx context.Context, id session.ID, peer *rpc.Peer, principal *rpc.Principal) (string, error) {
+// mint returns the ticket of a new session. Nothing is stored anywhere: whoever only
+// says hello costs no memory.
+func (p *Protocol) mint(id session.ID, peer *rpc.Peer, principal *rpc.Principal) (string, *jsonrpc.Error) {
 	now := time.Now().Truncate(time.Second)
-	bits, whole := session.PackCapabilities(peer.RawCapabilities)
 	t := session.Ticket{
 		ID: id, Issued: now, Expires: now.Add(p.cfg.Limits.Ticket), Version: peer.Features.Version,
-		Capabilities: bits, ClientName: peer.Client.Name, ClientVersion: peer.Client.Version,
+		ClientName: peer.Client.Name, ClientVersion: peer.Client.Version,
 	}
-	if !whole {
-		t.Capabilities |= session.InRecord
-		revision, err := p.store.Put(ctx, id, session.Record{Expires: t.Expires, Capabilities: peer.RawCapabilities})
-		if err != nil {
-			return "", fmt.Errorf("keep the client's capabilities: %w", err)
-		}
-		p.peers.settle(ctx, id, revision)
+	if err := t.Declare(peer.RawCapabilities); err != nil {
+		return "", jsonrpc.NewError(jsonrpc.CodeInvalidParams, err.Error())
 	}
 	return t.Seal(p.cfg.Ring, engine.Binding(p.cfg.Endpoint, principal)), nil
 }

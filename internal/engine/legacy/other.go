@@ -53,7 +53,7 @@ func (p *Protocol) Other(x transport.Exchange) {
 // whose id is answered 404 from then on.
 func (p *Protocol) remove(x transport.Exchange, v *visit) {
 	err := v.update(x.Context(), func(r *session.Record) error {
-		*r = session.Record{Revision: r.Revision, Expires: r.Expires, Ended: true}
+		*r = session.Record{Revision: r.Revision, Expires: v.expires, Ended: true} // as long as the ticket would open
 		return nil
 	})
 	if err != nil && !errors.Is(err, session.ErrNotFound) {
@@ -132,6 +132,7 @@ func (p *Protocol) stand(x transport.Exchange, v *visit, live *session.Live, fro
 		s.mu.Unlock()
 		s.close(0)
 		s.sub.Close()
+		s.stopConfirming()
 		p.cfg.Sessions.Release(live)
 		return
 	}

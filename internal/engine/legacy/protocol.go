@@ -90,6 +90,8 @@ type Protocol struct {
 	lastID atomic.Int64 // of questions to clients
 	parted atomic.Bool  // GET streams are for other nodes to open
 
+	confirming confirming // records
+
 	calls, streams atomic.Int64 // in flight and open, of HTTP
 	crew           engine.Crew  // runs calls
 }
@@ -147,6 +149,7 @@ func (p *Protocol) Drain(ctx context.Context) error {
 	p.cfg.Sessions.StopAcquiring()
 	p.Part()
 	defer p.crew.Close()
+	defer p.confirming.close()
 	defer p.peers.close() // until then answers and cancellations come in
 	err := p.cfg.Sessions.Drain(ctx)
 	if err == nil {

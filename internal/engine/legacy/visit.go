@@ -112,6 +112,7 @@ func (p *Protocol) open(x transport.Exchange, v *visit) *refusal {
 		p.cfg.Log.Error("session record not read", "session", v.peer.Session, "error", err)
 		return notNow("the session cannot be read at the moment")
 	}
+	v.confirmRecord()
 	if v.partial {
 		v.opened = v.withRecord()
 	}
@@ -156,6 +157,9 @@ func (p *Protocol) openTicket(token string, principal *rpc.Principal) (*opened, 
 		Client:       mcp.Implementation{Name: t.ClientName, Version: t.ClientVersion},
 		Capabilities: t.Capabilities.Unpack(), RawCapabilities: t.Capabilities.Raw(),
 	}}
+	if t.Declared != nil {
+		declare(o.peer, t.Declared)
+	}
 	if o.partial = t.Capabilities&session.InRecord != 0; !o.partial {
 		slot.Store(o)
 	}
@@ -167,14 +171,19 @@ func (p *Protocol) openTicket(token string, principal *rpc.Principal) (*opened, 
 func (v *visit) withRecord() *opened {
 	peer := *v.peer
 	if v.record != nil && v.record.Capabilities != nil {
-		var all mcp.ClientCapabilities
-		if err := json.Unmarshal(v.record.Capabilities, &all); err == nil {
-			peer.Capabilities, peer.RawCapabilities = all, v.record.Capabilities
-		}
+		declare(&peer, v.record.Capabilities)
 	}
 	o := *v.opened
 	o.peer = &peer
 	return &o
+}
+
+// declare gives a peer capabilities as they were received in initialize.
+func declare(peer *rpc.Peer, raw Raw) {
+	var all mcp.ClientCapabilities
+	if err := json.Unmarshal(raw, &all); err == nil {
+		peer.Capabilities, peer.RawCapabilities = all, raw
+	}
 }
 
 // memory is what a session remembers of its client's wishes.
@@ -203,7 +212,7 @@ var errUnsaved = errors.New("the session's change was not stored")
 // update changes the session's record. When it returns, what is live of the
 // session here follows the change, and so do the other nodes, if they are well.
 func (v *visit) update(ctx context.Context, change func(*session.Record) error) error {
-	record, err := session.Change(ctx, v.p.store, v.id, v.expires, change)
+	record, err := session.Change(ctx, v.p.store, v.id, firstExpiry(v.expires), change)
 	switch _, refused := jsonrpc.AsError(err); {
 	case err == nil:
 	case refused, errors.Is(err, session.ErrNotFound):
