@@ -10,7 +10,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"runtime"
 	"slices"
 	"sync"
@@ -54,7 +53,7 @@ func BenchmarkCompression(b *testing.B) {
 					configs[i].Compression = compression
 				}
 				if counted {
-					countBytes(b, configs, counter)
+					through(b, configs, link{}, counter)
 				}
 				nodes := openAll(b, configs)
 				before := counter.Load()
@@ -267,7 +266,7 @@ func BenchmarkWire(b *testing.B) {
 				for i := range configs {
 					configs[i].Compression, configs[i].Encrypt = compression, encrypt
 				}
-				countBytes(b, configs, counter)
+				through(b, configs, link{}, counter)
 				nodes := openAll(b, configs)
 				nodes[1].Serve("bench", func(context.Context, string, []byte) ([]byte, error) { return nil, nil })
 				payload := prose(10 << 10)
@@ -295,67 +294,4 @@ func prose(n int) []byte {
 		buf = fmt.Appendf(buf, "%s %s%d ", words[r.IntN(len(words))], words[r.IntN(len(words))], r.IntN(10000))
 	}
 	return append(buf[:n-4], `"}]}`...)
-}
-
-// countBytes puts a counting proxy before each node.
-func countBytes(b *testing.B, configs []Config, counter *atomic.Int64) {
-	b.Helper()
-	var public []string
-	for i := range configs {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			b.Fatal(err)
-		}
-		public = append(public, l.Addr().String())
-		configs[i].Advertise = l.Addr().String()
-		proxy(b, l, configs[i].Listen, counter)
-	}
-	for i := range configs {
-		configs[i].Join = public
-	}
-}
-
-func proxy(b *testing.B, l net.Listener, to string, counter *atomic.Int64) {
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var open []net.Conn
-	b.Cleanup(func() {
-		l.Close()
-		mu.Lock()
-		for _, c := range open {
-			c.Close()
-		}
-		mu.Unlock()
-		wg.Wait()
-	})
-	splice := func(dst, src net.Conn) {
-		buf := make([]byte, 64<<10)
-		for {
-			n, err := src.Read(buf)
-			counter.Add(int64(n))
-			if _, werr := dst.Write(buf[:n]); err != nil || werr != nil {
-				dst.Close()
-				src.Close()
-				return
-			}
-		}
-	}
-	wg.Go(func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			out, err := net.Dial("tcp", to)
-			if err != nil {
-				in.Close()
-				continue
-			}
-			mu.Lock()
-			open = append(open, in, out)
-			mu.Unlock()
-			wg.Go(func() { splice(in, out) })
-			wg.Go(func() { splice(out, in) })
-		}
-	})
 }

@@ -30,7 +30,7 @@ type Cluster struct {
 	// between otherwise.
 	SyncAlways   bool
 	SyncInterval time.Duration
-	Compression  Compression // between nodes
+	Compression  Compression // between nodes; empty leaves it to package cluster
 	// EventAge and EventBytes bound what is kept of streams that clients may resume;
 	// 0 bytes leaves the bound to the space there is.
 	EventAge   time.Duration
@@ -58,8 +58,7 @@ var compressions = []string{string(CompressFast), string(CompressAuto), string(C
 
 func defaultCluster() Cluster {
 	return Cluster{
-		Replicas: 3, SyncInterval: 2 * time.Second, Compression: CompressFast,
-		EventAge: 5 * time.Minute,
+		Replicas: 3, SyncInterval: 2 * time.Second, EventAge: 5 * time.Minute,
 	}
 }
 

@@ -133,7 +133,9 @@
 //	             join, for servers and clients
 //	sync         how often the disk is synced, default 2s, or always: then each write
 //	             waits for it
-//	compression  of what goes between nodes: fast (default), auto or off
+//	compression  of what goes between nodes: off (default); fast where traffic is paid
+//	             for or links carry less than 100 Mbit/s; auto does it while round trips
+//	             take over 10 ms
 //	events       {age: 5m, bytes: 512MiB}, what is kept of streams for clients that
 //	             resume them at another node; by default a quarter of the free space
 //	             of the node that has least at the first start, at most 512MiB
