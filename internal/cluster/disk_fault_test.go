@@ -40,10 +40,15 @@ func TestWriteFaultAlone(t *testing.T) {
 			if said := c.expect(t, "unready: "); !strings.Contains(said, fault.words) {
 				t.Errorf("it says %q, want a word about %q", said, fault.words)
 			}
-			c.do(t, "write", 1)
-			if said := c.expect(t, "written "); said != "written 0" {
-				t.Errorf("%s under the fault", said)
+			c.never = "ready"
+			for range 4 { // longer than it takes to open the store again
+				<-time.After(diskInterval)
+				c.do(t, "write", 1)
+				if said := c.expect(t, "written "); said != "written 0" {
+					t.Errorf("%s under the fault", said)
+				}
 			}
+			c.never = ""
 			c.do(t, name, math.MaxInt64)
 			c.expect(t, "ready")
 			c.do(t, "write", 100)
@@ -67,8 +72,12 @@ func TestWriteFaultAmongOthers(t *testing.T) {
 				t.Errorf("it says %q, want a word about %q", said, fault.words)
 			}
 			eventually(t, 5*time.Second, func() error { return saysOf(here, "n3", fault.words) })
+			third.never = "ready"
 			at := w.count()
 			eventually(t, 15*time.Second, func() error { return atLeast(w, at+200) })
+			third.do(t, "count", 0)
+			third.expect(t, "records ")
+			third.never = ""
 			third.do(t, name, math.MaxInt64)
 			third.expect(t, "ready")
 			eventually(t, 5*time.Second, func() error { return saysOf(here, "n3", "") })

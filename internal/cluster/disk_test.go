@@ -28,7 +28,7 @@ func TestDiskErrors(t *testing.T) {
 		{syscall.EIO, false, false}, {syscall.ENOENT, false, false}, {syscall.ENXIO, false, false},
 	} {
 		path := &fs.PathError{Op: "open", Path: "/data/no space left on device/1.blk", Err: k.errno}
-		for _, cause := range []error{k.errno, fmt.Errorf("store: %w", path), fmt.Errorf("create block: %v", k.errno)} { //nolint:errorlint // as the server does
+		for _, cause := range []error{k.errno, fmt.Errorf("store: %w", path), fmt.Errorf("create block: %v", k.errno)} {
 			err := &DiskError{"/data", cause}
 			if err.Passes() != k.passes || errors.Is(err, ErrStorage) != k.space || !errors.Is(err, ErrNoQuorum) {
 				t.Errorf("%v: passes %t, space %t", cause, err.Passes(), errors.Is(err, ErrStorage))

@@ -25,6 +25,7 @@ type child struct {
 	cmd   *exec.Cmd
 	lines *bufio.Scanner
 	in    io.Writer
+	never string // how no line it prints may begin; empty for any
 }
 
 func startChild(t *testing.T, cfg Config, more ...func(*childConfig)) *child {
@@ -51,7 +52,7 @@ func startChild(t *testing.T, cfg Config, more ...func(*childConfig)) *child {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	c := &child{cmd, bufio.NewScanner(out), in}
+	c := &child{cmd: cmd, lines: bufio.NewScanner(out), in: in}
 	t.Cleanup(func() { in.Close(); c.kill() })
 	return c
 }
@@ -62,6 +63,9 @@ func (c *child) expect(t *testing.T, want string) string {
 	defer time.AfterFunc(time.Minute, func() { _ = c.cmd.Process.Kill() }).Stop()
 	for c.lines.Scan() {
 		line := strings.TrimSpace(c.lines.Text())
+		if c.never != "" && strings.HasPrefix(line, c.never) {
+			t.Errorf("the child says %q", line)
+		}
 		if strings.HasPrefix(line, want) {
 			return line
 		}
