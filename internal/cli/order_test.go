@@ -34,6 +34,7 @@ var lines = []struct {
 	{"nodes", []string{"remove", "n2"}, [][]string{{"--data", "DIR"}, {"--json"}}, 2, "--json has no use with nodes remove"},
 	{"init", []string{"EXISTS"}, nil, 1, "exists"},
 	{"version", nil, nil, 0, ""},
+	{"secret", nil, nil, 0, ""},
 }
 
 // TestFlagsStandAnywhere: where among the arguments a flag stands makes no

@@ -5,6 +5,7 @@ package node
 
 import (
 	"cmp"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -21,7 +22,7 @@ func TestDefaultCompression(t *testing.T) {
 	}
 	c := Cluster{Cluster: config.Default().Cluster, Secret: "x"}
 	c.Name, c.Listen = "a", "127.0.0.1:1"
-	cfg, err := c.config()
+	cfg, err := c.config(slog.New(slog.DiscardHandler))
 	if got := cmp.Or(cfg.Compression, cluster.DefaultCompression); err != nil || got != cluster.DefaultCompression {
 		t.Errorf("without a word the configuration means %q, %v; the cluster's default is %q", got, err, cluster.DefaultCompression)
 	}
@@ -30,7 +31,7 @@ func TestDefaultCompression(t *testing.T) {
 	}
 	for config, want := range compressions {
 		c.Compression = config
-		if cfg, err := c.config(); err != nil || cfg.Compression != want {
+		if cfg, err := c.config(slog.New(slog.DiscardHandler)); err != nil || cfg.Compression != want {
 			t.Errorf("%s: %q, %v", config, cfg.Compression, err)
 		}
 	}
