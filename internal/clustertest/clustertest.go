@@ -34,6 +34,7 @@ type Config struct {
 	Env    []string // further variables, NAME=value
 	// Links puts a proxy between each two nodes, so that [Links] can disturb them.
 	Links bool
+	Seeds int // how many of the nodes each is told of; default all
 }
 
 // Cluster is so many nodes, each a process when it runs. Methods of one node must
@@ -75,7 +76,11 @@ func New(cfg Config) (*Cluster, error) {
 		c.Nodes = append(c.Nodes, n)
 	}
 	if cfg.Links && cfg.Nodes > 1 {
-		if c.Links, err = newLinks(net, c.Nodes); err != nil {
+		var ends []End
+		for _, n := range c.Nodes {
+			ends = append(ends, End{n.Name, n.peers})
+		}
+		if c.Links, err = NewLinks(ends, func(i, j int) string { return net.address(100+10*i+j, portLink) }); err != nil {
 			c.Close()
 			return nil, err
 		}
@@ -144,7 +149,7 @@ func (c *Cluster) Close() {
 	}
 	wg.Wait()
 	if c.Links != nil {
-		c.Links.close()
+		c.Links.Close()
 	}
 }
 

@@ -72,12 +72,18 @@ func (n *Node) Start() error {
 
 func (n *Node) clusterArgs() []string {
 	var join []string
-	for _, other := range n.cluster.Nodes {
-		join = append(join, other.peers)
+	links := n.cluster.Links
+	for i, other := range n.cluster.Nodes {
+		switch {
+		case n.cluster.cfg.Seeds > 0 && i >= n.cluster.cfg.Seeds:
+		case links == nil:
+			join = append(join, other.peers)
+		case other != n:
+			join = append(join, links.Addr(n.Name, other.Name))
+		}
 	}
 	args := []string{"--node", n.Name, "--cluster", n.peers}
-	if l := n.cluster.Links; l != nil {
-		join = l.seeds(n)
+	if links != nil {
 		// What a node tells others of itself must not lead around the proxies.
 		args = append(args, "--advertise", nowhere(n))
 	}
