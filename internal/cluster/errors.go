@@ -6,6 +6,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/holdfast-mcp/holdfast/internal/peer"
 )
@@ -58,12 +59,17 @@ type NodeLostError struct {
 	Node string
 	// Sent is false when the node never received the request.
 	Sent bool
+	// HeardBy are the nodes that hear it, when only the link from here is broken.
+	HeardBy []string
 }
 
 // Error implements error.
 func (e *NodeLostError) Error() string {
-	if e.Sent {
+	switch {
+	case e.Sent:
 		return fmt.Sprintf("node %q was lost while it had the request", e.Node)
+	case len(e.HeardBy) > 0:
+		return fmt.Sprintf("node %q cannot be reached from here at the moment, though %s hears it", e.Node, strings.Join(e.HeardBy, ", "))
 	}
 	return fmt.Sprintf("node %q is not there", e.Node)
 }

@@ -37,14 +37,24 @@ type Member struct {
 	Started  time.Time
 	Since    time.Time // when this node first heard of the instance
 	Heard    time.Time // when it last did
-	// Suspected is set when five heartbeats are missing, or nobody is there to take a
-	// message. What it had in work counts as lost.
+	Address  string    // where other nodes reach it, host:port; empty when it has not said
+	// Suspected is set when five heartbeats are missing, here or there, or nobody is
+	// there to take a message: nothing new can be sent to it.
 	Suspected bool
-	Self      bool
+	// HeardBy are the nodes that hear it while it is suspected. With any, only the
+	// link from here is broken; with none, what it had in work counts as lost.
+	HeardBy []string
+	// Via is the node that carries what goes between here and it, while the direct
+	// link is broken; else empty.
+	Via  string
+	Self bool
 }
 
 // Up reports whether the member can be sent something new.
 func (m *Member) Up() bool { return !m.Suspected && m.State == Serving }
+
+// Apart reports whether others hear the member, and this node does not.
+func (m *Member) Apart() bool { return m.Suspected && len(m.HeardBy) > 0 }
 
 // SetLoad tells the others how busy this node is, with the next heartbeat.
 func (c *Cluster) SetLoad(l Load) {
