@@ -46,7 +46,7 @@ type Cluster struct {
 	ready  chan struct{} // closed when the stores are there and caches whole
 	failed chan struct{} // closed when this node cannot be part of the cluster
 	fault  atomic.Pointer[error]
-	waits  atomic.Pointer[string] // what readiness waits for
+	waits  atomic.Pointer[string] // what the node is doing until it is ready
 
 	turn    time.Time // when this node may create streams without leading; of prepare
 	closing sync.Once
@@ -62,11 +62,11 @@ func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 	}
 	cfg = cfg.withDefaults()
 	c := &Cluster{
-		cfg: cfg, mode: cfg.Mode(), log: cfg.Log, health: &health{},
+		cfg: cfg, mode: cfg.Mode(), log: cfg.Log, health: &health{alone: cfg.Mode() == Alone},
 		ready: make(chan struct{}), failed: make(chan struct{}),
 	}
 	c.base, c.stop = context.WithCancelCause(context.Background())
-	c.waitFor("the start")
+	c.waitFor("starting")
 	if err := c.open(ctx); err != nil {
 		c.Close()
 		return nil, err
@@ -252,7 +252,7 @@ func (c *Cluster) Ready() error {
 	select {
 	case <-c.ready:
 	default:
-		return errors.New("starting: waiting for " + *c.waits.Load())
+		return errors.New(*c.waits.Load())
 	}
 	switch {
 	case c.base.Err() != nil:
@@ -264,7 +264,7 @@ func (c *Cluster) Ready() error {
 	case c.health.disk.Load():
 		return &diskError{c.cfg.Dir}
 	case c.health.forlorn():
-		return ErrNoQuorum
+		return c.health.missing()
 	case c.health.full.Load():
 		return ErrStorage
 	}
@@ -300,6 +300,7 @@ func (c *Cluster) diskFull() {
 	}
 }
 
+// waitFor notes what the node waits for, in words such as "waiting for …".
 func (c *Cluster) waitFor(what string) { c.waits.Store(&what) }
 
 // Drain tells the others that this node is about to leave: they send it nothing

@@ -16,7 +16,7 @@ import (
 // with what to do; other errors of its do not.
 func TestDiskFull(t *testing.T) {
 	c := openAlone(t, t.TempDir())
-	l := &serverLog{testLog(), c.diskFull}
+	l := &serverLog{log: testLog(), full: c.diskFull}
 	l.Errorf("JetStream failed to store a msg on stream '%s': %v", "x", errors.New("something else"))
 	if err := c.Ready(); err != nil {
 		t.Errorf("not ready after another error: %v", err)

@@ -17,7 +17,7 @@ var (
 	// is known of it: it may have been done or not. Reads go on.
 	ErrNoQuorum = errors.New("no majority of the cluster acknowledged the write")
 	// ErrStorage reports a write refused for lack of space. It is an ErrNoQuorum.
-	ErrStorage = fmt.Errorf("the store has no space left: %w", ErrNoQuorum)
+	ErrStorage error = &refusal{"the store has no space left"}
 	// ErrTooLarge reports a value or message over the limit of the transport.
 	ErrTooLarge = errors.New("too large for the cluster")
 	// ErrNodeLost reports that the node addressed is not there, or is no longer.
@@ -49,10 +49,21 @@ var (
 	errNoAnswer = errors.New("the store's leader does not answer")
 	// errStale reports a change that may have been overtaken while its process was
 	// stopped. Its client has gone elsewhere, and may have changed the record since.
-	errStale = fmt.Errorf("this node was stopped and has only just gone on: %w", ErrNoQuorum)
+	errStale error = &refusal{"this node was stopped and has only just gone on"}
+	// errAlone reports that the store of a node without others has not answered.
+	errAlone error = &refusal{"the store of this node did not take the write in time"}
 	// errAbsent reports that a key has no value.
 	errAbsent = errors.New("no value")
 )
+
+// refusal is an [ErrNoQuorum] that has another reason than a missing majority.
+type refusal struct{ text string }
+
+// Error implements error.
+func (r *refusal) Error() string { return r.text }
+
+// Is implements the interface of [errors.Is].
+func (r *refusal) Is(target error) bool { return target == ErrNoQuorum }
 
 // NodeLostError says of a request to a lost node whether it may have begun.
 type NodeLostError struct {

@@ -6,6 +6,7 @@ package cluster
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"sync"
 	"time"
 )
@@ -179,6 +180,22 @@ func (m *members) first() bool {
 	return true
 }
 
+// roll returns the names of the nodes that are there and of those that are not.
+func (m *members) roll() (up, missing []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name, k := range m.byName {
+		if k.Suspected {
+			missing = append(missing, name)
+		} else {
+			up = append(up, name)
+		}
+	}
+	slices.Sort(up)
+	slices.Sort(missing)
+	return up, missing
+}
+
 // setReady is the end of joining, unless the node has begun to leave.
 func (m *members) setReady() {
 	if m.state() == Joining {
@@ -186,10 +203,25 @@ func (m *members) setReady() {
 	}
 }
 
-// leave says good-bye; it is the last beat.
+// farewellWait bounds how long a node that leaves waits until the others have
+// heard of it.
+const farewellWait = 500 * time.Millisecond
+
+// leave says good-bye; it is the last beat. An answer of those who are up says that
+// they have heard it: it comes behind. Others notice otherwise.
 func (m *members) leave() {
 	m.setState(left)
-	if m.c.conn != nil {
-		_ = m.c.conn.FlushTimeout(time.Second) // others notice otherwise
+	if m.c.conn == nil {
+		return
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), farewellWait)
+	defer cancel()
+	up, _ := m.roll()
+	var wg sync.WaitGroup
+	for _, name := range up {
+		if name != m.self.Name {
+			wg.Go(func() { m.c.rpc.absent(ctx, name) })
+		}
+	}
+	wg.Wait()
 }

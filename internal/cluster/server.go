@@ -16,6 +16,8 @@ import (
 	"time"
 
 	natsd "github.com/nats-io/nats-server/v2/server"
+
+	"github.com/holdfast-mcp/holdfast/internal/throttle"
 )
 
 // embedded is a NATS server in this process.
@@ -52,7 +54,7 @@ func startServer(cfg *Config, mode Mode, seeds []string, full func()) (*embedded
 	if err != nil {
 		return nil, fmt.Errorf("configure the NATS server: %w", err)
 	}
-	srv.SetLoggerV2(&serverLog{cfg.Log, full}, false, false, false)
+	srv.SetLoggerV2(&serverLog{log: cfg.Log, full: full}, false, false, false)
 	e.srv = srv
 	e.wg.Go(srv.Start)
 	if !srv.ReadyForConnections(readyTimeout) {
@@ -131,13 +133,13 @@ func (e *embedded) stepDown(streams []string) {
 // current reports what is missing until the store is whole on this node.
 func (e *embedded) current() error {
 	if !e.srv.JetStreamEnabled() {
-		return errors.New("the store has not started")
+		return errors.New("waiting for the store to start")
 	}
 	if !e.srv.JetStreamIsCurrent() {
 		if e.srv.JetStreamIsClustered() && e.srv.NumRoutes() == 0 {
-			return errors.New("no other node of the cluster answers")
+			return errors.New("waiting for another node of the cluster to answer")
 		}
-		return errors.New("the cluster has not elected a leader yet")
+		return errors.New("waiting for the cluster to elect a leader")
 	}
 	return nil
 }
@@ -163,9 +165,10 @@ func (e *embedded) close() {
 type serverLog struct {
 	log  *slog.Logger
 	full func()
+	seen throttle.Lines
 }
 
-func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug(line(format, v)) }
+func (l *serverLog) Noticef(format string, v ...any) { l.notice(format, v) }
 func (l *serverLog) Warnf(format string, v ...any)   { l.warn(format, v) }
 func (l *serverLog) Fatalf(format string, v ...any)  { l.log.Error(line(format, v)) }
 func (l *serverLog) Errorf(format string, v ...any)  { l.fail(format, v) }
@@ -174,7 +177,7 @@ func (l *serverLog) Tracef(string, ...any)           {}
 
 // fail passes an error on. That the disk is full is told nowhere else.
 func (l *serverLog) fail(format string, v []any) {
-	l.log.Info(line(format, v))
+	l.pass(format, v)
 	for _, arg := range v {
 		if err, ok := arg.(error); ok && errors.Is(err, syscall.ENOSPC) {
 			l.full()
@@ -186,10 +189,14 @@ func (l *serverLog) fail(format string, v []any) {
 // secretTLS does.
 func (l *serverLog) warn(format string, v []any) {
 	if !strings.Contains(format, "will not be verified") {
-		l.log.Info(line(format, v))
+		l.pass(format, v)
 	}
 }
 
 func line(format string, v []any) string {
-	return "nats: " + strings.TrimSpace(fmt.Sprintf(format, v...))
+	text := "nats: " + strings.TrimSpace(fmt.Sprintf(format, v...))
+	if len(text) > maxLine {
+		text = strings.ToValidUTF8(text[:maxLine], "") + " …"
+	}
+	return text
 }

@@ -156,5 +156,5 @@ func (t *kv) mine(ctx context.Context, v value, name string, sent bool) (value, 
 	case !sent, err != nil, now.previous == v.rev, whole(now.writes):
 		return now, 0, errConflict // another's write came instead
 	}
-	return now, 0, fmt.Errorf("%w: overwritten before it was acknowledged", ErrNoQuorum)
+	return now, 0, fmt.Errorf("%w: overwritten before it was acknowledged", t.health.missing())
 }

@@ -123,7 +123,7 @@ func (c *Cluster) createStreams(ctx context.Context) error {
 	mine := c.server == nil || c.server.leads() || time.Now().After(c.turn)
 	for _, cfg := range c.layout() {
 		if err := c.createStream(ctx, cfg, mine); err != nil {
-			return fmt.Errorf("store %q is not there yet: %w", cfg.Name, err)
+			return fmt.Errorf("waiting for the store %q: %w", cfg.Name, err)
 		}
 	}
 	return nil
@@ -172,11 +172,11 @@ func (c *Cluster) awaitReplicas(ctx context.Context) error {
 		leader, here, err := c.placement(ctx, name)
 		switch {
 		case err != nil:
-			return fmt.Errorf("store %q: %w", name, err)
+			return fmt.Errorf("waiting for the store %q: %w", name, err)
 		case leader == "" && c.mode != Alone:
-			return fmt.Errorf("store %q has no leader", name)
+			return fmt.Errorf("waiting for the store %q to have a leader", name)
 		case here && !c.server.streamCurrent(name):
-			return fmt.Errorf("store %q is being copied to this node", name)
+			return fmt.Errorf("copying the store %q to this node", name)
 		}
 	}
 	return nil
@@ -210,7 +210,7 @@ func (c *Cluster) identify(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("read the cluster's id: %w", err)
+		return fmt.Errorf("reading the cluster's id: %w", err)
 	}
 	if c.dir != nil {
 		if err := c.dir.adopt(string(v.data)); err != nil {
@@ -225,7 +225,7 @@ func (c *Cluster) identify(ctx context.Context) error {
 func (c *Cluster) startFeeds(ctx context.Context) error {
 	for _, f := range c.feeds {
 		if err := f.start(ctx); err != nil {
-			return err
+			return fmt.Errorf("reading what is stored: %w", err)
 		}
 	}
 	for _, f := range c.feeds {
