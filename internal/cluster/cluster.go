@@ -36,6 +36,7 @@ type Cluster struct {
 	feeds    []follower
 
 	members *members
+	mesh    *mesh // nil unless clustered
 	rpc     *exchange
 	bus     *bus
 
@@ -86,12 +87,13 @@ func (c *Cluster) open(ctx context.Context) error {
 		if err := canListen(c.cfg.Listen); err != nil {
 			return err
 		}
-		if seeds, err = c.cfg.awaitSeeds(ctx); err != nil {
+		if seeds, err = c.cfg.awaitSeeds(ctx, c.dir.remembered()); err != nil {
 			return err
 		}
 		if err := preflight(ctx, &c.cfg, seeds); err != nil {
 			return err
 		}
+		c.cfg.findAddress(ctx, seeds)
 	}
 	if c.mode != External {
 		if c.server, err = startServer(&c.cfg, c.mode, seeds, c.diskFull); err != nil {
@@ -104,8 +106,10 @@ func (c *Cluster) open(ctx context.Context) error {
 	if err := c.build(); err != nil {
 		return err
 	}
-	if c.mode == Clustered && c.cfg.dynamic() {
-		c.wg.Go(func() { c.followNames(c.base, seeds) })
+	if c.mode == Clustered {
+		if err := c.startMesh(seeds); err != nil {
+			return err
+		}
 	}
 	c.wg.Go(c.prepare)
 	return nil
@@ -131,7 +135,7 @@ func (c *Cluster) connect() (*nats.Conn, error) {
 	address := c.cfg.External
 	if c.server != nil {
 		address = ""
-		opts = append(opts, nats.InProcessServer(c.server.srv), nats.UserInfo(routeUser, c.server.password))
+		opts = append(opts, nats.InProcessServer(c.server.srv), nats.Token(c.server.password))
 	}
 	if c.cfg.Credentials != "" {
 		opts = append(opts, nats.UserCredentials(c.cfg.Credentials))

@@ -160,23 +160,15 @@ func (m *members) setVia(node, via string) {
 }
 
 // setDialled notes whether a node that is reached by way of another answers when
-// it is dialled.
-func (m *members) setDialled(node string, answers bool) {
+// it is dialled. It reports whether it does, or this node does when that dials it.
+func (m *members) setDialled(node string, answers bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if k := m.byName[node]; k != nil {
-		k.dialled = answers
+	k := m.byName[node]
+	if k == nil {
+		return false
 	}
-}
-
-// dialled reports whether a node answers when it is dialled, and whether this one
-// does when that dials it.
-func (m *members) dialled(node string) (here, there bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if k := m.byName[node]; k != nil {
-		s := sees(k.sees, m.self.Name, m.self.Instance)
-		return k.dialled, s != nil && s.Dialled
-	}
-	return false, false
+	k.dialled = answers
+	s := sees(k.sees, m.self.Name, m.self.Instance)
+	return answers || s != nil && s.Dialled && !k.Suspected
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,10 +23,12 @@ import (
 
 // embedded is a NATS server in this process.
 type embedded struct {
-	srv      *natsd.Server
-	opts     *natsd.Options
-	password string // of the in-process connection
-	wg       sync.WaitGroup
+	srv       *natsd.Server
+	opts      *natsd.Options
+	password  string // of the in-process connection
+	routeUser *url.Userinfo
+	hosts     knownHosts
+	wg        sync.WaitGroup
 }
 
 // readyTimeout bounds how long a server may take until it accepts connections.
@@ -78,25 +81,22 @@ func (e *embedded) cluster(cfg *Config, seeds []string) error {
 	if host == "" {
 		host = "0.0.0.0"
 	}
-	encryption := cfg.TLS
-	if cfg.Encrypt {
-		if encryption, err = secretTLS(cfg.Secret); err != nil {
-			return err
-		}
+	encryption, err := cfg.encryption()
+	if err != nil {
+		return err
 	}
 	e.opts.DontListen, e.opts.Host, e.opts.Port = false, "127.0.0.1", natsd.RANDOM_PORT
 	e.opts.Cluster = natsd.ClusterOpts{
-		Name: wireName(cfg.Cluster), Host: host, Port: number, Advertise: cfg.Advertise,
+		Name: wireName(cfg.Cluster), Host: host, Port: number, Advertise: cfg.address(),
 		Username: routeUser, Password: routePassword(cfg.Secret),
-		TLSConfig: encryption, TLSTimeout: 5,
+		TLSConfig: routeTLS(encryption, &e.hosts), TLSTimeout: handshakeTimeout,
 		Compression: natsd.CompressionOpts{Mode: string(cfg.Compression)},
-		PoolSize:    3, NoAdvertise: true,
-		PingInterval: 2 * time.Second, MaxPingsOut: 2,
+		PoolSize:    3, NoAdvertise: true, // of addresses for clients, of which there are none
+		PingInterval: routePing, MaxPingsOut: routePatience,
 	}
-	e.opts.Routes = routeURLs(seeds)
-	for _, u := range e.opts.Routes {
-		u.User = userInfo(cfg.Secret)
-	}
+	e.hosts.set(seeds)
+	e.routeUser = userInfo(cfg.Secret)
+	e.opts.Routes = e.routeURLs(seeds)
 	return nil
 }
 
@@ -106,20 +106,6 @@ const protocol = 2
 
 // wireName is the cluster's name among servers; it keeps protocols apart.
 func wireName(cluster string) string { return cluster + "." + strconv.Itoa(protocol) }
-
-// setRoutes replaces the addresses of the other nodes.
-func (e *embedded) setRoutes(seeds []string) error {
-	next := e.opts.Clone()
-	next.Routes = routeURLs(seeds)
-	for i, u := range next.Routes {
-		u.User = e.opts.Routes[min(i, len(e.opts.Routes)-1)].User
-	}
-	if err := e.srv.ReloadOptions(next); err != nil {
-		return fmt.Errorf("change the cluster's routes: %w", err)
-	}
-	e.opts = next
-	return nil
-}
 
 // stepDown gives up the leadership of streams, so that others need not find out.
 func (e *embedded) stepDown(streams []string) {
