@@ -248,6 +248,20 @@ func (c *Cluster) Await(ctx context.Context) error {
 // why not: not started, failed, leaving, stopped until just now, no majority for
 // some seconds, or no space.
 func (c *Cluster) Ready() error {
+	if err := c.Able(); err != nil {
+		return err
+	}
+	switch {
+	case c.health.forlorn():
+		return c.health.missing()
+	case c.health.full.Load():
+		return ErrStorage
+	}
+	return nil
+}
+
+// Able is Ready for what needs no write: it does not ask for a majority.
+func (c *Cluster) Able() error {
 	select {
 	case <-c.failed:
 		return c.Err()
@@ -267,13 +281,13 @@ func (c *Cluster) Ready() error {
 		return errStale
 	case c.health.disk.Load():
 		return &diskError{c.cfg.Dir}
-	case c.health.forlorn():
-		return c.health.missing()
-	case c.health.full.Load():
-		return ErrStorage
 	}
 	return nil
 }
+
+// Majority reports whether a majority of the cluster is there, as far as is known.
+// Without one, what this node decides may be decided otherwise elsewhere.
+func (c *Cluster) Majority() bool { return !c.health.lost.Load() }
 
 // Failed is closed when this node turns out unable to be part of the cluster;
 // Err then says why. It serves reads until it is closed.

@@ -18,6 +18,9 @@ type Cluster interface {
 	Name() string
 	// Members are the nodes that are alive as far as this one knows, itself included.
 	Members() []Member
+	// Majority reports whether most nodes are there. Without them this node may be
+	// the one that is cut off.
+	Majority() bool
 	// WatchMembers returns a channel that receives a value when Members has
 	// changed, and a function that ends that.
 	WatchMembers() (changes <-chan struct{}, stop func())

@@ -26,6 +26,8 @@ type memory struct {
 
 	// guarded by net.mu:
 	ready    bool
+	side     int  // of the cluster, which is cut in two when they differ
+	barred   bool // others hear it, and yet streams to it fail here and there
 	down     chan struct{}
 	accept   func(context.Context, Stream)
 	takers   map[string]map[int]func([]byte)
@@ -34,7 +36,10 @@ type memory struct {
 	last     int
 }
 
-var errLost = errors.New("node lost")
+var (
+	errLost   = errors.New("node lost")
+	errBarred = errors.New("cannot be reached from here")
+)
 
 func (n *network) join(name string) *memory {
 	m := &memory{
@@ -111,9 +116,39 @@ func (m *memory) Members() []Member {
 	defer m.net.mu.Unlock()
 	var all []Member
 	for _, x := range m.net.nodes {
-		all = append(all, Member{x.name, x.ready})
+		if x.side == m.side {
+			all = append(all, Member{x.name, x.ready && !x.barred})
+		}
 	}
 	return all
+}
+
+func (m *memory) Majority() bool {
+	m.net.mu.Lock()
+	defer m.net.mu.Unlock()
+	near := 0
+	for _, x := range m.net.nodes {
+		if x.side == m.side {
+			near++
+		}
+	}
+	return 2*near > len(m.net.nodes)
+}
+
+// cut puts a node on a side of its own, or back with the others.
+func (m *memory) cut(side int) {
+	m.net.mu.Lock()
+	defer m.net.mu.Unlock()
+	m.side = side
+	m.net.changed()
+}
+
+// bar makes a node one that only others hear.
+func (m *memory) bar(barred bool) {
+	m.net.mu.Lock()
+	defer m.net.mu.Unlock()
+	m.barred = barred
+	m.net.changed()
 }
 
 func (m *memory) WatchMembers() (changes <-chan struct{}, stop func()) {
@@ -142,7 +177,7 @@ var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); retu
 func (m *memory) Down(node string) <-chan struct{} {
 	m.net.mu.Lock()
 	defer m.net.mu.Unlock()
-	if x := m.find(node); x != nil {
+	if x := m.find(node); x != nil && x.side == m.side {
 		return x.down
 	}
 	return closedChan
@@ -152,8 +187,11 @@ func (m *memory) Open(_ context.Context, node, _ string) (Stream, error) {
 	m.net.mu.Lock()
 	defer m.net.mu.Unlock()
 	x := m.find(node)
-	if x == nil || x.accept == nil || m.find(m.name) != m {
+	switch {
+	case x == nil || x.accept == nil || m.find(m.name) != m || x.side != m.side:
 		return nil, ErrAbsent
+	case x.barred:
+		return nil, errBarred
 	}
 	near, far := newEnd(m, node), newEnd(x, m.name)
 	near.other, far.other = far, near
@@ -179,7 +217,9 @@ func (m *memory) Publish(_ string, payload []byte) error {
 	m.net.mu.Lock()
 	defer m.net.mu.Unlock()
 	for _, x := range m.net.nodes {
-		x.post <- slices.Clone(payload)
+		if x.side == m.side {
+			x.post <- slices.Clone(payload)
+		}
 	}
 	return nil
 }
