@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/holdfast-mcp/holdfast/internal/throttle"
 )
 
 // Cluster is this node's part in the cluster. It is safe for concurrent use.
@@ -34,6 +36,8 @@ type Cluster struct {
 	keys     *Keys
 	settings *kv
 	feeds    []follower
+
+	lines throttle.Lines // of the log that would repeat
 
 	members *members
 	mesh    *mesh // nil unless clustered

@@ -90,7 +90,9 @@ type Config struct {
 	WriteTimeout time.Duration // after which a write fails with ErrNoQuorum; default 5 s
 	Heartbeat    time.Duration // default 200 ms; a node that misses five is suspected
 	// Steady is how long a link must have been whole before what goes by way of
-	// another node goes straight again, so that one that flaps is left alone; default 10 s.
+	// another node goes straight again, so that one that flaps is left alone, and a
+	// third of how long all of five nodes or more must have been up before each store
+	// is kept by five; default 10 s.
 	Steady       time.Duration
 	MaxRecords   int           // session records kept; the oldest go; default 1,048,576
 	CacheRecords int           // session records held in memory per node; default 262,144

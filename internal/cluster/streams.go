@@ -38,7 +38,7 @@ func (c *Cluster) layout() []jetstream.StreamConfig {
 	replicas := 1
 	switch c.mode {
 	case Clustered:
-		replicas = 3
+		replicas = fewReplicas // keepReplicas makes it more
 	case External:
 		replicas = c.cfg.Replicas
 	}
@@ -93,6 +93,9 @@ func (c *Cluster) prepare() {
 	c.wg.Go(func() { c.watchQuorum(c.base) })
 	c.wg.Go(func() { c.sweepCaches(c.base) })
 	c.wg.Go(func() { c.keepClean(c.base) })
+	if c.mode == Clustered {
+		c.wg.Go(func() { c.keepReplicas(c.base) })
+	}
 	c.members.setReady()
 	close(c.ready)
 }
@@ -135,6 +138,9 @@ func (c *Cluster) createStream(ctx context.Context, cfg jetstream.StreamConfig, 
 		return err
 	}
 	info, err := c.streamInfo(ctx, cfg.Name)
+	if err == nil && c.mode == Clustered {
+		cfg.Replicas = info.Config.Replicas
+	}
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
 	switch {
