@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 
@@ -32,6 +33,7 @@ func runChild(text string) int {
 	defer cancel()
 	c, err := Open(ctx, Config{
 		Name: child.Name, Dir: child.Dir, Listen: child.Listen, Join: child.Join, Secret: testSecret, DefaultTiming: child.DefaultTiming,
+		Log: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -113,7 +113,7 @@ level=INFO msg="the store of this node takes writes again" refused=400
 				look(3)
 				c.health.lose(time.Now().UnixNano())
 				look(3) // an election
-				if out.Len() > 0 {
+				if out.String() != "" {
 					t.Errorf("told of an election: %s", out)
 				}
 				c.health.refused.Add(12)

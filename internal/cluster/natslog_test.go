@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +17,26 @@ import (
 
 // lines are what a logger has written, without its times.
 type lines struct {
-	bytes.Buffer
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.String()
+}
+
+func (l *lines) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.out.Reset()
 }
 
 func newLines(level slog.Level) (*slog.Logger, *lines) {
@@ -27,7 +47,7 @@ func newLines(level slog.Level) (*slog.Logger, *lines) {
 		}
 		return a
 	}
-	return slog.New(slog.NewTextHandler(&l.Buffer, &slog.HandlerOptions{Level: level, ReplaceAttr: drop})), l
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: level, ReplaceAttr: drop})), l
 }
 
 // TestServerLog: what the server says of connections is for who looks closely, and

@@ -52,6 +52,9 @@ func (c *Cluster) Remove(ctx context.Context, name string) error {
 		return fmt.Errorf("remove node %q: %w", name, err)
 	}
 	c.log.Info("a node was removed from the cluster", "node", name)
+	if err := c.noteRemoved(ctx, name, time.Now()); err != nil { // it counts no more; only its return will not be told of
+		c.log.Warn("the removal is not noted", "error", err)
+	}
 	return nil
 }
 

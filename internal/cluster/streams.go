@@ -95,6 +95,8 @@ func (c *Cluster) prepare() {
 	c.wg.Go(func() { c.keepClean(c.base) })
 	if c.mode == Clustered {
 		c.wg.Go(func() { c.keepReplicas(c.base) })
+		c.wg.Go(func() { c.watchVoters(c.base) })
+		c.wg.Go(func() { c.greet(c.base) })
 	}
 	c.members.setReady()
 	close(c.ready)
