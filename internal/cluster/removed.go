@@ -54,6 +54,10 @@ func (r *removals) of(name string) time.Time {
 	return r.byName[name].when
 }
 
+// Removed returns when an operator removed a node that has not been ready since;
+// zero when none did.
+func (c *Cluster) Removed(name string) time.Time { return c.removed.of(name) }
+
 // noteRemoved stores that a node was removed, or, with no time, that it is back.
 func (c *Cluster) noteRemoved(ctx context.Context, name string, when time.Time) error {
 	v := value{key: removedPrefix + name}

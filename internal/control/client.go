@@ -50,10 +50,10 @@ func (c *Client) RotateKeys(ctx context.Context, keep time.Duration) error {
 	return c.do(ctx, http.MethodPost, "/keys/rotate?keep="+keep.String(), nil)
 }
 
-// Nodes is [Node]'s.
-func (c *Client) Nodes(ctx context.Context) (nodes []Member, err error) {
-	err = c.do(ctx, http.MethodGet, "/nodes", &nodes)
-	return nodes, err
+// Cluster is [Node]'s.
+func (c *Client) Cluster(ctx context.Context) (all Cluster, err error) {
+	err = c.do(ctx, http.MethodGet, "/nodes", &all)
+	return all, err
 }
 
 // RemoveNode is [Node]'s.
