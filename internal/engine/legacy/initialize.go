@@ -6,6 +6,7 @@ package legacy
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -116,7 +117,7 @@ func (p *Protocol) initialize(x transport.Exchange, in *engine.Inbound) {
 	}
 	token, err := p.mint(x.Context(), id, peer, principal)
 	if err != nil {
-		p.cfg.Log.Error("session not created", "error", err)
+		p.lines.Log(p.cfg.Log, slog.LevelWarn, "session not created", "error", err)
 		unavailable(x, in.ID, "the session could not be created")
 		return
 	}

@@ -5,6 +5,7 @@ package legacy
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 
@@ -35,7 +36,7 @@ func (p *Protocol) Post(x transport.Exchange, in *engine.Inbound) {
 	}
 	if kind != jsonrpc.Request {
 		if err := p.oneWay(x.Context(), &t.visit, in); err != nil {
-			p.cfg.Log.Warn("message not delivered", "session", t.visit.peer.Session, "error", err)
+			p.lines.Log(p.cfg.Log, slog.LevelWarn, "message not delivered", "session", t.visit.peer.Session, "error", err)
 			unavailable(x, jsonrpc.ID{}, "the message could not be delivered")
 			return
 		}
@@ -195,7 +196,7 @@ func (p *Protocol) PostBatch(x transport.Exchange, batch []jsonrpc.Element) {
 			r.respond(jsonrpc.AppendError(nil, in.ID, wire))
 		case in.Kind() != jsonrpc.Request:
 			if err := p.oneWay(ctx, v, in); err != nil {
-				p.cfg.Log.Warn("message not delivered", "session", v.peer.Session, "error", err)
+				p.lines.Log(p.cfg.Log, slog.LevelWarn, "message not delivered", "session", v.peer.Session, "error", err)
 			}
 		default:
 			// Each request holds the same entry, until it is answered.
