@@ -71,17 +71,27 @@ func (m *mesh) begin(k *Member) {
 	d.wg.Go(d.run)
 }
 
-// end ends the detour to a node, and has its own addresses dialled anew.
+// end ends the detour to a node.
 func (m *mesh) end(name string) {
 	m.mu.Lock()
 	d := m.detours[name]
 	delete(m.detours, name)
+	if d != nil {
+		delete(m.leads, d.address)
+	}
 	m.mu.Unlock()
 	if d != nil {
 		d.close()
-		m.c.members.setVia(name, "")
-		m.redial(name)
 	}
+}
+
+// redial has the addresses of a node dialled anew. That takes a moment, for which
+// there will be no detour to it.
+func (m *mesh) redial(name string, now time.Time) {
+	m.dialled[name] = now
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refresh[name] = true
 }
 
 func (m *mesh) close() {
@@ -123,7 +133,7 @@ func (d *detour) carry(conn net.Conn) {
 			d.m.c.log.Debug("no detour", "node", d.node, "by_way_of", via, "error", err)
 			continue
 		}
-		d.m.c.members.setVia(d.node, via)
+		d.m.lead(d.address, via)
 		pump(d.ctx, conn, s)
 		return
 	}
@@ -195,36 +205,37 @@ func (m *mesh) arrive(ctx context.Context, s *Stream, from string) error {
 	if err := s.Send(ctx, nil); err != nil {
 		return err
 	}
-	m.count(from, s.Node(), 1)
-	defer m.count(from, "", -1)
+	own := conn.LocalAddr().String() // the server's other end
+	m.lead(own, s.Node())
+	defer m.lead(own, "")
+	m.count(from, 1)
+	defer m.count(from, -1)
 	pump(ctx, conn, s)
 	return nil
 }
 
-// count counts the connections that come from a node by way of another. With the
-// last one gone, the node's own addresses are dialled anew.
-func (m *mesh) count(from, via string, n int) {
-	m.mu.Lock()
-	m.carried[from] += n
-	left := m.carried[from]
-	if left == 0 {
-		delete(m.carried, from)
-	}
-	m.mu.Unlock()
-	switch {
-	case n > 0:
-		m.c.members.setVia(from, via)
-	case left == 0:
-		m.c.members.setVia(from, "")
-		m.redial(from)
-	}
-}
-
-// redial has the addresses of a node dialled anew.
-func (m *mesh) redial(name string) {
+// lead notes by way of which node a connection of the server leads whose other end
+// has an address; none when it is over.
+func (m *mesh) lead(address, via string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.refresh[name] = true
+	if via == "" {
+		delete(m.leads, address)
+		return
+	}
+	m.leads[address] = via
+}
+
+// count counts the connections that come from a node by way of another. With the
+// last one gone, the node's own addresses are dialled anew.
+func (m *mesh) count(from string, n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.carried[from] += n
+	if m.carried[from] == 0 {
+		delete(m.carried, from)
+		m.refresh[from] = true
+	}
 }
 
 // passOn carries a connection between two others.

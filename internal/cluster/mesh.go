@@ -25,18 +25,20 @@ type mesh struct {
 	seeds      chan []string // capacity 1: addresses of Join that have changed
 
 	// Of run alone.
-	known   []string          // addresses of Join
-	told    []string          // others that may be nodes': of the last run, or of Join before it changed
-	until   time.Time         // when those are given up
-	said    map[string]string // where nodes say that they are, by name
-	learned map[string]bool   // nodes that are to be dialled there, since nothing else led to them
-	saved   []string          // addresses noted for the next start
-	probing map[string]*probe // of nodes that are reached by way of others
+	known   []string             // addresses of Join
+	told    []string             // others that may be nodes': of the last run, or of Join before it changed
+	until   time.Time            // when those are given up
+	said    map[string]string    // where nodes say that they are, by name
+	learned map[string]bool      // nodes that are to be dialled there, since nothing else led to them
+	saved   []string             // addresses noted for the next start
+	probing map[string]*probe    // of nodes that are reached by way of others
+	dialled map[string]time.Time // when nodes' own addresses were last dialled anew
 
 	mu      sync.Mutex
 	owners  map[string]string  // who answered at an address of Join
 	detours map[string]*detour // those made here, by node
 	carried map[string]int     // connections that came by way of others, by node
+	leads   map[string]string  // by way of which node connections lead, by their other end
 	refresh map[string]bool    // nodes whose addresses are to be dialled anew
 	slots   chan struct{}      // of connections that are carried here
 }
@@ -51,8 +53,8 @@ type probe struct {
 
 const (
 	meshInterval = 250 * time.Millisecond
-	// dialPatience is how long a node that others hear is dialled before a detour
-	// is made, when this node has never heard it.
+	// dialPatience is how long a node that others hear is dialled before a detour is
+	// made, when this node has never heard it, or has just ended one.
 	dialPatience = 2 * time.Second
 	// dialInterval is the time between two looks whether a node can be dialled.
 	dialInterval = time.Second
@@ -96,7 +98,8 @@ func (m *mesh) name(seeds []string) {
 func newMesh(c *Cluster, seeds []string) *mesh {
 	return &mesh{
 		c: c, seeds: make(chan []string, 1), known: seeds, learned: map[string]bool{}, probing: map[string]*probe{},
-		refresh: map[string]bool{}, owners: map[string]string{}, detours: map[string]*detour{}, carried: map[string]int{}, slots: make(chan struct{}, maxCarried),
+		refresh: map[string]bool{}, owners: map[string]string{}, detours: map[string]*detour{}, carried: map[string]int{},
+		leads: map[string]string{}, dialled: map[string]time.Time{}, slots: make(chan struct{}, maxCarried),
 	}
 }
 
@@ -124,13 +127,14 @@ func (m *mesh) run(ctx context.Context) {
 // turn does what the view asks for.
 func (m *mesh) turn(ctx context.Context, now time.Time) {
 	members := m.c.Members()
+	routes := m.ways(members)
 	m.learn(members, now)
 	hosts := slices.Clone(m.known)
 	for i := range members {
 		k := &members[i]
 		hosts = append(hosts, k.Address)
 		if !k.Self {
-			m.round(k, now)
+			m.round(k, routes, now)
 			m.probe(ctx, k, now)
 		}
 	}
@@ -186,24 +190,64 @@ func dialable(address string) bool {
 	return err == nil && host != "" && port != ""
 }
 
+// ways notes by way of whom the nodes are reached, and returns the other ends of the
+// routes to each. It is empty as long as all are reached straight.
+func (m *mesh) ways(members []Member) map[string][]string {
+	m.mu.Lock()
+	straight := len(m.leads) == 0
+	m.mu.Unlock()
+	if straight && !slices.ContainsFunc(members, func(k Member) bool { return k.Via != "" || k.Apart() }) {
+		return nil
+	}
+	routes := m.c.server.routed()
+	for i := range members {
+		k := &members[i]
+		if k.Self || len(routes[k.Name]) == 0 {
+			continue
+		}
+		k.Via = m.leadOf(routes[k.Name])
+		m.c.members.setVia(k.Name, k.Via)
+	}
+	return routes
+}
+
+// leadOf returns by way of which node some of these connections lead, if they do.
+func (m *mesh) leadOf(ends []string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, end := range ends {
+		if via := m.leads[end]; via != "" {
+			return via
+		}
+	}
+	return ""
+}
+
 // round makes a detour to a node that is not reached, and ends one that is needed
 // no more. Of two nodes the lesser name does both.
-func (m *mesh) round(k *Member, now time.Time) {
+func (m *mesh) round(k *Member, routes map[string][]string, now time.Time) {
 	d := m.made()[k.Name]
 	switch {
 	case m.c.cfg.Name > k.Name:
-	case d == nil && m.wanted(k, now):
+	case d == nil && len(routes[k.Name]) == 0 && m.wanted(k, now):
 		m.begin(k)
+	case d != nil && k.Up() && k.Via == "": // it was dialled meanwhile
+		m.end(k.Name)
 	case d != nil && m.straight(k, now):
 		m.end(k.Name)
+		m.redial(k.Name, now)
 	}
 }
 
-// wanted reports whether a node can be reached only by a detour. As long as the
-// server has a route to it, be it a dead one, it would take a second for a duplicate.
+// wanted reports whether a node to which there is no route can be reached only by a
+// detour: as long as the server has one, be it a dead one, it would take another for
+// a duplicate.
 func (m *mesh) wanted(k *Member, now time.Time) bool {
-	dialled := !k.Heard.IsZero() || now.Sub(k.Since) > dialPatience
-	return k.Apart() && dialled && !m.c.server.routed(k.Name) && len(m.c.members.between(k.Name)) > 0
+	tried := m.dialled[k.Name]
+	if k.Heard.IsZero() && tried.Before(k.Since) {
+		tried = k.Since
+	}
+	return k.Apart() && now.Sub(tried) > dialPatience && len(m.c.members.between(k.Name)) > 0
 }
 
 // straight reports whether what goes to a node by way of another is to go straight

@@ -20,7 +20,7 @@ const maxLine = 1 << 10
 // idle are lines about connections between servers, or from strangers, that an
 // operator need not see: a node that is lost is reported once, by the members.
 var idle = []string{
-	"Error trying to connect to route", "handshake", "Error flushing", "Error reading", "Error writing", "Slow Consumer", "Stale Connection",
+	"Error trying to connect to route", "handshake", "Error flushing", "Error reading", "Error writing", "Slow Consumer", "Route Error",
 	"Rejecting connection", "Detected route to self", "Authorization", "authentication error", "authentication timeout", "parser ERROR", "Readloop",
 }
 
@@ -29,7 +29,7 @@ var idle = []string{
 func (l *serverLog) pass(format string, v []any) {
 	kind := varying.ReplaceAllString(format, "")
 	level := slog.LevelInfo
-	if slices.ContainsFunc(idle, func(words string) bool { return strings.Contains(kind, words) }) {
+	if slices.ContainsFunc(idle, func(words string) bool { return strings.Contains(format, words) }) {
 		level = slog.LevelDebug
 	}
 	l.seen.LogAs(kind, l.log, level, line(format, v))

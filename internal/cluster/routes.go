@@ -11,11 +11,10 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	natsd "github.com/nats-io/nats-server/v2/server"
 )
 
 const (
@@ -53,11 +52,18 @@ func (e *embedded) setRoutes(addresses []string) error {
 	return nil
 }
 
-// routed reports whether the server has a route to a node, even one that is dead
-// and not given up yet.
-func (e *embedded) routed(name string) bool {
+// routed returns the other ends of the server's routes by node, of those too that are
+// dead and not given up yet.
+func (e *embedded) routed() map[string][]string {
+	list := map[string][]string{}
 	routes, err := e.srv.Routez(nil)
-	return err == nil && slices.ContainsFunc(routes.Routes, func(r *natsd.RouteInfo) bool { return r.RemoteName == name })
+	if err != nil { // the server is closed
+		return list
+	}
+	for _, r := range routes.Routes {
+		list[r.RemoteName] = append(list[r.RemoteName], net.JoinHostPort(r.IP, strconv.Itoa(r.Port)))
+	}
+	return list
 }
 
 // knownHosts are the hosts of the cluster's nodes, as far as they are known. It is

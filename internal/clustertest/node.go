@@ -118,9 +118,9 @@ const probeTimeout = time.Second
 
 var probes = &http.Client{Timeout: probeTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// Probe asks for a path and returns the status and the first line of the body; 0
-// and the reason when nobody answers.
-func (n *Node) Probe(ctx context.Context, path string) (status int, line string) {
+// Probe asks for a path and returns the status and the body, without its last line
+// break; 0 and the reason when nobody answers.
+func (n *Node) Probe(ctx context.Context, path string) (status int, body string) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.URL(path), nil)
 	if err != nil {
 		return 0, err.Error()
@@ -130,9 +130,8 @@ func (n *Node) Probe(ctx context.Context, path string) (status int, line string)
 		return 0, err.Error()
 	}
 	defer res.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
-	line, _, _ = strings.Cut(string(body), "\n")
-	return res.StatusCode, line
+	data, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
+	return res.StatusCode, strings.TrimSuffix(string(data), "\n")
 }
 
 // Running reports whether the node has a process.
@@ -181,6 +180,9 @@ func (n *Node) Pause() error { return n.cmd.Process.Signal(syscall.SIGSTOP) }
 
 // Resume lets a paused process go on.
 func (n *Node) Resume() error { return n.cmd.Process.Signal(syscall.SIGCONT) }
+
+// Data is the node's data directory.
+func (n *Node) Data() string { return n.data }
 
 // Log returns the last lines of what the node has logged, over all its runs.
 func (n *Node) Log(lines int) string {

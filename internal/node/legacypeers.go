@@ -60,12 +60,13 @@ func newLegacyPeers(c *cluster.Cluster, endpoint string) *legacyPeers {
 // Self implements [legacy.Peers].
 func (p *legacyPeers) Self() string { return p.c.Name() }
 
-// Others implements [legacy.Peers]. Who is leaving still finishes its calls.
+// Others implements [legacy.Peers]. Who is leaving still finishes its calls, and
+// one that only others hear lives: what is sent to it waits for a way.
 func (p *legacyPeers) Others() []string {
 	members := p.c.Members()
 	names := make([]string, 0, len(members))
 	for _, m := range members {
-		if !m.Self && !m.Suspected {
+		if !m.Self && (!m.Suspected || m.Apart()) {
 			names = append(names, m.Name)
 		}
 	}
