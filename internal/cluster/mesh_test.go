@@ -7,6 +7,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -247,4 +248,55 @@ func TestMoved(t *testing.T) {
 	moved.Join = []string{configs[0].Listen}
 	nodes[2] = openAll(t, []Config{moved})[0]
 	allSeeAll(t, nodes)
+}
+
+// TestStreamsOverCutLink: a stream between two nodes whose link is cut goes on by way
+// of the third, whichever end speaks when; one that a message was sent on while nobody
+// knew of the cut ends with an error, and so does a request.
+func TestStreamsOverCutLink(t *testing.T) {
+	nodes, links := linked(t, 3, nil)
+	ctx := bounded(t)
+	speak := make(chan struct{})
+	nodes[1].ServeStream("quiet", func(ctx context.Context, s *Stream) {
+		<-speak
+		_ = s.Send(ctx, []byte("late"))
+		<-ctx.Done()
+	})
+	nodes[1].ServeStream("hasty", func(ctx context.Context, s *Stream) { <-ctx.Done() })
+	nodes[1].Serve("hang", func(ctx context.Context, _ string, _ []byte) ([]byte, error) {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	})
+	open := func(kind string) *Stream {
+		s, err := nodes[0].Open(ctx, "n2", kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	quiet, early, hasty := open("quiet"), open("quiet"), open("hasty")
+	asked := make(chan error, 1)
+	go func() {
+		_, err := nodes[0].Request(ctx, "n2", "hang", nil)
+		asked <- err
+	}()
+	links.Cut("n1", "n2")
+	if err := hasty.Send(ctx, []byte("lost")); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-asked; !errors.Is(err, ErrNodeLost) {
+		t.Errorf("the request: %v", err)
+	}
+	close(speak) // the link is known to be broken: it waits for the detour
+	for name, s := range map[string]*Stream{"quiet": quiet, "early": early} {
+		if m, err := s.Receive(ctx); err != nil || string(m) != "late" {
+			t.Errorf("the %s stream: %q, %v", name, m, err)
+		}
+	}
+	if _, err := hasty.Receive(ctx); err == nil || ctx.Err() != nil {
+		t.Errorf("the stream that lost a message: %v", err)
+	}
+	if _, err := nodes[0].Open(ctx, "n2", "quiet"); err != nil {
+		t.Errorf("a new stream: %v", err)
+	}
 }
