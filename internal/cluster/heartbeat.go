@@ -36,8 +36,8 @@ type sighting struct {
 	Instance string    `json:"instance"`
 	Started  time.Time `json:"started"`
 	Address  string    `json:"address,omitzero"`
-	// Gaps counts how often heartbeats of it were missing, and so perhaps other messages.
-	Gaps uint64 `json:"gaps,omitzero"`
+	// Missed counts how often heartbeats of it were missing, and so perhaps other messages.
+	Missed uint64 `json:"missed,omitzero"`
 	// Direct is set when each of the two hears the other without a third between.
 	Direct bool `json:"direct,omitzero"`
 	// Dialled is set when what goes through a third could go straight again.
@@ -98,7 +98,7 @@ func (m *members) sightings() []sighting {
 			continue
 		}
 		list = append(list, sighting{
-			Name: k.Name, Instance: k.Instance, Started: k.Started, Address: k.Address, Gaps: k.gaps,
+			Name: k.Name, Instance: k.Instance, Started: k.Started, Address: k.Address, Missed: k.missed,
 			Direct: !k.Suspected && k.Via == "", Dialled: k.dialled,
 		})
 	}

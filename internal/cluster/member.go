@@ -46,7 +46,10 @@ type Member struct {
 	HeardBy []string
 	// Via is the node that carries what goes between here and it, while the direct
 	// link is broken; else empty.
-	Via  string
+	Via string
+	// Gaps counts how often messages between here and it may have been lost since it
+	// was first heard of.
+	Gaps uint64
 	Self bool
 }
 

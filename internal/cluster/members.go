@@ -41,17 +41,17 @@ type members struct {
 // heard of from others is suspected until its own heartbeat comes.
 type member struct {
 	Member
-	met     bool       // its heartbeat has been heard
-	silent  bool       // it is heard no more
-	number  uint64     // of its last heartbeat
-	gaps    uint64     // how often some before it were missing
-	ourGaps uint64     // how often it has missed some of this node's
-	sees    []sighting // what that said of others
-	heardUs time.Time  // when it last said that it hears this node
-	broken  time.Time  // since when it is suspected
-	probed  time.Time  // when it was last asked whether it is there
-	heir    string     // instance that says it has the name, while this one has it
-	dialled bool       // it could be reached straight, while what it says comes by a third node
+	met        bool       // its heartbeat has been heard
+	silent     bool       // it is heard no more
+	number     uint64     // of its last heartbeat
+	missed     uint64     // how often some before it were missing
+	missedOurs uint64     // how often it has missed some of this node's
+	sees       []sighting // what that said of others
+	heardUs    time.Time  // when it last said that it hears this node
+	broken     time.Time  // since when it is suspected
+	probed     time.Time  // when it was last asked whether it is there
+	heir       string     // instance that says it has the name, while this one has it
+	dialled    bool       // it could be reached straight, while what it says comes by a third node
 
 	link  *link
 	alive life // of the instance

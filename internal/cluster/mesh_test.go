@@ -287,7 +287,8 @@ func TestStreamsOverCutLink(t *testing.T) {
 	if err := <-asked; !errors.Is(err, ErrNodeLost) {
 		t.Errorf("the request: %v", err)
 	}
-	close(speak) // the link is known to be broken: it waits for the detour
+	seesNode(t, nodes[1], "n1", "suspected", 5*time.Second, func(m *Member) bool { return m.Suspected })
+	close(speak) // it waits for the detour
 	for name, s := range map[string]*Stream{"quiet": quiet, "early": early} {
 		if m, err := s.Receive(ctx); err != nil || string(m) != "late" {
 			t.Errorf("the %s stream: %q, %v", name, m, err)

@@ -39,13 +39,13 @@ func (m *members) hear(b *heartbeat, now time.Time) {
 	k.Version, k.State, k.Load, k.Started, k.Heard, k.Address = b.Version, b.State, b.Load, b.Started, now, cmp.Or(b.Address, k.Address)
 	lost := k.number > 0 && b.Number > k.number+1
 	if lost {
-		k.gaps++
+		k.missed++
 	}
 	k.number, k.sees, k.silent = b.Number, b.Sees, false
 	said := sees(b.Sees, m.self.Name, m.self.Instance)
 	if said != nil {
-		lost = lost || said.Gaps > k.ourGaps
-		k.ourGaps = said.Gaps
+		lost = lost || said.Missed > k.missedOurs
+		k.missedOurs = said.Missed
 	}
 	if !k.met || b.Sees == nil || said != nil {
 		k.heardUs = now
@@ -249,16 +249,17 @@ func (m *members) regain(k *member) {
 	}
 	k.link.mends()
 	m.rejoin(k)
-	m.wake()
 }
 
 // rejoin notes that messages to or from a member may have been lost although it
 // is heard: requests on their way have failed, streams are compared. m.mu is held.
 func (m *members) rejoin(k *member) {
+	k.Gaps++
 	k.whole.end()
 	k.whole = newLife(k.near)
 	name := k.Name
 	m.later = append(m.later, func() { m.c.rpc.compare(name) })
+	m.wake()
 }
 
 // probe suspects a member at once when nobody takes its messages.

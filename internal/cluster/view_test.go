@@ -195,7 +195,7 @@ func TestGap(t *testing.T) {
 			}
 			b := o.beatOf("n2", Serving, []string{"n1"})
 			if !here {
-				b.Sees[0].Gaps = 1
+				b.Sees[0].Missed = 1
 			}
 			o.hear(b, time.Now())
 			if whole.Err() == nil || near.Err() != nil || o.say("n2") != "up" {

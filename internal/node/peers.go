@@ -27,7 +27,7 @@ func (p peers) Members() []peer.Member {
 	var alive []peer.Member
 	for _, m := range members {
 		if !m.Suspected || m.Apart() {
-			alive = append(alive, peer.Member{Name: m.Name, Ready: m.Up() && (!m.Self || able)})
+			alive = append(alive, peer.Member{Name: m.Name, Ready: m.Up() && (!m.Self || able), Gaps: m.Gaps})
 		}
 	}
 	return alive

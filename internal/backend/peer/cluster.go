@@ -43,7 +43,8 @@ type Cluster interface {
 // Member is a node that is alive.
 type Member struct {
 	Name  string
-	Ready bool // it may become a home
+	Ready bool   // it may become a home
+	Gaps  uint64 // how often what was published here or there may not have arrived
 }
 
 // Stream carries messages of at most 1 MiB in order both ways. It ends when

@@ -376,7 +376,7 @@ func TestSweepDropsKeysWithoutInstance(t *testing.T) {
 }
 
 func TestRendezvousMovesOnlyWhatItMust(t *testing.T) {
-	all := []Member{{"n1", true}, {"n2", true}, {"n3", true}, {"n4", true}}
+	all := []Member{{Name: "n1", Ready: true}, {Name: "n2", Ready: true}, {Name: "n3", Ready: true}, {Name: "n4", Ready: true}}
 	moved := 0
 	for i := range 1000 {
 		key := fmt.Sprint(i)

@@ -28,6 +28,8 @@ type memory struct {
 	ready    bool
 	side     int  // of the cluster, which is cut in two when they differ
 	barred   bool // others hear it, and yet streams to it fail here and there
+	deaf     bool // what is published does not reach it
+	gaps     map[string]uint64
 	down     chan struct{}
 	accept   func(context.Context, Stream)
 	takers   map[string]map[int]func([]byte)
@@ -44,7 +46,7 @@ var (
 func (n *network) join(name string) *memory {
 	m := &memory{
 		net: n, name: name, ready: true, down: make(chan struct{}), post: make(chan []byte, 4096),
-		takers: map[string]map[int]func([]byte){}, watchers: map[chan struct{}]struct{}{}, streams: map[*end]struct{}{},
+		takers: map[string]map[int]func([]byte){}, watchers: map[chan struct{}]struct{}{}, streams: map[*end]struct{}{}, gaps: map[string]uint64{},
 	}
 	n.mu.Lock()
 	n.nodes = append(n.nodes, m)
@@ -117,7 +119,7 @@ func (m *memory) Members() []Member {
 	var all []Member
 	for _, x := range m.net.nodes {
 		if x.side == m.side {
-			all = append(all, Member{x.name, x.ready && !x.barred})
+			all = append(all, Member{Name: x.name, Ready: x.ready && !x.barred, Gaps: m.gaps[x.name]})
 		}
 	}
 	return all
@@ -141,6 +143,22 @@ func (m *memory) cut(side int) {
 	defer m.net.mu.Unlock()
 	m.side = side
 	m.net.changed()
+}
+
+// deafen has a node miss what is published, or hear again, which all then know.
+func (m *memory) deafen(deaf bool) {
+	m.net.mu.Lock()
+	defer m.net.mu.Unlock()
+	m.deaf = deaf
+	if !deaf {
+		for _, x := range m.net.nodes {
+			if x != m {
+				x.gaps[m.name]++
+				m.gaps[x.name]++
+			}
+		}
+		m.net.changed()
+	}
 }
 
 // bar makes a node one that only others hear.
@@ -217,7 +235,7 @@ func (m *memory) Publish(_ string, payload []byte) error {
 	m.net.mu.Lock()
 	defer m.net.mu.Unlock()
 	for _, x := range m.net.nodes {
-		if x.side == m.side {
+		if x.side == m.side && !x.deaf {
 			x.post <- slices.Clone(payload)
 		}
 	}
