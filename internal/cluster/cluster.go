@@ -35,7 +35,7 @@ type Cluster struct {
 	events   *Events
 	keys     *Keys
 	settings *kv
-	removed  removals
+	roster   roster
 	feeds    []follower
 
 	lines throttle.Lines // of the log that would repeat
@@ -189,7 +189,7 @@ func (c *Cluster) build() error {
 	c.sessions = newSessions(c.newJournal(c.members.self.Instance), c.cfg.CacheRecords)
 	c.tasks = newTasks(table(kindTask))
 	c.events = newEvents(c)
-	follow(c.settings, func(v value) { c.keys.apply(v); c.removed.apply(v) })
+	follow(c.settings, func(v value) { c.keys.apply(v); c.roster.apply(v) })
 	c.feeds = append(c.feeds, c.sessions.journal)
 	follow(c.tasks.kv, c.tasks.apply)
 	c.bus = newBus(c)

@@ -31,7 +31,7 @@ func (c *Cluster) Remove(ctx context.Context, name string) error {
 	if c.mode != Clustered {
 		return errors.New("this node is not part of a cluster of its own")
 	}
-	names, err := c.server.voters()
+	names, err := c.Voters()
 	switch {
 	case err != nil:
 		return err
@@ -58,7 +58,7 @@ func (c *Cluster) Remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// voters returns the names of the nodes whose majority decides.
+// voters returns what the server calls the nodes whose majority decides.
 func (e *embedded) voters() ([]string, error) {
 	info, err := e.srv.Jsz(&natsd.JSzOptions{})
 	switch {
@@ -82,7 +82,7 @@ func (e *embedded) remove(ctx context.Context, name string) error {
 		return fmt.Errorf("connect to the system account: %w", err)
 	}
 	defer conn.Close()
-	ask, err := json.Marshal(natsd.JSApiMetaServerRemoveRequest{Server: name})
+	ask, err := json.Marshal(natsd.JSApiMetaServerRemoveRequest{Server: name, Peer: peerID(name)})
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func TestRemove(t *testing.T) {
 		t.Errorf("the log has no line with %s:\n%s", line, out)
 	}
 	eventually(t, 10*time.Second, func() error { // it is told of once
-		if when := late.removed.of("n3"); !when.IsZero() {
+		if when := late.roster.of("n3"); !when.IsZero() {
 			return fmt.Errorf("its removal at %v is still noted", when)
 		}
 		return nil

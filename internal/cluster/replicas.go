@@ -56,7 +56,7 @@ func (s *spread) turn(ctx context.Context, now time.Time) error {
 		s.since = time.Time{}
 		return nil
 	}
-	voters, err := s.c.server.voters()
+	voters, err := s.c.Voters()
 	if err != nil {
 		return nil //nolint:nilerr // there is no leader at the moment
 	}
@@ -151,20 +151,21 @@ func (c *Cluster) Stores(ctx context.Context) ([]Store, error) {
 		if err != nil || info.Cluster == nil {
 			return nil, errNoStores
 		}
-		list = append(list, storeOf(info))
+		list = append(list, c.storeOf(info))
 	}
 	return list, nil
 }
 
-func storeOf(info *jetstream.StreamInfo) Store {
+func (c *Cluster) storeOf(info *jetstream.StreamInfo) Store {
 	s := Store{Name: info.Config.Name, Leader: info.Cluster.Leader}
 	if s.Leader != "" {
 		s.Keeps, s.Current = append(s.Keeps, s.Leader), append(s.Current, s.Leader)
 	}
 	for _, p := range info.Cluster.Replicas {
-		s.Keeps = append(s.Keeps, p.Name)
+		name := c.roster.name(p.Name)
+		s.Keeps = append(s.Keeps, name)
 		if p.Current && !p.Offline {
-			s.Current = append(s.Current, p.Name)
+			s.Current = append(s.Current, name)
 		}
 	}
 	slices.Sort(s.Keeps)
@@ -178,5 +179,14 @@ func (c *Cluster) Voters() ([]string, error) {
 	if c.mode != Clustered || c.server == nil {
 		return nil, nil
 	}
-	return c.server.voters()
+	called, err := c.server.voters()
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(called))
+	for i, n := range called {
+		names[i] = c.roster.name(n)
+	}
+	slices.Sort(names)
+	return names, nil
 }

@@ -102,7 +102,7 @@ func (m *members) tell(k *member, state string, now time.Time) {
 	before, changes := r.say()
 	level, text := wording(before, state)
 	attrs := []any{"node", k.Name, "address", k.Address}
-	if removed := m.c.removed.of(k.Name); state == nodeHere && !removed.IsZero() {
+	if removed := m.c.roster.of(k.Name); state == nodeHere && !removed.IsZero() {
 		level, text = slog.LevelWarn, "a node is back that was removed: majorities will count it again"
 		attrs = append(attrs, "removed", removed.UTC().Format(time.RFC3339))
 	}

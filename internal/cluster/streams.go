@@ -96,7 +96,7 @@ func (c *Cluster) prepare() {
 	if c.mode == Clustered {
 		c.wg.Go(func() { c.keepReplicas(c.base) })
 		c.wg.Go(func() { c.watchVoters(c.base) })
-		c.wg.Go(func() { c.greet(c.base) })
+		c.wg.Go(func() { c.enrol(c.base) })
 	}
 	c.members.setReady()
 	close(c.ready)

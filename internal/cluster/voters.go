@@ -32,7 +32,7 @@ func (c *Cluster) watchVoters(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			if voters, err := c.server.voters(); err == nil {
+			if voters, err := c.Voters(); err == nil {
 				up, _ := c.members.roll()
 				a.look(voters, up, now)
 			}

@@ -35,6 +35,7 @@ type Config struct {
 	// Links puts a proxy between each two nodes, so that [Links] can disturb them.
 	Links bool
 	Seeds int // how many of the nodes each is told of; default all
+	First int // how many of the nodes Start starts; default all
 }
 
 // Cluster is so many nodes, each a process when it runs. Methods of one node must
@@ -108,19 +109,25 @@ func (c *Cluster) Grow(n int) error {
 	return nil
 }
 
-// Start starts all nodes and waits until they take traffic.
+// Start starts the nodes that come first and waits until they take traffic.
 func (c *Cluster) Start(ctx context.Context) error {
-	for _, n := range c.Nodes {
+	first := c.Nodes
+	if c.cfg.First > 0 {
+		first = first[:c.cfg.First]
+	}
+	for _, n := range first {
 		if err := n.Start(); err != nil {
 			return err
 		}
 	}
-	return c.Ready(ctx)
+	return ready(ctx, first)
 }
 
 // Ready waits until all nodes take traffic.
-func (c *Cluster) Ready(ctx context.Context) error {
-	for _, n := range c.Nodes {
+func (c *Cluster) Ready(ctx context.Context) error { return ready(ctx, c.Nodes) }
+
+func ready(ctx context.Context, nodes []*Node) error {
+	for _, n := range nodes {
 		if err := n.Ready(ctx); err != nil {
 			return err
 		}

@@ -33,6 +33,7 @@ import (
 //	> cut n1 n2, > mute n1 n2 (what n1 sends n2 is lost), > isolate n1, > delay n1 n2 50ms, > heal
 //	> readyz n1              looked at: the status and all lines
 //	> nodes n1               looked at: what holdfast nodes says there of each, and of the stores
+//	> remove n2 at n1        as an operator does there
 //	> log n1 node lost       how many lines of its log have these words
 //	> session a at n1        open a session that is named a
 //	> a level error at n2    set its log level
@@ -87,14 +88,14 @@ func readScript(text string) (comment string, scenes []scene) {
 }
 
 // planOf returns the cluster that a script is played on: three nodes whose links can
-// be disturbed, unless its comment has a line such as "Nodes: 5, seeds: 3."
+// be disturbed, unless its comment has a line such as "Nodes: 5, seeds: 3, first: 3."
 func planOf(comment string) (plan, error) {
 	for line := range strings.Lines(comment) {
 		if !strings.HasPrefix(line, "Nodes: ") {
 			continue
 		}
 		var p plan
-		if _, err := fmt.Sscanf(line, "Nodes: %d, seeds: %d.", &p.nodes, &p.seeds); err != nil {
+		if _, err := fmt.Sscanf(line, "Nodes: %d, seeds: %d, first: %d.", &p.nodes, &p.seeds, &p.first); err != nil {
 			return plan{}, fmt.Errorf("%q: %w", line, err)
 		}
 		return p, nil
@@ -143,6 +144,10 @@ func (p *player) do(ctx context.Context, words []string) (result string, look bo
 		return fmt.Sprint(status, " ", address.ReplaceAllString(body, "ADDRESS")), true
 	case "nodes":
 		return p.nodes(ctx, p.f.Node(words[1])), true
+	case "remove":
+		n := p.f.Node(words[3])
+		out, _ := exec.CommandContext(ctx, p.f.holdfast, "nodes", "remove", "--data", n.Data(), words[1]).CombinedOutput()
+		return strings.TrimSpace(string(out)), false
 	case "log":
 		return fmt.Sprint(strings.Count(p.f.Node(words[1]).Log(10000), strings.Join(words[2:], " "))), false
 	default:
