@@ -53,7 +53,7 @@ func (r *roster) apply(v value) {
 	if r.removed == nil {
 		r.removed = map[string]removal{}
 	}
-	if v.rev > r.removed[name].rev && (len(r.removed) < 8*maxMembers || r.removed[name].rev > 0) {
+	if v.rev > r.removed[name].rev && (len(r.removed) < maxRoster || r.removed[name].rev > 0) {
 		r.removed[name] = removal{when, v.rev}
 	}
 }
@@ -65,9 +65,20 @@ func (r *roster) add(name string) {
 	if r.names == nil {
 		r.names = map[string]string{}
 	}
-	if nameRule.MatchString(name) && len(r.names) < 8*maxMembers {
+	if nameRule.MatchString(name) && len(r.names) < maxRoster {
 		r.names[peerID(name)] = name
 	}
+}
+
+// maxRoster bounds the names and the removals that are stored. The store of settings
+// has room for a thousand in all, and drops the oldest then.
+const maxRoster = 2 * maxMembers
+
+// room reports whether another name or removal may be stored.
+func (r *roster) room() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.names) < maxRoster && len(r.removed) < maxRoster
 }
 
 // of returns when a node was removed; zero when it was not.
@@ -126,8 +137,14 @@ func (c *Cluster) noteRemoved(ctx context.Context, name string, when time.Time) 
 	return c.note(ctx, removedPrefix+name, data)
 }
 
+// errRosterFull keeps the roster from pushing other settings out of their store.
+var errRosterFull = errors.New("too many nodes are noted")
+
 // note stores a setting, whatever was there.
 func (c *Cluster) note(ctx context.Context, key string, data []byte) error {
+	if !c.roster.room() {
+		return errRosterFull
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.WriteTimeout)
 	defer cancel()
 	now, err := c.settings.sure(ctx, key)
