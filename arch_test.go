@@ -35,6 +35,7 @@ var layers = map[string]int{
 	"internal/engine":      3, "internal/session": 3, "internal/task": 4, "internal/subscription": 3,
 	"internal/display": 0,
 	"transport/stdio":  3, "transport/streamable": 3, "transport/httpsse": 3, "transport/websocket": 3,
+	"internal/throttle":      0,
 	"internal/engine/legacy": 5, "internal/engine/modern": 5,
 	"internal/endpoint": 6,
 	"server":            7, "client": 7,

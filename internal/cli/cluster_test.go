@@ -56,8 +56,12 @@ func TestClusterFromFile(t *testing.T) {
 				s.await(t)
 			}
 			poll(t, "the second node shows all as ready", func() bool { // it hears of the others a moment later
-				list := asked[[]control.Member](t, "nodes", "--json", "--data", filepath.Join(dir, "1"))
-				return len(list) == 3 && list[1].Self && !slices.ContainsFunc(list, func(m control.Member) bool { return m.State != "ready" })
+				all := asked[control.Cluster](t, "nodes", "--json", "--data", filepath.Join(dir, "1"))
+				list := all.Nodes
+				if n, known := all.MayLose(); !known || n != 1 {
+					return false
+				}
+				return len(list) == 3 && list[2].Counts && list[2].Stores == len(all.Stores) && list[1].Self && !slices.ContainsFunc(list, func(m control.Member) bool { return m.State != "ready" })
 			})
 			open := clusterFile(t, "open", freeAddr(t), join, "  tls: off\n")
 			code, _, errs := run(t, "serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--config", open)

@@ -139,29 +139,14 @@ func nodes(ctx context.Context, env *Env, args []string) error {
 	if err != nil {
 		return err
 	}
-	list, err := c.Nodes(ctx)
+	all, err := c.Cluster(ctx)
 	if err != nil {
 		return told(err)
 	}
 	if o.json {
-		return printJSON(env.Out, list)
+		return printJSON(env.Out, all)
 	}
-	now := time.Now()
-	t := newTable(env.Out, "NODE", "STATE", "VERSION", "SESSIONS", "CALLS", "STREAMS", "UP", "SEEN FOR", "")
-	for _, m := range list {
-		state, note := m.State, ""
-		if m.Suspected {
-			state = "lost, was " + state
-		}
-		if m.Self {
-			note = "this node"
-		}
-		if m.Fault != "" {
-			note = strings.TrimPrefix(note+"; "+m.Fault, "; ")
-		}
-		t.row(m.Name, state, m.Version, m.Sessions, m.Calls, m.Streams, age(now.Sub(m.Started)), age(now.Sub(m.Since)), note)
-	}
-	return t.Flush()
+	return printNodes(env.Out, &all, time.Now())
 }
 
 func removeNode(ctx context.Context, env *Env, o *operate) error {

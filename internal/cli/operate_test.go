@@ -117,7 +117,7 @@ func TestNodes(t *testing.T) {
 	began, done := sleeping(c, "sleep", 4)
 	<-began
 	poll(t, "the load", func() bool {
-		list := asked[[]control.Member](t, "nodes", "--json", "--data", dir)
+		list := asked[control.Cluster](t, "nodes", "--json", "--data", dir).Nodes
 		if len(list) != 1 || !list[0].Self || list[0].State != "ready" || list[0].Suspected {
 			t.Fatalf("nodes: %+v", list)
 		}

@@ -17,21 +17,21 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/session"
 )
 
-// link is the way to a node: how much it carries and how long it takes. The zero link
+// wire is the way to a node: how much it carries and how long it takes. The zero wire
 // is as fast as the machine.
-type link struct {
+type wire struct {
 	rate  int64 // bytes a second into a node
 	delay time.Duration
 }
 
-func (l link) String() string {
+func (l wire) String() string {
 	if l.rate == 0 {
 		return "loopback"
 	}
 	return fmt.Sprintf("%dMbit,%v", l.rate*8/1_000_000, l.delay)
 }
 
-var links = []link{{}, {1_000_000_000 / 8, 250 * time.Microsecond}, {100_000_000 / 8, time.Millisecond}, {20_000_000 / 8, 10 * time.Millisecond}}
+var links = []wire{{}, {1_000_000_000 / 8, 250 * time.Microsecond}, {100_000_000 / 8, time.Millisecond}, {20_000_000 / 8, 10 * time.Millisecond}}
 
 // BenchmarkLink is what the choice of Config.Compression means for session changes and
 // for requests with text, over links of several kinds.
@@ -75,7 +75,7 @@ func BenchmarkLink(b *testing.B) {
 }
 
 // through puts a counting proxy before each node, with a link behind it.
-func through(b *testing.B, configs []Config, l link, counter *atomic.Int64) {
+func through(b *testing.B, configs []Config, l wire, counter *atomic.Int64) {
 	b.Helper()
 	var public []string
 	for i := range configs {
@@ -85,7 +85,7 @@ func through(b *testing.B, configs []Config, l link, counter *atomic.Int64) {
 		}
 		public = append(public, listener.Addr().String())
 		configs[i].Advertise = listener.Addr().String()
-		proxy(b, listener, configs[i].Listen, &way{link: l, counter: counter})
+		proxy(b, listener, configs[i].Listen, &way{wire: l, counter: counter})
 	}
 	for i := range configs {
 		configs[i].Join = public
@@ -94,7 +94,7 @@ func through(b *testing.B, configs []Config, l link, counter *atomic.Int64) {
 
 // way is a link in use: what goes over it takes turns.
 type way struct {
-	link
+	wire
 	counter *atomic.Int64
 
 	mu   sync.Mutex

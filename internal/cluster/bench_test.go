@@ -53,7 +53,7 @@ func BenchmarkCompression(b *testing.B) {
 					configs[i].Compression = compression
 				}
 				if counted {
-					through(b, configs, link{}, counter)
+					through(b, configs, wire{}, counter)
 				}
 				nodes := openAll(b, configs)
 				before := counter.Load()
@@ -266,7 +266,7 @@ func BenchmarkWire(b *testing.B) {
 				for i := range configs {
 					configs[i].Compression, configs[i].Encrypt = compression, encrypt
 				}
-				through(b, configs, link{}, counter)
+				through(b, configs, wire{}, counter)
 				nodes := openAll(b, configs)
 				nodes[1].Serve("bench", func(context.Context, string, []byte) ([]byte, error) { return nil, nil })
 				payload := prose(10 << 10)

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 
@@ -41,7 +42,8 @@ func runChild(text string) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	c, err := Open(ctx, Config{
-		Name: child.Name, Dir: child.Dir, Listen: child.Listen, Join: child.Join, Secret: testSecret, DefaultTiming: child.DefaultTiming, Log: testLog(),
+		Name: child.Name, Dir: child.Dir, Listen: child.Listen, Join: child.Join, Secret: testSecret, DefaultTiming: child.DefaultTiming,
+		Log: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/holdfast-mcp/holdfast/internal/throttle"
 )
 
 // Cluster is this node's part in the cluster. It is safe for concurrent use.
@@ -34,9 +36,13 @@ type Cluster struct {
 	events   *Events
 	keys     *Keys
 	settings *kv
+	roster   roster
 	feeds    []follower
 
+	lines throttle.Lines // of the log that would repeat
+
 	members *members
+	mesh    *mesh // nil unless clustered
 	rpc     *exchange
 	bus     *bus
 
@@ -47,7 +53,7 @@ type Cluster struct {
 	ready  chan struct{} // closed when the stores are there and caches whole
 	failed chan struct{} // closed when this node cannot be part of the cluster
 	fault  atomic.Pointer[error]
-	waits  atomic.Pointer[string] // what readiness waits for
+	waits  atomic.Pointer[string] // what the node is doing until it is ready
 
 	turn    time.Time // when this node may create streams without leading; of prepare
 	closing sync.Once
@@ -63,11 +69,11 @@ func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 	}
 	cfg = cfg.withDefaults()
 	c := &Cluster{
-		cfg: cfg, mode: cfg.Mode(), log: cfg.Log, health: &health{},
+		cfg: cfg, mode: cfg.Mode(), log: cfg.Log, health: &health{alone: cfg.Mode() == Alone},
 		ready: make(chan struct{}), failed: make(chan struct{}),
 	}
 	c.base, c.stop = context.WithCancelCause(context.Background())
-	c.waitFor("the start")
+	c.waitFor("starting")
 	if err := c.open(ctx); err != nil {
 		c.Close()
 		return nil, err
@@ -87,12 +93,13 @@ func (c *Cluster) open(ctx context.Context) error {
 		if err := canListen(c.cfg.Listen); err != nil {
 			return err
 		}
-		if seeds, err = c.cfg.awaitSeeds(ctx); err != nil {
+		if seeds, err = c.cfg.awaitSeeds(ctx, c.dir.remembered()); err != nil {
 			return err
 		}
 		if err := preflight(ctx, &c.cfg, seeds); err != nil {
 			return err
 		}
+		c.cfg.findAddress(ctx, seeds)
 	}
 	if c.mode != External {
 		c.disk = newDisk(&c.cfg, c.mode)
@@ -112,8 +119,10 @@ func (c *Cluster) open(ctx context.Context) error {
 	if err := c.build(); err != nil {
 		return err
 	}
-	if c.mode == Clustered && c.cfg.dynamic() {
-		c.wg.Go(func() { c.followNames(c.base, seeds) })
+	if c.mode == Clustered {
+		if err := c.startMesh(seeds); err != nil {
+			return err
+		}
 	}
 	if c.disk != nil {
 		c.wg.Go(func() { c.watchDisk(c.base) })
@@ -142,7 +151,7 @@ func (c *Cluster) connect() (*nats.Conn, error) {
 	address := c.cfg.External
 	if c.server != nil {
 		address = ""
-		opts = append(opts, nats.InProcessServer(c.server.srv), nats.UserInfo(routeUser, c.server.password))
+		opts = append(opts, nats.InProcessServer(c.server.srv), nats.Token(c.server.password))
 	}
 	if c.cfg.Credentials != "" {
 		opts = append(opts, nats.UserCredentials(c.cfg.Credentials))
@@ -191,7 +200,7 @@ func (c *Cluster) build() error {
 	c.sessions = newSessions(c.newJournal(c.members.self.Instance), c.cfg.recordLimits())
 	c.tasks = newTasks(table(kindTask))
 	c.events = newEvents(c)
-	follow(c.settings, c.keys.apply)
+	follow(c.settings, func(v value) { c.keys.apply(v); c.roster.apply(v) })
 	c.feeds = append(c.feeds, c.sessions.journal)
 	follow(c.tasks.kv, c.tasks.apply)
 	c.bus = newBus(c)
@@ -255,6 +264,20 @@ func (c *Cluster) Await(ctx context.Context) error {
 // why not: failed, a [DiskError], not started, leaving, stopped until just now, no
 // majority for some seconds, or no space.
 func (c *Cluster) Ready() error {
+	if err := c.Able(); err != nil {
+		return err
+	}
+	switch {
+	case c.health.forlorn():
+		return c.health.missing()
+	case c.health.full.Load():
+		return ErrStorage
+	}
+	return nil
+}
+
+// Able is Ready for what needs no write: it does not ask for a majority.
+func (c *Cluster) Able() error {
 	select {
 	case <-c.failed:
 		return c.Err()
@@ -266,7 +289,7 @@ func (c *Cluster) Ready() error {
 	select {
 	case <-c.ready:
 	default:
-		return errors.New("starting: waiting for " + *c.waits.Load())
+		return errors.New(*c.waits.Load())
 	}
 	switch {
 	case c.base.Err() != nil:
@@ -275,13 +298,13 @@ func (c *Cluster) Ready() error {
 		return errors.New("leaving the cluster")
 	case c.members.stale(time.Now()):
 		return errStale
-	case c.health.forlorn():
-		return ErrNoQuorum
-	case c.health.full.Load():
-		return ErrStorage
 	}
 	return nil
 }
+
+// Majority reports whether a majority of the cluster is there, as far as is known.
+// Without one, what this node decides may be decided otherwise elsewhere.
+func (c *Cluster) Majority() bool { return !c.health.lost.Load() }
 
 // Failed is closed when this node turns out unable to be part of the cluster;
 // Err then says why. It serves reads until it is closed.
@@ -304,6 +327,7 @@ func (c *Cluster) fail(err error) {
 	})
 }
 
+// waitFor notes what the node waits for, in words such as "waiting for …".
 func (c *Cluster) waitFor(what string) { c.waits.Store(&what) }
 
 // Drain tells the others that this node is about to leave: they send it nothing

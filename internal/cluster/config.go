@@ -61,7 +61,8 @@ type Config struct {
 	// Advertise is where others reach Listen when it is not the same, host:port.
 	Advertise string
 	// Join names the cluster's nodes, host:port each, or dns:NAME:PORT for all
-	// addresses of a name. The same list everywhere is best.
+	// addresses of a name. The first three or more have the same list; who comes
+	// later may have any part of it, and is told of the others.
 	Join []string
 	// Grow lets a directory that a single node has used become a clustered one;
 	// call [Cluster.ImportAlone] once the cluster is ready.
@@ -92,6 +93,11 @@ type Config struct {
 
 	WriteTimeout time.Duration // after which a write fails with ErrNoQuorum; default 5 s
 	Heartbeat    time.Duration // default 200 ms; a node that misses five is suspected
+	// Steady is how long a link must have been whole before what goes by way of
+	// another node goes straight again, so that one that flaps is left alone, and a
+	// third of how long all of five nodes or more must have been up before each store
+	// is kept by five; default 10 s.
+	Steady time.Duration
 	// MaxRecords and MaxRecordBytes bound the session records that are kept; those go
 	// that expire soonest, tombstones last. Default 1,048,576 and 256 MiB.
 	MaxRecords     int
@@ -151,6 +157,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.SyncInterval, 2*time.Second)
 	setDefault(&c.WriteTimeout, 5*time.Second)
 	setDefault(&c.Heartbeat, 200*time.Millisecond)
+	setDefault(&c.Steady, 10*time.Second)
 	setDefault(&c.MaxRecords, 1<<20)
 	setDefault(&c.MaxRecordBytes, 256<<20)
 	setDefault(&c.CacheRecords, 1<<18)
@@ -223,7 +230,10 @@ func (c *Config) validateClustered() error {
 			return nil // counted when they are known
 		}
 	}
-	return enoughNodes(c.nodes(c.Join))
+	if nodes := c.nodes(c.Join); len(nodes) < 2 {
+		return enoughNodes(nodes)
+	}
+	return nil // Open asks those who are named for others
 }
 
 // nodes returns the distinct addresses of the cluster's nodes, the own one
@@ -249,11 +259,39 @@ func (c *Config) address() string {
 	return c.Listen
 }
 
+// ownServer is where this node's own server listens for the others.
+func (c *Config) ownServer() string {
+	host, port, _ := net.SplitHostPort(c.Listen) // validated
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// encryption is the TLS between nodes; nil when there is none.
+func (c *Config) encryption() (*tls.Config, error) {
+	if c.Encrypt {
+		return secretTLS(c.Secret)
+	}
+	return c.TLS, nil
+}
+
+// fewNodesError reports that too few nodes are named.
+type fewNodesError struct{ nodes []string }
+
+// Error implements error.
+func (e *fewNodesError) Error() string {
+	return fmt.Sprintf("a cluster needs at least three nodes, and %d are named (%s): a majority of two is two, so losing either node would stop every write. "+
+		"Name all nodes, this one included, in the same list on each; or any one node of a cluster that runs, to join it; or run one node alone",
+		len(e.nodes), strings.Join(e.nodes, ", "))
+}
+
+func isFewNodes(err error) bool { return isError[*fewNodesError](err) }
+
 // enoughNodes refuses a cluster of one or two.
 func enoughNodes(nodes []string) error {
-	if len(nodes) >= 3 {
+	if len(nodes) >= leastNodes {
 		return nil
 	}
-	return fmt.Errorf("a cluster needs at least three nodes, and %d are named (%s): a majority of two is two, so losing either node would stop every write. "+
-		"Name all nodes, this one included, in the same list on each, or run one node alone", len(nodes), strings.Join(nodes, ", "))
+	return &fewNodesError{nodes}
 }

@@ -7,9 +7,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -171,6 +173,44 @@ func (d *directory) write() error {
 		return fmt.Errorf("mark store directory: %w", err)
 	}
 	return nil
+}
+
+// nodesFile lists where the other nodes were. It is beside the store, so that who
+// begins with an empty one has forgotten them too.
+const nodesFile = "nodes.json"
+
+// maxNodesFile bounds it, in bytes.
+const maxNodesFile = 64 << 10
+
+// remember notes where the other nodes are, for the next start.
+func (d *directory) remember(addresses []string) error {
+	data, err := json.Marshal(addresses)
+	if err != nil {
+		return fmt.Errorf("encode the addresses of nodes: %w", err)
+	}
+	path := filepath.Join(storeDir(d.path, Clustered), nodesFile)
+	if err := os.WriteFile(path+".new", append(data, '\n'), 0o600); err != nil {
+		return fmt.Errorf("note the addresses of nodes: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("note the addresses of nodes: %w", err)
+	}
+	return nil
+}
+
+// remembered returns where the other nodes were in the last run. That is a help to
+// find them, and nothing depends on it.
+func (d *directory) remembered() []string {
+	f, err := os.Open(filepath.Join(storeDir(d.path, Clustered), nodesFile))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var addresses []string
+	if json.UnmarshalRead(io.LimitReader(f, maxNodesFile), &addresses) != nil {
+		return nil
+	}
+	return slices.DeleteFunc(addresses, func(a string) bool { return !dialable(a) })
 }
 
 // store is where the NATS server of a mode keeps its files: one place per mode,

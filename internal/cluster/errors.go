@@ -6,6 +6,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/holdfast-mcp/holdfast/internal/peer"
 )
@@ -16,7 +17,7 @@ var (
 	// is known of it: it may have been done or not. Reads go on.
 	ErrNoQuorum = errors.New("no majority of the cluster acknowledged the write")
 	// ErrStorage reports a write refused for lack of space. It is an ErrNoQuorum.
-	ErrStorage = fmt.Errorf("the store has no space left: %w", ErrNoQuorum)
+	ErrStorage error = &refusal{"the store has no space left"}
 	// ErrTooLarge reports a value or message over the limit of the transport.
 	ErrTooLarge = errors.New("too large for the cluster")
 	// ErrNodeLost reports that the node addressed is not there, or is no longer.
@@ -48,22 +49,38 @@ var (
 	errNoAnswer = errors.New("the store's leader does not answer")
 	// errStale reports a change that may have been overtaken while its process was
 	// stopped. Its client has gone elsewhere, and may have changed the record since.
-	errStale = fmt.Errorf("this node was stopped and has only just gone on: %w", ErrNoQuorum)
+	errStale error = &refusal{"this node was stopped and has only just gone on"}
+	// errAlone reports that the store of a node without others has not answered.
+	errAlone error = &refusal{"the store of this node did not take the write in time"}
 	// errAbsent reports that a key has no value.
 	errAbsent = errors.New("no value")
 )
+
+// refusal is an [ErrNoQuorum] that has another reason than a missing majority.
+type refusal struct{ text string }
+
+// Error implements error.
+func (r *refusal) Error() string { return r.text }
+
+// Is implements the interface of [errors.Is].
+func (r *refusal) Is(target error) bool { return target == ErrNoQuorum }
 
 // NodeLostError says of a request to a lost node whether it may have begun.
 type NodeLostError struct {
 	Node string
 	// Sent is false when the node never received the request.
 	Sent bool
+	// HeardBy are the nodes that hear it, when only the link from here is broken.
+	HeardBy []string
 }
 
 // Error implements error.
 func (e *NodeLostError) Error() string {
-	if e.Sent {
+	switch {
+	case e.Sent:
 		return fmt.Sprintf("node %q was lost while it had the request", e.Node)
+	case len(e.HeardBy) > 0:
+		return fmt.Sprintf("node %q cannot be reached from here at the moment, though %s hears it", e.Node, strings.Join(e.HeardBy, ", "))
 	}
 	return fmt.Sprintf("node %q is not there", e.Node)
 }

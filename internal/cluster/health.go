@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -14,16 +16,19 @@ import (
 // health is what is known of the majority. Writes learn it, and a probe that
 // reads from the leader keeps it true while nobody writes.
 type health struct {
+	alone bool         // there are no other nodes to make a majority with
 	lost  atomic.Bool  // no majority, as far as is known
 	when  atomic.Int64 // when lost was last set, Unix nanoseconds
 	full  atomic.Bool  // the last write was refused for lack of space
 	since atomic.Int64 // when a write found the majority lost, Unix nanoseconds
 	last  atomic.Int64 // when a write was last done
 	own   *disk        // of a node without others: there is no other store to write; else nil
+
+	refused atomic.Int64 // writes since that was last told
 }
 
-// refused returns why a write need not be tried, or nil.
-func (h *health) refused() error {
+// fault returns why a write need not be tried, or nil.
+func (h *health) fault() error {
 	if fault := h.own.err(); fault != nil {
 		return fault
 	}
@@ -65,16 +70,25 @@ func (h *health) failed() {
 
 // unknown is the error of a write whose ctx has ended without an answer.
 func (h *health) unknown(ctx context.Context, last error) error {
-	if fault := h.refused(); fault != nil {
+	if fault := h.fault(); fault != nil {
 		return fault
 	}
 	if cause := context.Cause(ctx); errors.Is(cause, context.Canceled) {
-		return fmt.Errorf("%w: %w", ErrNoQuorum, cause)
+		return fmt.Errorf("%w: %w", h.missing(), cause)
 	}
 	if deadline, _ := ctx.Deadline(); time.Since(deadline) < stopped {
 		h.failed()
 	}
-	return fmt.Errorf("%w: %w", ErrNoQuorum, last)
+	h.refused.Add(1)
+	return fmt.Errorf("%w: %w", h.missing(), last)
+}
+
+// missing is the [ErrNoQuorum] that says who has not acknowledged.
+func (h *health) missing() error {
+	if h.alone {
+		return errAlone
+	}
+	return ErrNoQuorum
 }
 
 // stopped is how late the end of a write's time is noticed by a process that was
@@ -107,27 +121,97 @@ func (h *health) proven() bool { return time.Now().UnixNano()-h.since.Load() > i
 // probeInterval is the time between two looks at the leader.
 const probeInterval = 500 * time.Millisecond
 
-// watchQuorum asks the leader of the settings again and again until ctx ends. One
+// watchQuorum asks the leaders of the stores again and again until ctx ends. One
 // that has lost its majority steps down, and then nobody answers.
 func (c *Cluster) watchQuorum(ctx context.Context) {
 	ticker := time.NewTicker(probeInterval)
 	defer ticker.Stop()
+	said := &quorumReport{report: report{state: quorate, told: quorate}}
 	for missed := 0; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		_, err := c.settings.last(ctx, settingID)
-		if err != nil && ctx.Err() == nil {
-			if missed++; missed >= 2 && c.health.lose(time.Now().UnixNano()) {
-				c.log.Warn("the cluster has no majority: writes are refused, reads go on", "error", err)
+		err := c.askLeaders(ctx)
+		now := time.Now()
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			missed = 0
+			if c.health.proven() {
+				c.health.lost.Store(false)
 			}
-			continue
+		case now.UnixNano()-c.health.last.Load() > int64(quiet):
+			if missed++; missed >= 2 {
+				c.health.lose(now.UnixNano())
+			}
 		}
-		missed = 0
-		if c.health.proven() && c.health.lost.Swap(false) && ctx.Err() == nil {
-			c.log.Info("the cluster has a majority again")
+		c.reportQuorum(said, now)
+	}
+}
+
+// askLeaders fails unless the leaders answer of those stores that are written to
+// when clients ask for something.
+func (c *Cluster) askLeaders(ctx context.Context) error {
+	if _, err := c.settings.last(ctx, settingID); err != nil {
+		return err
+	}
+	j := c.sessions.journal
+	_, err := j.stored(ctx, j.name, map[string]any{"seq": uint64(math.MaxInt64)}) // which there is not
+	if errors.Is(err, errAbsent) {
+		return nil
+	}
+	return err
+}
+
+// What is reported of the majority.
+const (
+	quorate   = "majority"
+	inquorate = "none"
+)
+
+// quorumReport is what was logged of the majority.
+type quorumReport struct {
+	report
+	since time.Time // the last time it was there
+}
+
+// reportQuorum logs when the majority is gone, for longer than an election takes,
+// and when it is there again.
+func (c *Cluster) reportQuorum(r *quorumReport, now time.Time) {
+	state := quorate
+	switch {
+	case c.health.forlorn():
+		state = inquorate
+	case !c.health.lost.Load():
+		r.since = now
+	case r.state == inquorate:
+		state = inquorate
+	}
+	since := r.since
+	if !r.note(state, now) {
+		return
+	}
+	_, changes := r.say()
+	attrs := []any{"refused", c.health.refused.Swap(0)}
+	if changes > 1 {
+		attrs = append(attrs, "changes", changes)
+	}
+	switch {
+	case state == quorate && c.health.alone:
+		c.log.Info("the store of this node takes writes again", attrs...)
+	case state == quorate:
+		c.log.Info("the cluster takes writes again", attrs...)
+	case c.health.alone:
+		c.log.Warn("the store of this node takes no writes; reads go on", append(attrs, "since", since.UTC().Format(time.RFC3339))...)
+	default:
+		up, missing := c.members.roll()
+		text := "the cluster has no majority: writes are refused, reads go on"
+		if len(up) > len(missing) {
+			text = "the cluster's stores have no leader: writes are refused, reads go on"
 		}
+		c.log.Warn(text, append(attrs, "since", since.UTC().Format(time.RFC3339), "up", strings.Join(up, ","), "missing", strings.Join(missing, ","))...)
 	}
 }

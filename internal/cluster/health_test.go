@@ -6,6 +6,9 @@ package cluster
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,4 +70,75 @@ func TestStale(t *testing.T) {
 			t.Error("stale at a node without others, where clients wait")
 		}
 	})
+}
+
+// TestQuorumIsReported: a majority that is gone is told of once, when an election
+// would be over, and so is its return, with how many writes were refused; a node
+// without others has other words.
+func TestQuorumIsReported(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		alone bool
+		lost  []string
+		want  string
+	}{
+		{"majority", false, []string{"n2", "n3"}, `level=WARN msg="the cluster has no majority: writes are refused, reads go on" refused=12 up=n1 missing=n2,n3
+level=INFO msg="the cluster takes writes again" refused=400
+`},
+		{"leader", false, nil, `level=WARN msg="the cluster's stores have no leader: writes are refused, reads go on" refused=12 up=n1,n2,n3 missing=""
+level=INFO msg="the cluster takes writes again" refused=400
+`},
+		{"alone", true, nil, `level=WARN msg="the store of this node takes no writes; reads go on" refused=12
+level=INFO msg="the store of this node takes writes again" refused=400
+`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := newOnlooker()
+				o.nodes = map[string][]string{"n2": {"n1", "n3"}, "n3": {"n1", "n2"}}
+				o.pass(time.Second)
+				for _, name := range tc.lost {
+					delete(o.nodes, name)
+				}
+				o.pass(2 * time.Second)
+				log, out := newLines(slog.LevelInfo)
+				c := o.c
+				c.log, c.health = log, &health{alone: tc.alone}
+				said := &quorumReport{report: report{state: quorate, told: quorate}}
+				look := func(turns int) {
+					for range turns {
+						c.reportQuorum(said, time.Now())
+						time.Sleep(probeInterval)
+					}
+				}
+				look(3)
+				c.health.lose(time.Now().UnixNano())
+				look(3) // an election
+				if out.String() != "" {
+					t.Errorf("told of an election: %s", out)
+				}
+				c.health.refused.Add(12)
+				look(20)
+				c.health.refused.Add(400)
+				c.health.lost.Store(false)
+				look(20)
+				got := out.String()
+				if at := strings.Index(got, " since="); at > 0 {
+					got = got[:at] + got[at+len(" since=2000-01-01T00:00:00Z"):]
+				}
+				if got != tc.want {
+					t.Errorf("the log is\n%s\nwant\n%s", got, tc.want)
+				}
+			})
+		})
+	}
+}
+
+// TestWords: an error says of a majority only where one is missing.
+func TestWords(t *testing.T) {
+	for _, err := range []error{ErrStorage, errStale, errAlone, (&health{alone: true}).missing(), &DiskError{"d", syscall.ENOSPC}} {
+		if !errors.Is(err, ErrNoQuorum) || strings.Contains(err.Error(), "majority") {
+			t.Errorf("%q", err)
+		}
+	}
 }

@@ -62,10 +62,10 @@ func (c *Cluster) ImportAlone(ctx context.Context, dir string) (Imported, error)
 func (c *Cluster) openSource(ctx context.Context, dir string) (*Cluster, error) {
 	s := &Cluster{
 		cfg: Config{Dir: dir, Log: c.log}.withDefaults(), mode: Alone, log: c.log,
-		health: &health{}, ready: make(chan struct{}), failed: make(chan struct{}),
+		health: &health{alone: true}, ready: make(chan struct{}), failed: make(chan struct{}),
 	}
 	s.base, s.stop = context.WithCancelCause(context.Background())
-	s.waitFor("the start")
+	s.waitFor("starting")
 	if err := s.openImported(c.dir); err != nil {
 		s.Close()
 		return nil, err

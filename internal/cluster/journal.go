@@ -89,7 +89,7 @@ func (j *journal) put(ctx context.Context, c change) (rev uint64, err error) {
 	if len(c.body) > maxPayload-1<<10 {
 		return 0, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(c.body))
 	}
-	if err := j.health.refused(); err != nil {
+	if err := j.health.fault(); err != nil {
 		return 0, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, j.health.writeLimit(j.limit))

@@ -57,7 +57,8 @@ func startChild(t *testing.T, cfg Config, more ...func(*childConfig)) *child {
 	return c
 }
 
-// expect waits for a line that begins with want, and returns it.
+// expect waits for a line that begins with want, or for one of the log that has it,
+// and returns it.
 func (c *child) expect(t *testing.T, want string) string {
 	t.Helper()
 	defer time.AfterFunc(time.Minute, func() { _ = c.cmd.Process.Kill() }).Stop()
@@ -66,7 +67,7 @@ func (c *child) expect(t *testing.T, want string) string {
 		if c.never != "" && strings.HasPrefix(line, c.never) {
 			t.Errorf("the child says %q", line)
 		}
-		if strings.HasPrefix(line, want) {
+		if strings.HasPrefix(line, want) || strings.HasPrefix(line, "time=") && strings.Contains(line, want) {
 			return line
 		}
 		t.Log("child: " + line)

@@ -38,10 +38,20 @@ type Member struct {
 	Started  time.Time
 	Since    time.Time // when this node first heard of the instance
 	Heard    time.Time // when it last did
-	// Suspected is set when five heartbeats are missing, or nobody is there to take a
-	// message. What it had in work counts as lost.
+	Address  string    // where other nodes reach it, host:port; empty when it has not said
+	// Suspected is set when five heartbeats are missing, here or there, or nobody is
+	// there to take a message: nothing new can be sent to it.
 	Suspected bool
-	Self      bool
+	// HeardBy are the nodes that hear it while it is suspected. With any, only the
+	// link from here is broken; with none, what it had in work counts as lost.
+	HeardBy []string
+	// Via is the node that carries what goes between here and it, while the direct
+	// link is broken; else empty.
+	Via string
+	// Gaps counts how often messages between here and it may have been lost since it
+	// was first heard of.
+	Gaps uint64
+	Self bool
 	// Fault says why the member's store cannot be written; empty when it can.
 	Fault string
 	// Free is how many bytes the disk of its store has left, 0 when it does not say.
@@ -50,6 +60,9 @@ type Member struct {
 
 // Up reports whether the member can be sent something new.
 func (m *Member) Up() bool { return !m.Suspected && m.State == Serving }
+
+// Apart reports whether others hear the member, and this node does not.
+func (m *Member) Apart() bool { return m.Suspected && len(m.HeardBy) > 0 }
 
 // SetLoad tells the others how busy this node is, with the next heartbeat.
 func (c *Cluster) SetLoad(l Load) {
@@ -71,17 +84,18 @@ func (c *Cluster) Members() []Member {
 	return list
 }
 
-// Departed returns the members that have said good-bye, as they were last heard of,
-// until they come back.
-func (c *Cluster) Departed() []Member {
+// Departure is a process that has said good-bye.
+type Departure struct{ Name, Instance string }
+
+// Departed returns the processes of nodes that have said good-bye in the last minutes.
+func (c *Cluster) Departed() []Departure {
 	m := c.members
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	list := make([]Member, 0, len(m.departed))
-	for _, k := range m.departed {
-		list = append(list, k)
+	list := make([]Departure, 0, len(m.gone))
+	for instance, d := range m.gone {
+		list = append(list, Departure{d.name, instance})
 	}
-	slices.SortFunc(list, func(a, b Member) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 

@@ -6,29 +6,12 @@ package cluster
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
+	"slices"
 	"sync"
 	"time"
-
-	"github.com/go-json-experiment/json"
-	"github.com/nats-io/nats.go"
 )
 
-// heartbeat is what every node says of itself, all the time.
-type heartbeat struct {
-	Name     string    `json:"name"`
-	Instance string    `json:"instance"`
-	Version  string    `json:"version"`
-	Protocol int       `json:"protocol"`
-	State    State     `json:"state"`
-	Started  time.Time `json:"started"`
-	Load     Load      `json:"load,omitzero"`
-	Feeds    []uint64  `json:"feeds,omitzero"` // how far its feeds are
-	Fault    string    `json:"fault,omitzero"` // why its store cannot be written
-	Free     int64     `json:"free,omitzero"`  // bytes on the disk of its store
-}
-
-// forgetAfter is how long a suspected member is still shown.
+// forgetAfter is how long a lost member is still shown.
 const forgetAfter = 5 * time.Minute
 
 // members is the membership view. Its goroutine sends this node's heartbeat and
@@ -36,30 +19,67 @@ const forgetAfter = 5 * time.Minute
 type members struct {
 	c       *Cluster
 	subject string
-	self    heartbeat // all but State, Load, Feeds and what the disk says is fixed
+	self    heartbeat // all but State, Load, Feeds, Number, Sees and what the disk says is fixed
+
+	beating sync.Mutex // one heartbeat at a time; locked before mu
 
 	mu       sync.Mutex
 	own      State
 	load     Load
+	number   uint64 // of the last heartbeat sent
 	byName   map[string]*member
-	departed map[string]Member // that have said good-bye and not come back, by name
+	gone     map[string]departure // instances that have left, so that what others still say of them is passed over
 	watchers map[chan struct{}]struct{}
-	awake    time.Time // the last turn of the loop, to know when this process was stopped
-	whole    time.Time // since when this node has been hearing, without a stop
-	woke     time.Time // when a stop ended for which the others held this node for lost
+	reports  map[string]*report // what was logged of each node
+	later    []func()           // to be done when mu is released
+	awake    time.Time          // the last turn of the loop, to know when this process was stopped
+	whole    time.Time          // since when this node has been hearing, without a stop
+	woke     time.Time          // when a stop ended for which the others held this node for lost
 }
 
+// member is a node and what is known of the link to it. A member that was only
+// heard of from others is suspected until its own heartbeat comes.
 type member struct {
 	Member
-	alive  context.Context // until the instance is lost
-	lost   context.CancelFunc
-	probed time.Time // when it was last asked whether it is there
-	heir   string    // instance that says it has the name, while this one has it
+	met        bool       // its heartbeat has been heard
+	silent     bool       // it is heard no more
+	number     uint64     // of its last heartbeat
+	missed     uint64     // how often some before it were missing
+	missedOurs uint64     // how often it has missed some of this node's
+	sees       []sighting // what that said of others
+	heardUs    time.Time  // when it last said that it hears this node
+	broken     time.Time  // since when it is suspected
+	probed     time.Time  // when it was last asked whether it is there
+	heir       string     // instance that says it has the name, while this one has it
+	dialled    bool       // it could be reached straight, while what it says comes by a third node
+
+	link  *link
+	alive life // of the instance
+	near  life // until messages on their way are given up: soon after the link broke
+	whole life // until the link breaks
+}
+
+// departure is a node's good-bye.
+type departure struct {
+	name string
+	at   time.Time
+}
+
+// life is a context with its end.
+type life struct {
+	context.Context
+	end context.CancelFunc
+}
+
+func newLife(parent context.Context) life {
+	ctx, end := context.WithCancel(parent)
+	return life{ctx, end}
 }
 
 func newMember(m Member) *member {
-	k := &member{Member: m}
-	k.alive, k.lost = context.WithCancel(context.Background())
+	k := &member{Member: m, link: newLink(), alive: newLife(context.Background())}
+	k.near = newLife(k.alive)
+	k.whole = newLife(k.near)
 	return k
 }
 
@@ -67,11 +87,11 @@ func newMembers(c *Cluster) *members {
 	now := time.Now()
 	m := &members{
 		c: c, subject: c.cfg.Cluster + ".heartbeat", own: Joining, awake: now, whole: now,
-		byName: map[string]*member{}, departed: map[string]Member{}, watchers: map[chan struct{}]struct{}{},
-		self: heartbeat{Name: c.cfg.Name, Instance: rand.Text(), Version: c.cfg.Version, Protocol: protocol, Started: now.UTC()},
+		byName: map[string]*member{}, gone: map[string]departure{}, watchers: map[chan struct{}]struct{}{}, reports: map[string]*report{},
+		self: heartbeat{Name: c.cfg.Name, Instance: rand.Text(), Version: c.cfg.Version, Protocol: protocol, Started: now.UTC(), Address: c.cfg.address()},
 	}
 	m.byName[c.cfg.Name] = newMember(Member{
-		Name: c.cfg.Name, Instance: m.self.Instance, Version: c.cfg.Version, State: Joining,
+		Name: c.cfg.Name, Instance: m.self.Instance, Version: c.cfg.Version, State: Joining, Address: m.self.Address,
 		Started: m.self.Started, Since: now, Heard: now, Self: true,
 	})
 	return m
@@ -85,147 +105,13 @@ func (m *members) start() error {
 	return nil
 }
 
-// run beats and looks until ctx ends.
-func (m *members) run(ctx context.Context) {
-	ticker := time.NewTicker(m.c.cfg.Heartbeat / 2)
-	defer ticker.Stop()
-	for turn := 0; ; turn++ {
-		if turn%2 == 0 {
-			m.beat()
-		}
-		m.look(time.Now())
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
-}
-
-// beat sends this node's heartbeat. When it cannot, others will notice.
-func (m *members) beat() {
-	b := m.self
-	m.mu.Lock()
-	b.State, b.Load = m.own, m.load
+// unlock releases m.mu and then does what was put off until then.
+func (m *members) unlock() {
+	later := m.later
+	m.later = nil
 	m.mu.Unlock()
-	for _, f := range m.c.feeds {
-		b.Feeds = append(b.Feeds, f.position())
-	}
-	b.Fault, b.Free = m.c.disk.said()
-	if data, err := json.Marshal(&b); err == nil {
-		_ = m.c.conn.Publish(m.subject, data)
-	}
-}
-
-// receive takes a heartbeat, the own ones included.
-func (m *members) receive(msg *nats.Msg) {
-	var b heartbeat
-	if err := json.Unmarshal(msg.Data, &b); err != nil || !nameRule.MatchString(b.Name) {
-		return
-	}
-	if b.Name == m.self.Name {
-		if b.Instance != m.self.Instance {
-			m.clash(&b)
-		}
-		return
-	}
-	if b.Protocol != protocol && m.self.Started.After(b.Started) {
-		m.c.fail(fmt.Errorf("%w: node %q talks cluster protocol %d, this one %d", ErrIncompatible, b.Name, b.Protocol, protocol))
-		return
-	}
-	m.hear(&b, time.Now())
-	for i, rev := range b.Feeds {
-		if i < len(m.c.feeds) {
-			m.c.feeds[i].heard(rev)
-		}
-	}
-}
-
-// clash ends the younger of two nodes with one name.
-func (m *members) clash(b *heartbeat) {
-	if m.self.Started.After(b.Started) || m.self.Started.Equal(b.Started) && m.self.Instance > b.Instance {
-		m.c.fail(fmt.Errorf("%w: %q has been running since %s", ErrNameTaken, b.Name, b.Started.Format(time.RFC3339)))
-	}
-}
-
-// hear enters a heartbeat into the view.
-func (m *members) hear(b *heartbeat, now time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	known := m.byName[b.Name]
-	if known != nil && known.Instance != b.Instance {
-		if b.Started.Before(known.Started) || !known.Suspected && now.Sub(known.Heard) <= 2*m.c.cfg.Heartbeat {
-			if b.Started.After(known.Started) {
-				known.heir = b.Instance
-			}
-			return // the last words of an instance that was replaced, or a newcomer whose name is taken
-		}
-		known.lost()
-		known = nil
-	}
-	if b.State == left {
-		if known != nil {
-			known.lost()
-			delete(m.byName, b.Name)
-			m.departed[b.Name] = known.Member
-			m.wake()
-		}
-		return
-	}
-	delete(m.departed, b.Name)
-	if known == nil {
-		known = newMember(Member{Name: b.Name, Instance: b.Instance, Since: now})
-		m.byName[b.Name] = known
-	}
-	changed := known.State != b.State || known.Suspected
-	if known.Suspected {
-		known.Suspected = false
-		known.alive, known.lost = context.WithCancel(context.Background())
-	}
-	known.Version, known.State, known.Load, known.Started, known.Heard = b.Version, b.State, b.Load, b.Started, now
-	known.Fault, known.Free = b.Fault, b.Free
-	if changed {
-		m.wake()
-	}
-}
-
-// look suspects members that have been silent for too long, and asks those whose
-// beat is late whether they are there: of a dead one that is known at once.
-func (m *members) look(now time.Time) {
-	beat := m.c.cfg.Heartbeat
-	var ask []*member
-	m.mu.Lock()
-	stopped := now.Sub(m.awake) > 3*beat // this process itself did not run
-	if m.missed(now) {
-		m.woke = now
-	}
-	m.awake = now
-	if stopped {
-		m.whole = now
-	}
-	for name, k := range m.byName {
-		silent := now.Sub(k.Heard)
-		switch {
-		case k.Self:
-			k.Heard, k.State, k.Load = now, m.own, m.load
-			k.Fault, k.Free = m.c.disk.said()
-		case stopped && !k.Suspected:
-			k.Heard = now // a fresh chance: the others' beats are only now coming in
-		case !k.Suspected && silent > misses*beat:
-			k.lost()
-			k.Suspected = true
-			m.wake()
-		case k.Suspected && silent > forgetAfter:
-			delete(m.byName, name)
-			m.wake()
-		case !k.Suspected && silent > beat+beat/4 && now.Sub(k.probed) >= beat/2:
-			k.probed = now
-			ask = append(ask, k)
-		}
-	}
-	m.mu.Unlock()
-	for _, k := range ask {
-		m.c.wg.Go(func() { m.probe(k) })
+	for _, do := range later {
+		do()
 	}
 }
 
@@ -248,22 +134,6 @@ func (m *members) stale(began time.Time) bool {
 	defer m.mu.Unlock()
 	now := time.Now()
 	return m.missed(now) || !m.woke.IsZero() && (began.Before(m.woke) || now.Sub(m.woke) < reunion)
-}
-
-// probe suspects a member at once when nobody takes its messages.
-func (m *members) probe(k *member) {
-	ctx, cancel := context.WithTimeout(m.c.base, m.c.cfg.Heartbeat)
-	defer cancel()
-	if !m.c.rpc.absent(ctx, k.Name) {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.byName[k.Name] == k && !k.Suspected && time.Since(k.Heard) > m.c.cfg.Heartbeat {
-		k.lost()
-		k.Suspected = true
-		m.wake()
-	}
 }
 
 // wake tells the watchers. Who has gone may have written what it told nobody of.
@@ -316,6 +186,22 @@ func (m *members) first() bool {
 	return true
 }
 
+// roll returns the names of the nodes that are there and of those that are not.
+func (m *members) roll() (up, missing []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name, k := range m.byName {
+		if k.Suspected {
+			missing = append(missing, name)
+		} else {
+			up = append(up, name)
+		}
+	}
+	slices.Sort(up)
+	slices.Sort(missing)
+	return up, missing
+}
+
 // setReady is the end of joining, unless the node has begun to leave.
 func (m *members) setReady() {
 	if m.state() == Joining {
@@ -323,10 +209,25 @@ func (m *members) setReady() {
 	}
 }
 
-// leave says good-bye; it is the last beat.
+// farewellWait bounds how long a node that leaves waits until the others have
+// heard of it.
+const farewellWait = 500 * time.Millisecond
+
+// leave says good-bye; it is the last beat. An answer of those who are up says that
+// they have heard it: it comes behind. Others notice otherwise.
 func (m *members) leave() {
 	m.setState(left)
-	if m.c.conn != nil {
-		_ = m.c.conn.FlushTimeout(time.Second) // others notice otherwise
+	if m.c.conn == nil {
+		return
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), farewellWait)
+	defer cancel()
+	up, _ := m.roll()
+	var wg sync.WaitGroup
+	for _, name := range up {
+		if name != m.self.Name {
+			wg.Go(func() { m.c.rpc.absent(ctx, name) })
+		}
+	}
+	wg.Wait()
 }

@@ -79,7 +79,8 @@ func (c *Cluster) Apart() bool {
 // completeAfter is how many heartbeats it takes to have heard of everybody.
 const completeAfter = 2 * misses
 
-// isLost reports whether a node's instance is over, or counts as over.
+// isLost reports whether a node's instance is over, or counts as over. One that
+// others hear is not, although this node does not.
 func (m *members) isLost(node, instance string, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -87,7 +88,7 @@ func (m *members) isLost(node, instance string, now time.Time) bool {
 	complete := m.own != Joining && now.Sub(m.whole) >= completeAfter*m.c.cfg.Heartbeat
 	switch {
 	case k != nil && k.Instance == instance:
-		return k.Suspected
+		return k.alive.Err() != nil
 	case k != nil && k.heir == instance:
 		return false
 	}

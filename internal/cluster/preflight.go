@@ -29,12 +29,9 @@ const preflightTimeout = 2 * time.Second
 // server starts: a server with a name that is taken, or of another cluster, would
 // vote in elections that are not its own. Nodes that do not answer are passed over.
 func preflight(ctx context.Context, cfg *Config, seeds []string) error {
-	encryption := cfg.TLS
-	if cfg.Encrypt {
-		var err error
-		if encryption, err = secretTLS(cfg.Secret); err != nil {
-			return err
-		}
+	encryption, err := cfg.encryption()
+	if err != nil {
+		return err
 	}
 	errs := make([]error, len(seeds))
 	var wg sync.WaitGroup

@@ -6,6 +6,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,7 +39,7 @@ func TestBadConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	for words, change := range map[string]func(*Config){
-		"at least three nodes": func(c *Config) { c.Join = c.Join[:1] },
+		"at least three nodes": func(c *Config) { c.Join = nil },
 		"node name":            func(c *Config) { c.Name = "a b" },
 		"at random":            func(c *Config) { c.Secret = "short" },
 		"can be guessed":       func(c *Config) { c.Secret = "holdfast-cluster-secret" },
@@ -56,11 +57,19 @@ func TestBadConfig(t *testing.T) {
 			t.Errorf("%v, want a word about %q", err, words)
 		}
 	}
+}
+
+// TestTooFewNamed: who is named fewer than three nodes, none of which belongs to a
+// cluster that runs, is refused.
+func TestTooFewNamed(t *testing.T) {
+	good := Config{Name: "n1", Dir: t.TempDir(), Listen: freePorts(t, 1)[0], Join: freePorts(t, 2), Secret: testSecret}
+	one := good
+	one.Join = one.Join[:1]
+	mustRefuse(t, one, nil, "at least three nodes")
 	two := good // a wildcard address does not count as one more
-	two.Listen = "0.0.0.0:1"
-	if err := two.Validate(); err == nil {
-		t.Error("two named nodes and a wildcard pass for three")
-	}
+	_, port, _ := net.SplitHostPort(good.Listen)
+	two.Listen = "0.0.0.0:" + port
+	mustRefuse(t, two, nil, "at least three nodes")
 }
 
 func TestDirectoryRefused(t *testing.T) {
@@ -240,7 +249,7 @@ func TestExternal(t *testing.T) {
 	host := three(t)[0]
 	cfg := Config{
 		Name: "guest", Cluster: "guests", Secret: testSecret, Log: testLog(),
-		External: "nats://" + routeUser + ":" + host.server.password + "@" + host.server.srv.Addr().String(),
+		External: "nats://" + host.server.password + "@" + host.server.srv.Addr().String(),
 	}
 	c := openAll(t, []Config{cfg})[0]
 	id := session.NewID()
@@ -290,22 +299,22 @@ func TestNamesResolved(t *testing.T) {
 	cfg := Config{Name: "n1", Dir: t.TempDir(), Listen: "0.0.0.0:6222", Secret: testSecret, Join: []string{"dns:nodes.example:6222"}}.withDefaults()
 	cfg.Resolve = func(_ context.Context, host string) ([]string, error) {
 		if calls++; calls == 1 {
-			return []string{"10.0.0.1"}, nil
+			return []string{"127.71.0.1"}, nil
 		}
-		return []string{"10.0.0.3", "10.0.0.1", "10.0.0.2", "10.0.0.1"}, nil
+		return []string{"127.71.0.3", "127.71.0.1", "127.71.0.2", "127.71.0.1"}, nil
 	}
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	seeds, err := cfg.awaitSeeds(ctx)
-	if err != nil || strings.Join(seeds, " ") != "10.0.0.1:6222 10.0.0.2:6222 10.0.0.3:6222" {
+	seeds, err := cfg.awaitSeeds(ctx, nil)
+	if err != nil || strings.Join(seeds, " ") != "127.71.0.1:6222 127.71.0.2:6222 127.71.0.3:6222" {
 		t.Errorf("%q, %v", seeds, err)
 	}
 	cancel()
 	cfg.Resolve = func(context.Context, string) ([]string, error) { return nil, errors.New("no such name") }
-	if _, err := cfg.awaitSeeds(ctx); err == nil || !strings.Contains(err.Error(), "no such name") {
+	if _, err := cfg.awaitSeeds(ctx, nil); err == nil || !strings.Contains(err.Error(), "no such name") {
 		t.Errorf("a name that does not resolve: %v", err)
 	}
 }

@@ -31,7 +31,7 @@ func (c *Cluster) Remove(ctx context.Context, name string) error {
 	if c.mode != Clustered {
 		return errors.New("this node is not part of a cluster of its own")
 	}
-	names, err := c.server.voters()
+	names, err := c.Voters()
 	switch {
 	case err != nil:
 		return err
@@ -52,10 +52,13 @@ func (c *Cluster) Remove(ctx context.Context, name string) error {
 		return fmt.Errorf("remove node %q: %w", name, err)
 	}
 	c.log.Info("a node was removed from the cluster", "node", name)
+	if err := c.noteRemoved(ctx, name, time.Now()); err != nil { // it counts no more; only its return will not be told of
+		c.log.Warn("the removal is not noted", "error", err)
+	}
 	return nil
 }
 
-// voters returns the names of the nodes whose majority decides.
+// voters returns what the server calls the nodes whose majority decides.
 func (e *embedded) voters() ([]string, error) {
 	info, err := e.srv.Jsz(&natsd.JSzOptions{})
 	switch {
@@ -79,7 +82,7 @@ func (e *embedded) remove(ctx context.Context, name string) error {
 		return fmt.Errorf("connect to the system account: %w", err)
 	}
 	defer conn.Close()
-	ask, err := json.Marshal(natsd.JSApiMetaServerRemoveRequest{Server: name})
+	ask, err := json.Marshal(natsd.JSApiMetaServerRemoveRequest{Server: name, Peer: peerID(name)})
 	if err != nil {
 		return err
 	}
@@ -112,13 +115,11 @@ var _ natsd.Authentication = (*doorman)(nil)
 // Check implements [natsd.Authentication].
 func (d *doorman) Check(c natsd.ClientAuthentication) bool {
 	said := c.GetOpts()
-	if subtle.ConstantTimeCompare([]byte(said.Password), []byte(d.password)) != 1 {
-		return false
-	}
-	switch said.Username {
-	case routeUser:
+	match := func(s string) bool { return subtle.ConstantTimeCompare([]byte(s), []byte(d.password)) == 1 }
+	switch {
+	case said.Username == "" && match(said.Token): // with a name, each change of the routes would end the connection
 		return true
-	case systemUser:
+	case said.Username == systemUser && match(said.Password):
 		c.RegisterUser(&natsd.User{Username: systemUser, Account: d.system()})
 		return true
 	}

@@ -96,9 +96,10 @@ func (c *Cluster) Serve(kind string, h Handler) {
 }
 
 // Request sends a request to a node, this one included, and waits for its answer.
-// It fails at once with [ErrNodeLost] when the node is not there, or is lost
-// meanwhile; with [ErrBusy] or [ErrNoHandler] when the request was not begun;
-// with a [RemoteError] when the handler failed; or with ctx's cause.
+// It fails at once with [ErrNodeLost] when the node is not there, or the link to it
+// breaks meanwhile; to a node that only others hear it first waits for another way,
+// up to five seconds. It fails with [ErrBusy] or [ErrNoHandler] when the request was
+// not begun; with a [RemoteError] when the handler failed; or with ctx's cause.
 func (c *Cluster) Request(ctx context.Context, node, kind string, payload []byte) ([]byte, error) {
 	m, err := c.rpc.request(ctx, node, kind, &nats.Msg{Data: payload, Header: nats.Header{}})
 	if err != nil {
@@ -115,9 +116,9 @@ func (x *exchange) request(ctx context.Context, node, kind string, msg *nats.Msg
 	if len(msg.Data) > maxPayload-1<<10 {
 		return nil, ErrTooLarge
 	}
-	alive, instance := x.c.members.life(node)
-	if alive != nil && alive.Err() != nil {
-		return nil, &NodeLostError{Node: node}
+	whole, instance, err := x.c.members.reach(ctx, node)
+	if err != nil {
+		return nil, err
 	}
 	msg.Subject = x.subject + node + "." + kind
 	msg.Header[headerFrom] = []string{x.c.cfg.Name}
@@ -128,11 +129,11 @@ func (x *exchange) request(ctx context.Context, node, kind string, msg *nats.Msg
 	if deadline, ok := ctx.Deadline(); ok {
 		msg.Header[headerTimeout] = []string{strconv.FormatInt(max(time.Until(deadline).Milliseconds(), 1), 10)}
 	}
-	if alive != nil {
+	if whole != nil {
 		var cancel context.CancelCauseFunc
 		ctx, cancel = context.WithCancelCause(ctx)
 		defer cancel(nil)
-		defer context.AfterFunc(alive, func() { cancel(&NodeLostError{Node: node, Sent: true}) })()
+		defer context.AfterFunc(whole, func() { cancel(&NodeLostError{Node: node, Sent: true}) })()
 	}
 	answer, err := x.c.conn.RequestMsgWithContext(ctx, msg)
 	switch {
@@ -223,8 +224,8 @@ func (x *exchange) answer(m *nats.Msg, handle Handler) {
 		ctx, stop = context.WithTimeout(ctx, time.Duration(ms)*time.Millisecond)
 		defer stop()
 	}
-	if alive, _ := x.c.members.life(from); alive != nil {
-		defer context.AfterFunc(alive, func() { cancel(&NodeLostError{Node: from}) })()
+	if whole := x.c.members.unbroken(from); whole != nil {
+		defer context.AfterFunc(whole, func() { cancel(&NodeLostError{Node: from}) })()
 	}
 	result, err := x.guard(ctx, handle, from, m.Data)
 	switch {

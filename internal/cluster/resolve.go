@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -50,21 +49,26 @@ func (c *Config) dynamic() bool {
 	return slices.ContainsFunc(c.Join, func(a string) bool { return strings.HasPrefix(a, dnsPrefix) })
 }
 
+// scoutPatience is how long a node that is named fewer than three looks for a
+// cluster that one of them belongs to.
+const scoutPatience = 3 * time.Second
+
 // awaitSeeds resolves until at least three nodes are known: the number of nodes
-// a cluster begins with is fixed when its first ones start.
-func (c *Config) awaitSeeds(ctx context.Context) ([]string, error) {
+// a cluster begins with is fixed when its first ones start. Who joins a cluster
+// that runs may name fewer, and is told of the others; known are those of its last run.
+func (c *Config) awaitSeeds(ctx context.Context, known []string) ([]string, error) {
+	began := time.Now()
 	for first := true; ; first = false {
 		seeds, err := c.seeds(ctx)
 		if err == nil {
-			seeds = c.nodes(seeds)
-			if err = enoughNodes(seeds); err == nil {
+			if seeds, err = c.enough(ctx, seeds, known); err == nil {
 				return seeds, nil
 			}
 		}
-		if !c.dynamic() {
+		if !c.dynamic() && (!isFewNodes(err) || time.Since(began) > scoutPatience) {
 			return nil, err
 		}
-		if first {
+		if first && c.dynamic() {
 			c.Log.Warn("waiting for the names of the cluster's nodes", "join", c.Join, "error", err)
 		}
 		select {
@@ -75,15 +79,25 @@ func (c *Config) awaitSeeds(ctx context.Context) ([]string, error) {
 	}
 }
 
-func routeURLs(addresses []string) []*url.URL {
-	urls := make([]*url.URL, len(addresses))
-	for i, a := range addresses {
-		urls[i] = &url.URL{Scheme: "nats", Host: a}
+// enough returns the addresses of at least three nodes, of which some are named.
+func (c *Config) enough(ctx context.Context, seeds, known []string) ([]string, error) {
+	if all := c.nodes(slices.Concat(seeds, known)); enoughNodes(all) == nil {
+		return all, nil
 	}
-	return urls
+	if err := preflight(ctx, c, seeds); err != nil {
+		return nil, err
+	}
+	found, err := c.scout(ctx, seeds)
+	if err != nil {
+		return nil, err
+	}
+	if all := c.nodes(found); enoughNodes(all) == nil {
+		return all, nil
+	}
+	return nil, enoughNodes(c.nodes(seeds))
 }
 
-// followNames gives the server the routes that appear under the names in Join,
+// followNames has the addresses dialled that appear under the names in Join,
 // until ctx ends. Routes whose address is gone are given up.
 func (c *Cluster) followNames(ctx context.Context, known []string) {
 	ticker := time.NewTicker(resolveRefresh)
@@ -99,10 +113,7 @@ func (c *Cluster) followNames(ctx context.Context, known []string) {
 		if err != nil || len(seeds) < 3 || slices.Equal(seeds, known) {
 			continue // what is known stays
 		}
-		if err := c.server.setRoutes(seeds); err != nil {
-			c.log.Warn("routes not changed", "error", err)
-			continue
-		}
+		c.mesh.name(seeds)
 		known = seeds
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -17,10 +18,12 @@ import (
 
 // embedded is a NATS server in this process.
 type embedded struct {
-	srv      *natsd.Server
-	password string // of the in-process connection
-	log      *serverLog
-	wg       sync.WaitGroup
+	srv       *natsd.Server
+	password  string // of the in-process connection
+	routeUser *url.Userinfo
+	hosts     knownHosts
+	log       *serverLog
+	wg        sync.WaitGroup
 
 	changing sync.Mutex // one change of the options at a time
 	opts     *natsd.Options
@@ -96,25 +99,22 @@ func (e *embedded) cluster(cfg *Config, seeds []string) error {
 	if host == "" {
 		host = "0.0.0.0"
 	}
-	encryption := cfg.TLS
-	if cfg.Encrypt {
-		if encryption, err = secretTLS(cfg.Secret); err != nil {
-			return err
-		}
+	encryption, err := cfg.encryption()
+	if err != nil {
+		return err
 	}
 	e.opts.DontListen, e.opts.Host, e.opts.Port = false, "127.0.0.1", natsd.RANDOM_PORT
 	e.opts.Cluster = natsd.ClusterOpts{
-		Name: wireName(cfg.Cluster), Host: host, Port: number, Advertise: cfg.Advertise,
+		Name: wireName(cfg.Cluster), Host: host, Port: number, Advertise: cfg.address(),
 		Username: routeUser, Password: stretch(cfg.Secret).routePassword(),
-		TLSConfig: encryption, TLSTimeout: 5,
+		TLSConfig: routeTLS(encryption, &e.hosts), TLSTimeout: handshakeTimeout,
 		Compression: natsd.CompressionOpts{Mode: string(cfg.Compression)},
-		PoolSize:    3, NoAdvertise: true,
-		PingInterval: 2 * time.Second, MaxPingsOut: 2,
+		PoolSize:    3, NoAdvertise: true, // of addresses for clients, of which there are none
+		PingInterval: routePing, MaxPingsOut: routePatience,
 	}
-	e.opts.Routes = routeURLs(seeds)
-	for _, u := range e.opts.Routes {
-		u.User = stretch(cfg.Secret).user()
-	}
+	e.hosts.set(seeds)
+	e.routeUser = stretch(cfg.Secret).user()
+	e.opts.Routes = e.routeURLs(seeds)
 	return nil
 }
 
@@ -124,22 +124,6 @@ const protocol = 3
 
 // wireName is the cluster's name among servers; it keeps protocols apart.
 func wireName(cluster string) string { return cluster + "." + strconv.Itoa(protocol) }
-
-// setRoutes replaces the addresses of the other nodes.
-func (e *embedded) setRoutes(seeds []string) error {
-	e.changing.Lock()
-	defer e.changing.Unlock()
-	next := e.opts.Clone()
-	next.Routes = routeURLs(seeds)
-	for i, u := range next.Routes {
-		u.User = e.opts.Routes[min(i, len(e.opts.Routes)-1)].User
-	}
-	if err := e.srv.ReloadOptions(next); err != nil {
-		return fmt.Errorf("change the cluster's routes: %w", err)
-	}
-	e.opts = next
-	return nil
-}
 
 // stepDown gives up the leadership of streams, so that others need not find out.
 func (e *embedded) stepDown(streams []string) {
@@ -153,13 +137,13 @@ func (e *embedded) stepDown(streams []string) {
 // current reports what is missing until the store is whole on this node.
 func (e *embedded) current() error {
 	if !e.srv.JetStreamEnabled() {
-		return errors.New("the store has not started")
+		return errors.New("waiting for the store to start")
 	}
 	if !e.srv.JetStreamIsCurrent() {
 		if e.srv.JetStreamIsClustered() && e.srv.NumRoutes() == 0 {
-			return errors.New("no other node of the cluster answers")
+			return errors.New("waiting for another node of the cluster to answer")
 		}
-		return errors.New("the cluster has not elected a leader yet")
+		return errors.New("waiting for the cluster to elect a leader")
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/holdfast-mcp/holdfast/internal/throttle"
 )
 
 // serverLog passes the server's log on, and reads in it when the store cannot be
@@ -18,9 +20,10 @@ type serverLog struct {
 	log   *slog.Logger
 	disk  *disk
 	fatal atomic.Pointer[string] // why the server does not start
+	seen  throttle.Lines
 }
 
-func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug(line(format, v)) }
+func (l *serverLog) Noticef(format string, v ...any) { l.notice(format, v) }
 func (l *serverLog) Warnf(format string, v ...any)   { l.warn(format, v) }
 func (l *serverLog) Errorf(format string, v ...any)  { l.fail(format, v) }
 func (l *serverLog) Debugf(string, ...any)           {}
@@ -41,7 +44,7 @@ func (l *serverLog) fail(format string, v []any) {
 		l.disk.report(err)
 		return
 	}
-	l.log.Info(line(format, v))
+	l.pass(format, v)
 }
 
 // warn passes a warning on, unless it is that nobody verifies certificates:
@@ -52,12 +55,16 @@ func (l *serverLog) warn(format string, v []any) {
 		l.log.Debug(line(format, v))
 		l.disk.report(err)
 	case !strings.Contains(format, "will not be verified"):
-		l.log.Info(line(format, v))
+		l.pass(format, v)
 	}
 }
 
 func line(format string, v []any) string {
-	return "nats: " + strings.TrimSpace(fmt.Sprintf(format, v...))
+	text := "nats: " + strings.TrimSpace(fmt.Sprintf(format, v...))
+	if len(text) > maxLine {
+		text = strings.ToValidUTF8(text[:maxLine], "") + " …"
+	}
+	return text
 }
 
 // writeFailures are parts of the server's formats for errors of writing its store.

@@ -131,7 +131,7 @@ func (s *Sessions) fetch(ctx context.Context, id session.ID, rev uint64) (*sessi
 		case errors.Is(err, errAbsent):
 			return nil, session.ErrNotFound
 		default:
-			return nil, fmt.Errorf("read session record: %w: %w", ErrNoQuorum, err)
+			return nil, fmt.Errorf("read session record: %w: %w", s.journal.health.missing(), err)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func (t *kv) put(ctx context.Context, v value, ttl time.Duration) (stored value,
 	if len(v.data) > maxPayload-1<<10 {
 		return v, 0, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(v.data))
 	}
-	if err := t.health.refused(); err != nil {
+	if err := t.health.fault(); err != nil {
 		return v, 0, err
 	}
 	w := t.newWrite(v, ttl)
@@ -159,5 +159,5 @@ func (t *kv) mine(ctx context.Context, v value, name string, sent bool) (value, 
 	case !sent, err != nil, now.previous == v.rev, whole(now.writes):
 		return now, 0, errConflict // another's write came instead
 	}
-	return now, 0, fmt.Errorf("%w: overwritten before it was acknowledged", ErrNoQuorum)
+	return now, 0, fmt.Errorf("%w: overwritten before it was acknowledged", t.health.missing())
 }

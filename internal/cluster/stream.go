@@ -11,13 +11,16 @@ import (
 	"io"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 )
 
 // Stream carries messages in order both ways between two nodes. It ends when
-// either end closes it or either node is lost. What one end may send ahead of
+// either end closes it, either node is lost, or a message is lost on the way: when
+// the link between the nodes was broken, and whole again within five seconds, both
+// ends compare what they have sent and received. What one end may send ahead of
 // the other's receiving is bounded in messages and bytes. It is safe for
 // concurrent use; usually one goroutine receives.
 type Stream struct {
@@ -26,6 +29,7 @@ type Stream struct {
 	node    string      // the other end's
 	subject string      // where its frames go
 	detach  func() bool // from the watch over its node
+	link    *link       // to its node; nil when that has never been heard of
 	life    context.Context
 	over    context.CancelFunc // ends life
 
@@ -40,10 +44,11 @@ type Stream struct {
 	granted  credit // what the other end has been told of consumed
 	eager    bool   // the other end waits to hear of it
 
-	sending sync.Mutex // one frame of data at a time; locked before mu
-	sent    credit
-	acked   credit
-	closed  bool // End was called
+	sending    sync.Mutex  // one frame of data at a time; locked before mu
+	uncompared atomic.Bool // the other end is to be told how much was sent
+	sent       credit
+	acked      credit
+	closed     bool // End was called
 }
 
 // credit counts what has passed through a stream.
@@ -109,6 +114,8 @@ func (x *exchange) newStream(node string, peer uint64) (*Stream, error) {
 		changed: make(chan struct{}), detach: func() bool { return true },
 	}
 	s.life, s.over = context.WithCancel(context.Background())
+	var near context.Context
+	near, s.link = x.c.members.near(node)
 	x.mu.Lock()
 	if x.closed {
 		x.mu.Unlock()
@@ -116,8 +123,8 @@ func (x *exchange) newStream(node string, peer uint64) (*Stream, error) {
 	}
 	x.streams[s.id] = s
 	x.mu.Unlock()
-	if alive, _ := x.c.members.life(node); alive != nil {
-		detach := context.AfterFunc(alive, func() { s.end(&NodeLostError{Node: node, Sent: true}) })
+	if near != nil {
+		detach := context.AfterFunc(near, func() { s.end(&NodeLostError{Node: node, Sent: true}) })
 		s.mu.Lock()
 		s.detach = detach
 		over := s.err != nil
@@ -175,7 +182,7 @@ func (s *Stream) Send(ctx context.Context, payload []byte) error {
 		return ErrTooLarge
 	}
 	s.sending.Lock()
-	defer s.sending.Unlock()
+	defer s.release()
 	if err := s.room(ctx, uint64(len(payload))); err != nil {
 		return err
 	}
@@ -190,9 +197,13 @@ func (s *Stream) Send(ctx context.Context, payload []byte) error {
 	return s.frame(frameData, number, payload)
 }
 
-// room waits until n bytes may be sent.
+// room waits until n bytes may be sent: while the link is broken, none.
 func (s *Stream) room(ctx context.Context, n uint64) error {
 	for asked := false; ; {
+		if s.link != nil && s.link.isBroken.Load() {
+			_ = s.link.await(ctx, s.life) // the reason is looked at below
+		}
+		s.sayCompare()
 		s.mu.Lock()
 		messages, bytes := s.sent.messages-s.acked.messages, s.sent.bytes-s.acked.bytes
 		err, changed := s.err, s.changed
@@ -200,11 +211,17 @@ func (s *Stream) room(ctx context.Context, n uint64) error {
 			err = errors.New("the stream was ended by this side")
 		}
 		s.mu.Unlock()
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		}
 		if messages < windowMessages && (bytes+n <= windowBytes || messages == 0) {
 			return nil
+		}
+		if s.uncompared.Load() {
+			continue
 		}
 		if !asked {
 			asked = true
@@ -280,7 +297,7 @@ func (s *Stream) grant() {
 // End says that this end sends no more; it may go on receiving.
 func (s *Stream) End() error {
 	s.sending.Lock()
-	defer s.sending.Unlock()
+	defer s.release()
 	s.mu.Lock()
 	over := s.closed || s.err != nil
 	s.closed = true

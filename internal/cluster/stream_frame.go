@@ -20,6 +20,9 @@ const (
 	frameGrant = 'g' // so much has been received
 	frameWant  = 'w' // the other end waits for a grant
 	frameReset = 'r' // no such stream
+	// frameCompare says how many messages have been sent, and whether End was
+	// called: the link was broken, and some may have been lost.
+	frameCompare = 'm'
 )
 
 // frame sends one frame.
@@ -54,7 +57,7 @@ func (x *exchange) frame(m *nats.Msg) {
 		s.take(kind, number, m.Data[frameHead:])
 		return
 	}
-	if (kind == frameData || kind == frameWant) && m.Reply != "" {
+	if (kind == frameData || kind == frameWant || kind == frameCompare) && m.Reply != "" {
 		_ = x.send(m.Reply, from, to, frameReset, 0, nil) // it notices otherwise
 	}
 }
@@ -76,6 +79,8 @@ func (s *Stream) take(kind byte, number uint64, payload []byte) {
 		if due {
 			s.grant()
 		}
+	case frameCompare:
+		s.compared(number, len(payload) > 0)
 	case frameReset:
 		s.end(&NodeLostError{Node: s.node, Sent: true})
 	}
@@ -113,6 +118,81 @@ func (s *Stream) peerEnds(kind byte, number uint64, text string) {
 		s.end(io.EOF)
 	case kind == frameClose:
 		s.end(&RemoteError{Node: s.node, Message: text})
+	}
+}
+
+// compare has the streams to a node look whether the other end has received all
+// that was sent.
+func (x *exchange) compare(node string) {
+	for _, s := range x.streamsTo(node) {
+		s.compare()
+	}
+}
+
+// streamsTo returns the streams between this node and another.
+func (x *exchange) streamsTo(node string) []*Stream {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	var streams []*Stream
+	for _, s := range x.streams {
+		if s.node == node {
+			streams = append(streams, s)
+		}
+	}
+	return streams
+}
+
+func (s *Stream) compare() {
+	s.uncompared.Store(true)
+	s.mu.Lock()
+	s.wake() // who waits for a grant that may have been lost asks again
+	s.mu.Unlock()
+	if s.sending.TryLock() { // else who sends does it
+		s.release()
+	}
+}
+
+// release unlocks sending, after what compare has asked for: behind the last
+// message that has a number.
+func (s *Stream) release() {
+	for {
+		s.sayCompare()
+		s.sending.Unlock()
+		if !s.uncompared.Load() || !s.sending.TryLock() {
+			return
+		}
+	}
+}
+
+// sayCompare tells the other end how much has been sent, if that is due. sending is
+// held.
+func (s *Stream) sayCompare() {
+	if !s.uncompared.Swap(false) {
+		return
+	}
+	s.mu.Lock()
+	number, open := s.sent.messages, s.peer != 0 && s.err == nil
+	var ended []byte
+	if s.closed {
+		ended = []byte{1}
+	}
+	s.mu.Unlock()
+	if open {
+		_ = s.frame(frameCompare, number, ended) // when the link breaks again it is compared again
+	}
+}
+
+// compared takes what the other end says of what it has sent.
+func (s *Stream) compared(number uint64, ended bool) {
+	if ended {
+		s.peerEnds(frameEnd, number, "")
+		return
+	}
+	s.mu.Lock()
+	broken := number != s.received && s.err == nil
+	s.mu.Unlock()
+	if broken {
+		s.Close(errBroken)
 	}
 }
 

@@ -38,7 +38,7 @@ func (c *Cluster) layout() []jetstream.StreamConfig {
 	replicas := 1
 	switch c.mode {
 	case Clustered:
-		replicas = 3
+		replicas = fewReplicas // keepReplicas makes it more
 	case External:
 		replicas = c.cfg.Replicas
 	}
@@ -111,6 +111,11 @@ func (c *Cluster) prepare() {
 	c.wg.Go(func() { c.watchQuorum(c.base) })
 	c.wg.Go(func() { c.sweepCaches(c.base) })
 	c.wg.Go(func() { c.keepClean(c.base) })
+	if c.mode == Clustered {
+		c.wg.Go(func() { c.keepReplicas(c.base) })
+		c.wg.Go(func() { c.watchVoters(c.base) })
+		c.wg.Go(func() { c.enrol(c.base) })
+	}
 	c.members.setReady()
 	close(c.ready)
 }
@@ -141,7 +146,7 @@ func (c *Cluster) createStreams(ctx context.Context) error {
 	mine := c.server == nil || c.server.leads() || time.Now().After(c.turn)
 	for _, cfg := range c.layout() {
 		if err := c.createStream(ctx, cfg, mine); err != nil {
-			return fmt.Errorf("store %q is not there yet: %w", cfg.Name, err)
+			return fmt.Errorf("waiting for the store %q: %w", cfg.Name, err)
 		}
 	}
 	return nil
@@ -155,6 +160,9 @@ func (c *Cluster) createStream(ctx context.Context, cfg jetstream.StreamConfig, 
 	info, err := c.streamInfo(ctx, cfg.Name)
 	if err == nil && cfg.Name == c.stream(kindEvent) && c.cfg.EventBytes <= 0 {
 		cfg.MaxBytes = info.Config.MaxBytes // as whoever created it found room for
+	}
+	if err == nil && c.mode == Clustered {
+		cfg.Replicas = info.Config.Replicas
 	}
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
@@ -193,11 +201,11 @@ func (c *Cluster) awaitReplicas(ctx context.Context) error {
 		leader, here, err := c.placement(ctx, name)
 		switch {
 		case err != nil:
-			return fmt.Errorf("store %q: %w", name, err)
+			return fmt.Errorf("waiting for the store %q: %w", name, err)
 		case leader == "" && c.mode != Alone:
-			return fmt.Errorf("store %q has no leader", name)
+			return fmt.Errorf("waiting for the store %q to have a leader", name)
 		case here && !c.server.streamCurrent(name):
-			return fmt.Errorf("store %q is being copied to this node", name)
+			return fmt.Errorf("copying the store %q to this node", name)
 		}
 	}
 	return nil
@@ -231,7 +239,7 @@ func (c *Cluster) identify(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("read the cluster's id: %w", err)
+		return fmt.Errorf("reading the cluster's id: %w", err)
 	}
 	if c.dir != nil {
 		if err := c.dir.adopt(string(v.data)); err != nil {
@@ -246,7 +254,7 @@ func (c *Cluster) identify(ctx context.Context) error {
 func (c *Cluster) startFeeds(ctx context.Context) error {
 	for _, f := range c.feeds {
 		if err := f.start(ctx); err != nil {
-			return err
+			return fmt.Errorf("reading what is stored: %w", err)
 		}
 	}
 	for _, f := range c.feeds {

@@ -163,7 +163,7 @@ func (s *Tasks) fetch(ctx context.Context, id string) (value, task.Task, error) 
 	if err != nil && !errors.Is(err, errAbsent) {
 		near, nearErr := s.kv.near(ctx, id)
 		if nearErr != nil {
-			return value{}, task.Task{}, fmt.Errorf("read task: %w: %w", ErrNoQuorum, err)
+			return value{}, task.Task{}, fmt.Errorf("read task: %w: %w", s.kv.health.missing(), err)
 		}
 		v, err = near, nil
 	}

@@ -34,6 +34,8 @@ type Config struct {
 	Env    []string // further variables, NAME=value
 	// Links puts a proxy between each two nodes, so that [Links] can disturb them.
 	Links bool
+	Seeds int // how many of the nodes each is told of; default all
+	First int // how many of the nodes Start starts; default all
 }
 
 // Cluster is so many nodes, each a process when it runs. Methods of one node must
@@ -75,7 +77,11 @@ func New(cfg Config) (*Cluster, error) {
 		c.Nodes = append(c.Nodes, n)
 	}
 	if cfg.Links && cfg.Nodes > 1 {
-		if c.Links, err = newLinks(net, c.Nodes); err != nil {
+		var ends []End
+		for _, n := range c.Nodes {
+			ends = append(ends, End{n.Name, n.peers})
+		}
+		if c.Links, err = NewLinks(ends, func(i, j int) string { return net.address(100+10*i+j, portLink) }); err != nil {
 			c.Close()
 			return nil, err
 		}
@@ -103,19 +109,25 @@ func (c *Cluster) Grow(n int) error {
 	return nil
 }
 
-// Start starts all nodes and waits until they take traffic.
+// Start starts the nodes that come first and waits until they take traffic.
 func (c *Cluster) Start(ctx context.Context) error {
-	for _, n := range c.Nodes {
+	first := c.Nodes
+	if c.cfg.First > 0 {
+		first = first[:c.cfg.First]
+	}
+	for _, n := range first {
 		if err := n.Start(); err != nil {
 			return err
 		}
 	}
-	return c.Ready(ctx)
+	return ready(ctx, first)
 }
 
 // Ready waits until all nodes take traffic.
-func (c *Cluster) Ready(ctx context.Context) error {
-	for _, n := range c.Nodes {
+func (c *Cluster) Ready(ctx context.Context) error { return ready(ctx, c.Nodes) }
+
+func ready(ctx context.Context, nodes []*Node) error {
+	for _, n := range nodes {
 		if err := n.Ready(ctx); err != nil {
 			return err
 		}
@@ -144,7 +156,7 @@ func (c *Cluster) Close() {
 	}
 	wg.Wait()
 	if c.Links != nil {
-		c.Links.close()
+		c.Links.Close()
 	}
 }
 

@@ -17,11 +17,14 @@ import (
 // ordered pair, through which the first node dials the second. It is safe for
 // concurrent use.
 type Links struct {
-	nodes   []*Node
+	ends    []End
 	proxies map[[2]string]*proxy
-	state   map[[2]string]*link // by pair, the lesser name first
+	ways    map[[2]string]*way // what one node sends another, over whosever connection
 	wg      sync.WaitGroup
 }
+
+// End is a node as the links know it.
+type End struct{ Name, Addr string }
 
 // Quality is how a link carries bytes.
 type Quality struct {
@@ -29,65 +32,61 @@ type Quality struct {
 	Rate  int           // bytes per second each way; 0 means unlimited
 }
 
-// link is the state of one pair. Both directions share it.
-type link struct {
+// way is the state of what one node sends another.
+type way struct {
 	mu      sync.Mutex
 	cut     bool
 	quality Quality
 	changed chan struct{} // closed at each change
 }
 
-func newLinks(ip loopback, nodes []*Node) (*Links, error) {
-	l := &Links{nodes: nodes, proxies: map[[2]string]*proxy{}, state: map[[2]string]*link{}}
-	for i, from := range nodes {
-		for j, to := range nodes {
+// NewLinks joins nodes. at says where the proxy listens through which the node of
+// one index dials that of another.
+func NewLinks(ends []End, at func(from, to int) string) (*Links, error) {
+	l := &Links{ends: ends, proxies: map[[2]string]*proxy{}, ways: map[[2]string]*way{}}
+	for _, from := range ends {
+		for _, to := range ends {
+			l.ways[[2]string{from.Name, to.Name}] = &way{changed: make(chan struct{})}
+		}
+	}
+	for i, from := range ends {
+		for j, to := range ends {
 			if i == j {
 				continue
 			}
-			pair := pairOf(from.Name, to.Name)
-			if l.state[pair] == nil {
-				l.state[pair] = &link{changed: make(chan struct{})}
-			}
-			address := ip.address(100+10*i+j, portLink)
-			listener, err := net.Listen("tcp", address)
+			listener, err := net.Listen("tcp", at(i, j))
 			if err != nil {
-				l.close()
+				l.Close()
 				return nil, fmt.Errorf("listen for a link: %w", err)
 			}
-			p := &proxy{listener: listener, to: to.peers, link: l.state[pair], open: map[net.Conn]struct{}{}}
-			l.proxies[[2]string{from.Name, to.Name}] = p
+			there, back := [2]string{from.Name, to.Name}, [2]string{to.Name, from.Name}
+			p := &proxy{listener: listener, to: to.Addr, there: l.ways[there], back: l.ways[back], open: map[net.Conn]struct{}{}}
+			l.proxies[there] = p
 			l.wg.Go(p.run)
 		}
 	}
 	return l, nil
 }
 
-func pairOf(a, b string) [2]string {
-	if a > b {
-		a, b = b, a
-	}
-	return [2]string{a, b}
-}
-
-// seeds returns the addresses by which a node reaches the others.
-func (l *Links) seeds(n *Node) []string {
-	var list []string
-	for _, other := range l.nodes {
-		if other != n {
-			list = append(list, l.proxies[[2]string{n.Name, other.Name}].listener.Addr().String())
-		}
-	}
-	return list
+// Addr returns where one node dials another.
+func (l *Links) Addr(from, to string) string {
+	return l.proxies[[2]string{from, to}].listener.Addr().String()
 }
 
 // Cut silences the links between a and b: connections stay open and nothing
 // arrives, as when packets are lost. What was sent arrives after Heal, if its
 // connection is still there.
-func (l *Links) Cut(a, b string) { l.change(a, b, func(k *link) { k.cut = true }) }
+func (l *Links) Cut(a, b string) {
+	l.CutWay(a, b)
+	l.CutWay(b, a)
+}
+
+// CutWay silences what one node sends another, and not what that sends back.
+func (l *Links) CutWay(from, to string) { l.change(from, to, func(w *way) { w.cut = true }) }
 
 // Isolate cuts one node from all others.
 func (l *Links) Isolate(name string) {
-	for _, other := range l.nodes {
+	for _, other := range l.ends {
 		if other.Name != name {
 			l.Cut(name, other.Name)
 		}
@@ -95,7 +94,10 @@ func (l *Links) Isolate(name string) {
 }
 
 // Shape delays and slows the links between a and b.
-func (l *Links) Shape(a, b string, q Quality) { l.change(a, b, func(k *link) { k.quality = q }) }
+func (l *Links) Shape(a, b string, q Quality) {
+	l.change(a, b, func(w *way) { w.quality = q })
+	l.change(b, a, func(w *way) { w.quality = q })
+}
 
 // Break closes the connections between a and b, which may open new ones.
 func (l *Links) Break(a, b string) {
@@ -106,21 +108,22 @@ func (l *Links) Break(a, b string) {
 
 // Heal makes all links whole and quick.
 func (l *Links) Heal() {
-	for pair := range l.state {
-		l.change(pair[0], pair[1], func(k *link) { k.cut, k.quality = false, Quality{} })
+	for pair := range l.ways {
+		l.change(pair[0], pair[1], func(w *way) { w.cut, w.quality = false, Quality{} })
 	}
 }
 
-func (l *Links) change(a, b string, do func(*link)) {
-	k := l.state[pairOf(a, b)]
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	do(k)
-	close(k.changed)
-	k.changed = make(chan struct{})
+func (l *Links) change(from, to string, do func(*way)) {
+	w := l.ways[[2]string{from, to}]
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	do(w)
+	close(w.changed)
+	w.changed = make(chan struct{})
 }
 
-func (l *Links) close() {
+// Close ends all links.
+func (l *Links) Close() {
 	for _, p := range l.proxies {
 		p.close()
 	}
@@ -131,7 +134,8 @@ func (l *Links) close() {
 type proxy struct {
 	listener net.Listener
 	to       string
-	link     *link
+	there    *way // what the node sends that dials
+	back     *way
 	wg       sync.WaitGroup
 
 	mu     sync.Mutex
@@ -164,9 +168,8 @@ func (p *proxy) connect(in net.Conn) {
 	}
 	defer p.leave(in, out)
 	var wg sync.WaitGroup
-	for _, way := range [][2]net.Conn{{in, out}, {out, in}} {
-		wg.Go(func() { p.carry(way[0], way[1]) })
-	}
+	wg.Go(func() { p.carry(in, out, p.there) })
+	wg.Go(func() { p.carry(out, in, p.back) })
 	wg.Wait()
 }
 
@@ -220,12 +223,12 @@ const maxHeld = 64 // chunks of up to 64 KiB
 
 // carry copies one way: this goroutine reads, one of its own writes when the
 // link lets it.
-func (p *proxy) carry(from, to net.Conn) {
+func (p *proxy) carry(from, to net.Conn, w *way) {
 	held := make(chan chunk, maxHeld)
 	gone := make(chan struct{})
 	go func() { // ends when held is closed, or the connection
 		defer close(gone)
-		p.deliver(held, to)
+		p.deliver(held, to, w)
 		hangUp(from)
 	}()
 	for {
@@ -233,7 +236,7 @@ func (p *proxy) carry(from, to net.Conn) {
 		n, err := from.Read(buf)
 		if n > 0 {
 			select {
-			case held <- chunk{buf[:n], time.Now().Add(p.link.now().Delay)}:
+			case held <- chunk{buf[:n], time.Now().Add(w.now().Delay)}:
 			case <-gone:
 			}
 		}
@@ -247,9 +250,9 @@ func (p *proxy) carry(from, to net.Conn) {
 }
 
 // deliver writes what is held, as the link allows.
-func (p *proxy) deliver(held <-chan chunk, to net.Conn) {
+func (p *proxy) deliver(held <-chan chunk, to net.Conn, w *way) {
 	for c := range held {
-		if err := p.pass(len(c.data), c.due); err != nil {
+		if err := p.pass(len(c.data), c.due, w); err != nil {
 			return
 		}
 		if _, err := to.Write(c.data); err != nil {
@@ -260,9 +263,9 @@ func (p *proxy) deliver(held <-chan chunk, to net.Conn) {
 
 var errClosed = errors.New("the links are closed")
 
-// pass waits until n bytes may arrive.
-func (p *proxy) pass(n int, due time.Time) error {
-	if q := p.link.now(); q.Rate > 0 {
+// pass waits until n bytes may arrive that are sent one way.
+func (p *proxy) pass(n int, due time.Time, w *way) error {
+	if q := w.now(); q.Rate > 0 {
 		due = later(due, time.Now().Add(time.Duration(n)*time.Second/time.Duration(q.Rate)))
 	}
 	if wait := time.Until(due); wait > 0 {
@@ -275,9 +278,9 @@ func (p *proxy) pass(n int, due time.Time) error {
 		if closed {
 			return errClosed
 		}
-		p.link.mu.Lock()
-		cut, changed := p.link.cut, p.link.changed
-		p.link.mu.Unlock()
+		w.mu.Lock()
+		cut, changed := w.cut, w.changed
+		w.mu.Unlock()
 		if !cut {
 			return nil
 		}
@@ -295,8 +298,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-func (k *link) now() Quality {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.quality
+func (w *way) now() Quality {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.quality
 }

@@ -72,12 +72,18 @@ func (n *Node) Start() error {
 
 func (n *Node) clusterArgs() []string {
 	var join []string
-	for _, other := range n.cluster.Nodes {
-		join = append(join, other.peers)
+	links := n.cluster.Links
+	for i, other := range n.cluster.Nodes {
+		switch {
+		case n.cluster.cfg.Seeds > 0 && i >= n.cluster.cfg.Seeds:
+		case links == nil:
+			join = append(join, other.peers)
+		case other != n:
+			join = append(join, links.Addr(n.Name, other.Name))
+		}
 	}
 	args := []string{"--node", n.Name, "--cluster", n.peers}
-	if l := n.cluster.Links; l != nil {
-		join = l.seeds(n)
+	if links != nil {
 		// What a node tells others of itself must not lead around the proxies.
 		args = append(args, "--advertise", nowhere(n))
 	}
@@ -112,9 +118,9 @@ const probeTimeout = time.Second
 
 var probes = &http.Client{Timeout: probeTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// Probe asks for a path and returns the status and the first line of the body; 0
-// and the reason when nobody answers.
-func (n *Node) Probe(ctx context.Context, path string) (status int, line string) {
+// Probe asks for a path and returns the status and the body, without its last line
+// break; 0 and the reason when nobody answers.
+func (n *Node) Probe(ctx context.Context, path string) (status int, body string) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.URL(path), nil)
 	if err != nil {
 		return 0, err.Error()
@@ -124,9 +130,8 @@ func (n *Node) Probe(ctx context.Context, path string) (status int, line string)
 		return 0, err.Error()
 	}
 	defer res.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
-	line, _, _ = strings.Cut(string(body), "\n")
-	return res.StatusCode, line
+	data, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
+	return res.StatusCode, strings.TrimSuffix(string(data), "\n")
 }
 
 // Running reports whether the node has a process.
@@ -175,6 +180,9 @@ func (n *Node) Pause() error { return n.cmd.Process.Signal(syscall.SIGSTOP) }
 
 // Resume lets a paused process go on.
 func (n *Node) Resume() error { return n.cmd.Process.Signal(syscall.SIGCONT) }
+
+// Data is the node's data directory.
+func (n *Node) Data() string { return n.data }
 
 // Log returns the last lines of what the node has logged, over all its runs.
 func (n *Node) Log(lines int) string {

@@ -59,10 +59,10 @@ func (c *Client) RotateKeys(ctx context.Context, keep time.Duration) (until time
 	return until, err
 }
 
-// Nodes is [Node]'s.
-func (c *Client) Nodes(ctx context.Context) (nodes []Member, err error) {
-	err = c.do(ctx, http.MethodGet, "/nodes", &nodes)
-	return nodes, err
+// Cluster is [Node]'s.
+func (c *Client) Cluster(ctx context.Context) (all Cluster, err error) {
+	err = c.do(ctx, http.MethodGet, "/nodes", &all)
+	return all, err
 }
 
 // RemoveNode is [Node]'s.

@@ -18,8 +18,8 @@ type Node interface {
 	// RotateKeys adds a key, and returns until when those before it open what they
 	// sealed: for keep once it has taken over.
 	RotateKeys(ctx context.Context, keep time.Duration) (until time.Time, err error)
-	// Nodes returns the cluster as the node sees it, by name.
-	Nodes() []Member
+	// Cluster returns the cluster as the node sees it.
+	Cluster(ctx context.Context) Cluster
 	// RemoveNode makes the cluster go on without a node that never returns.
 	RemoveNode(ctx context.Context, name string) error
 }
@@ -33,17 +33,50 @@ type Key struct {
 	Seals   bool      `json:"seals"`            // it seals now
 }
 
+// Cluster is all nodes and what holds them together.
+type Cluster struct {
+	Nodes  []Member `json:"nodes"` // by name
+	Stores []Store  `json:"stores"`
+	// Notes are what an operator should know or do, a sentence each.
+	Notes []string `json:"notes"`
+}
+
+// MayLose returns how many nodes that keep a store may be lost before it takes no
+// more writes: of the store that bears the least. Less than none means that it takes
+// none now. It is false when that is not known.
+func (c *Cluster) MayLose() (nodes int, known bool) {
+	for i := range c.Stores {
+		if n := c.Stores[i].MayLose; !known || n < nodes {
+			nodes, known = n, true
+		}
+	}
+	return nodes, known
+}
+
+// Store is one replicated store.
+type Store struct {
+	Name    string   `json:"name"`
+	Nodes   []string `json:"nodes"`   // that keep it, by name
+	Current []string `json:"current"` // those of them that are there and have all of it
+	MayLose int      `json:"mayLose"` // of them, before it takes no more writes
+}
+
 // Member is one node of the cluster.
 type Member struct {
 	Name      string    `json:"name"`
-	State     string    `json:"state"` // joining, ready or draining, as it last said
+	Address   string    `json:"address,omitzero"` // for the other nodes
+	State     string    `json:"state"`            // joining, ready or draining, as it last said; gone when it is only counted
 	Version   string    `json:"version"`
 	Sessions  int       `json:"sessions"` // with something live there
 	Calls     int       `json:"calls"`    // in flight
 	Streams   int       `json:"streams"`  // open, without an end of their own
 	Started   time.Time `json:"started"`
-	Since     time.Time `json:"since"`     // when it was first heard of here
-	Suspected bool      `json:"suspected"` // it is not heard of any more
+	Since     time.Time `json:"since"`             // when it was first heard of here
+	Suspected bool      `json:"suspected"`         // nothing new can be sent to it
+	HeardBy   []string  `json:"heardBy,omitempty"` // nodes that hear it while it is suspected: it lives
+	Via       string    `json:"via,omitzero"`      // node that carries what goes between here and it
+	Counts    bool      `json:"counts"`            // for majorities, up or not
+	Stores    int       `json:"stores"`            // how many of the stores it keeps
 	Self      bool      `json:"self"`
 	Fault     string    `json:"fault,omitzero"` // why its store cannot be written; empty when it can
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 )
 
@@ -64,7 +65,9 @@ func (m *memory) RotateKeys(_ context.Context, keep time.Duration) (time.Time, e
 	return time.Unix(5, 0).UTC(), nil
 }
 
-func (*memory) Nodes() []Member { return nil }
+func (*memory) Cluster(context.Context) Cluster {
+	return Cluster{Nodes: []Member{{Name: "n1", HeardBy: []string{"n2"}, Counts: true}}, Stores: []Store{{Name: "task", MayLose: 1}}}
+}
 
 func (m *memory) RemoveNode(_ context.Context, name string) error {
 	m.gone = name
@@ -82,8 +85,9 @@ func TestRoundTrip(t *testing.T) {
 	if diff := cmp.Diff(m.Keys(), keys); err != nil || diff != "" {
 		t.Errorf("keys: %v %s", err, diff)
 	}
-	if nodes, err := c.Nodes(t.Context()); err != nil || nodes == nil || len(nodes) != 0 {
-		t.Errorf("nodes: %v, %v", nodes, err)
+	all, err := c.Cluster(t.Context())
+	if diff := cmp.Diff(m.Cluster(t.Context()), all, cmpopts.EquateEmpty()); err != nil || diff != "" {
+		t.Errorf("cluster: %v %s", err, diff)
 	}
 	if until, err := c.RotateKeys(t.Context(), 90*time.Minute); err != nil || m.keep != 90*time.Minute || !until.Equal(time.Unix(5, 0)) {
 		t.Errorf("rotate: %v, kept %v until %v", err, m.keep, until)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/http"
 	"sync"
 	"time"
 
@@ -263,7 +264,13 @@ func Refuse(x transport.Exchange, id jsonrpc.ID, err error) {
 	ReplyError(x, 400, id, wire)
 }
 
-// ReplyError answers x with an error response that must not be cached.
+// ReplyError answers x with an error response that must not be cached. What is
+// unavailable now may be asked for again a second later.
 func ReplyError(x transport.Exchange, status int, id jsonrpc.ID, e *jsonrpc.Error) {
-	x.Reply(status, jsonrpc.AppendError(nil, id, e), "Cache-Control", "no-store")
+	msg := jsonrpc.AppendError(nil, id, e)
+	if status == http.StatusServiceUnavailable {
+		x.Reply(status, msg, "Cache-Control", "no-store", "Retry-After", "1")
+		return
+	}
+	x.Reply(status, msg, "Cache-Control", "no-store")
 }

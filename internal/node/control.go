@@ -56,20 +56,6 @@ func (o operator) RotateKeys(ctx context.Context, keep time.Duration) (time.Time
 	return until, o.whole(err)
 }
 
-// Nodes implements [control.Node].
-func (o operator) Nodes() []control.Member {
-	members := o.c.Members()
-	nodes := make([]control.Member, len(members))
-	for i, m := range members {
-		nodes[i] = control.Member{
-			Name: m.Name, State: string(m.State), Version: m.Version,
-			Sessions: m.Load.Sessions, Calls: m.Load.Calls, Streams: m.Load.Streams,
-			Started: m.Started, Since: m.Since, Suspected: m.Suspected, Self: m.Self, Fault: m.Fault,
-		}
-	}
-	return nodes
-}
-
 // RemoveNode implements [control.Node].
 func (o operator) RemoveNode(ctx context.Context, name string) error {
 	return o.c.Remove(ctx, name)

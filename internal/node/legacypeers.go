@@ -61,13 +61,14 @@ func newLegacyPeers(c *cluster.Cluster, endpoint string) *legacyPeers {
 // Self implements [legacy.Peers].
 func (p *legacyPeers) Self() (node, instance string) { return p.c.Peers().Self() }
 
-// Nodes implements [legacy.Peers]. Who is leaving still finishes its calls.
+// Nodes implements [legacy.Peers]. Who is leaving still finishes its calls, and
+// one that only others hear lives: what is sent to it waits for a way.
 func (p *legacyPeers) Nodes() []legacy.Node {
 	members := p.c.Members()
 	nodes := make([]legacy.Node, 0, len(members))
 	for _, m := range members {
 		if !m.Self {
-			nodes = append(nodes, legacy.Node{Name: m.Name, Instance: m.Instance, Reachable: !m.Suspected})
+			nodes = append(nodes, legacy.Node{Name: m.Name, Instance: m.Instance, Reachable: !m.Suspected || m.Apart()})
 		}
 	}
 	for _, m := range p.c.Departed() {

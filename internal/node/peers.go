@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend/peer"
 	"github.com/holdfast-mcp/holdfast/internal/cluster"
@@ -17,22 +18,30 @@ type peers struct{ *cluster.Cluster }
 
 var _ peer.Cluster = peers{}
 
-// Members are the nodes that are not suspected.
+// Members are the nodes that live. One that only others hear at the moment lives,
+// and is not ready; this one then is not either, since it cannot ask all. It need
+// not have a majority: a home is found by asking, not by writing.
 func (p peers) Members() []peer.Member {
+	members := p.Cluster.Members()
+	able := p.Able() == nil && !slices.ContainsFunc(members, func(m cluster.Member) bool { return m.Apart() })
 	var alive []peer.Member
-	for _, m := range p.Cluster.Members() {
-		if !m.Suspected {
-			alive = append(alive, peer.Member{Name: m.Name, Ready: m.Up() && m.State == cluster.Serving && (!m.Self || p.Ready() == nil)})
+	for _, m := range members {
+		if !m.Suspected || m.Apart() {
+			alive = append(alive, peer.Member{Name: m.Name, Ready: m.Up() && (!m.Self || able), Gaps: m.Gaps})
 		}
 	}
 	return alive
 }
 
-// Open opens a stream. What was not there, or does not serve peers yet, is absent.
+// Open opens a stream. What was not there, or does not serve peers yet, is absent;
+// what only others hear is not.
 func (p peers) Open(ctx context.Context, node, kind string) (peer.Stream, error) {
 	s, err := p.Cluster.Open(ctx, node, kind)
+	lost, isLost := errors.AsType[*cluster.NodeLostError](err)
 	switch {
-	case errors.Is(err, cluster.ErrNodeLost), errors.Is(err, cluster.ErrNoHandler):
+	case isLost && len(lost.HeardBy) > 0:
+		return nil, err
+	case isLost, errors.Is(err, cluster.ErrNoHandler):
 		return nil, fmt.Errorf("%w: %w", peer.ErrAbsent, err)
 	case err != nil:
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/display"
@@ -87,8 +88,16 @@ func (n *Node) readyz(w http.ResponseWriter) {
 	case err != nil:
 		unavailable(w, err.Error())
 	default:
-		fmt.Fprintln(w, "ok")
+		fmt.Fprintln(w, strings.Join(append([]string{"ok"}, n.notes()...), "\n"))
 	}
+}
+
+// notes are what stands below the ok of a node that is ready: links that are broken.
+func (n *Node) notes() []string {
+	if c := n.joining.Load(); c != nil {
+		return linkNotes(c.Members())
+	}
+	return nil
 }
 
 func (n *Node) ready() error {

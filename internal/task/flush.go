@@ -5,6 +5,7 @@ package task
 
 import (
 	"context"
+	"log/slog"
 	"time"
 )
 
@@ -64,7 +65,7 @@ func (l *live) flushOne() error {
 	l.mu.Lock()
 	switch {
 	case err != nil:
-		l.set.cfg.Log.Error("task state not stored", "error", err)
+		l.set.lines.Log(l.set.cfg.Log, slog.LevelWarn, "task state not stored", "error", err)
 		return err
 	case l.moved:
 		return nil

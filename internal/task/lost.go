@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -107,7 +108,7 @@ func (s *Set) seeToOrphans() (left bool) {
 		case errors.Is(err, errMoved):
 			left = true
 		case s.base.Err() == nil:
-			s.cfg.Log.Warn("task of a lost node not failed yet", "node", t.Home, "error", err)
+			s.lines.Log(s.cfg.Log, slog.LevelWarn, "task of a lost node not failed yet", "node", t.Home, "error", err)
 			return left // so it is with the others; the next sweep tries again
 		}
 	}

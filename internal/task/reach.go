@@ -31,7 +31,7 @@ func (s *Set) find(ctx context.Context, owner Owner, id string) (*live, Task, er
 	if l == nil {
 		var err error
 		if t, err = s.cfg.Store.Get(ctx, id); err != nil {
-			return nil, Task{}, err
+			return nil, Task{}, unread(err)
 		}
 		if !t.Status.Terminal() && !s.elsewhere(&t) {
 			l = s.local(id) // it has been taken over meanwhile
@@ -48,6 +48,14 @@ func (s *Set) find(ctx context.Context, owner Owner, id string) (*live, Task, er
 		return nil, Task{}, ErrUnknown
 	}
 	return l, t, nil
+}
+
+// unread is the error of a read that the store did not answer.
+func unread(err error) error {
+	if errors.Is(err, ErrUnknown) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // local returns what runs here of a task, or is about to, nil when nothing does.

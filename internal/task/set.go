@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/peer"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/throttle"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -84,7 +85,8 @@ type Set struct {
 	stop   context.CancelFunc // ends the sweeper and every task
 	base   context.Context
 	wg     sync.WaitGroup
-	unwire func() // stops serving other nodes
+	unwire func()         // stops serving other nodes
+	lines  throttle.Lines // of the log that would repeat
 
 	mu     sync.Mutex
 	closed bool
@@ -248,7 +250,7 @@ func (s *Set) List(ctx context.Context, owner Owner, cursor string, limit int) (
 	}
 	list, err := s.cfg.Store.List(ctx, owner, after, limit+1)
 	if err != nil {
-		return nil, "", err
+		return nil, "", unread(err)
 	}
 	next := ""
 	if len(list) > limit {
@@ -361,7 +363,7 @@ func (s *Set) sweep() {
 // may have been swept by another Set.
 func (s *Set) expire(now time.Time) {
 	if _, err := s.cfg.Store.Sweep(s.base, now); err != nil && !errors.Is(err, context.Canceled) {
-		s.cfg.Log.Warn("sweep of expired tasks failed", "error", err)
+		s.lines.Log(s.cfg.Log, slog.LevelWarn, "sweep of expired tasks failed", "error", err)
 	}
 	for _, l := range s.running() {
 		if !now.Before(l.expires) {

@@ -36,6 +36,8 @@ type fleet struct {
 // plan says what a fleet is made of.
 type plan struct {
 	nodes    int    // default 3
+	seeds    int    // how many of them each is told of; default all
+	first    int    // how many are started at first; default all
 	balancer string // haproxy, nginx, or none
 	links    bool
 	args     []string
@@ -55,7 +57,7 @@ func launch(ctx context.Context, p programs, dir string, plan plan) (*fleet, err
 	f := &fleet{programs: p, dir: dir, journal: filepath.Join(dir, "journal")}
 	config := filepath.Join(dir, "holdfast.json")
 	f.Cluster, err = clustertest.New(clustertest.Config{
-		Binary: p.holdfast, Dir: dir, Nodes: plan.nodes, Links: plan.links, Args: append([]string{"--config", config}, plan.args...),
+		Binary: p.holdfast, Dir: dir, Nodes: plan.nodes, Seeds: plan.seeds, First: plan.first, Links: plan.links, Args: append([]string{"--config", config}, plan.args...),
 	})
 	if err != nil {
 		return nil, err

@@ -119,7 +119,8 @@ func (s *split) run(ctx context.Context, disturb func(context.Context) error) er
 	return s.read(ctx)
 }
 
-// cuts cuts one node off, and then all from each other.
+// cuts cuts one node off, then all from each other, and then one link of the three,
+// which all nodes must bear.
 func (s *split) cuts(ctx context.Context) error {
 	for _, fault := range []struct {
 		name string
@@ -128,6 +129,8 @@ func (s *split) cuts(ctx context.Context) error {
 	}{
 		{"n3 is cut off", func() { s.f.Links.Isolate("n3") }, s.f.Nodes[:2]},
 		{"all are cut off from each other", func() { s.f.Links.Isolate("n3"); s.f.Links.Cut("n1", "n2") }, nil},
+		{"the link of n1 and n2 is cut", func() { s.f.Links.Cut("n1", "n2") }, s.f.Nodes},
+		{"n2 does not hear n1", func() { s.f.Links.CutWay("n1", "n2") }, s.f.Nodes},
 	} {
 		wait(ctx, s.cut/6)
 		fault.do()

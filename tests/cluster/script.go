@@ -10,13 +10,17 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/holdfast-mcp/holdfast/internal/clustertest"
+	"github.com/holdfast-mcp/holdfast/internal/control"
 	"github.com/holdfast-mcp/holdfast/tests/wire"
 )
 
@@ -26,8 +30,11 @@ import (
 //
 //	> start n1 n2 …          start nodes and wait until they are ready
 //	> kill|leave|pause|resume n1
-//	> cut n1 n2, > isolate n1, > delay n1 n2 50ms, > heal
-//	> readyz n1              looked at
+//	> cut n1 n2, > mute n1 n2 (what n1 sends n2 is lost), > isolate n1, > delay n1 n2 50ms, > heal
+//	> readyz n1              looked at: the status and all lines
+//	> nodes n1               looked at: what holdfast nodes says there of each, and of the stores
+//	> remove n2 at n1        as an operator does there
+//	> log n1 node lost       how many lines of its log have these words
 //	> session a at n1        open a session that is named a
 //	> a level error at n2    set its log level
 //	> a heard at n3          looked at: the levels of log messages it gets
@@ -51,8 +58,11 @@ type updates struct {
 	uris map[string]bool
 }
 
+// address is one on loopback, which differs from run to run.
+var address = regexp.MustCompile(`127(\.\d+){3}:\d+`)
+
 // sceneLimit is how long a look may take to show what it must.
-const sceneLimit = 20 * time.Second
+const sceneLimit = 30 * time.Second
 
 // scene is a command and what it must come to.
 type scene struct {
@@ -75,6 +85,22 @@ func readScript(text string) (comment string, scenes []scene) {
 		}
 	}
 	return strings.TrimRight(comment, "\n") + "\n", scenes
+}
+
+// planOf returns the cluster that a script is played on: three nodes whose links can
+// be disturbed, unless its comment has a line such as "Nodes: 5, seeds: 3, first: 3."
+func planOf(comment string) (plan, error) {
+	for line := range strings.Lines(comment) {
+		if !strings.HasPrefix(line, "Nodes: ") {
+			continue
+		}
+		var p plan
+		if _, err := fmt.Sscanf(line, "Nodes: %d, seeds: %d, first: %d.", &p.nodes, &p.seeds, &p.first); err != nil {
+			return plan{}, fmt.Errorf("%q: %w", line, err)
+		}
+		return p, nil
+	}
+	return plan{links: true}, nil
 }
 
 // play plays the scenes and returns what each came to. It goes on after one that
@@ -111,11 +137,19 @@ func (p *player) do(ctx context.Context, words []string) (result string, look bo
 	switch words[0] {
 	case "start", "kill", "leave", "pause", "resume":
 		err = p.node(ctx, words[0], words[1:])
-	case "cut", "isolate", "delay", "heal":
+	case "cut", "mute", "isolate", "delay", "heal":
 		err = p.link(words[0], words[1:])
 	case "readyz":
-		status, line := p.f.Node(words[1]).Probe(ctx, "/readyz")
-		return fmt.Sprint(status, " ", line), true
+		status, body := p.f.Node(words[1]).Probe(ctx, "/readyz")
+		return fmt.Sprint(status, " ", address.ReplaceAllString(body, "ADDRESS")), true
+	case "nodes":
+		return p.nodes(ctx, p.f.Node(words[1])), true
+	case "remove":
+		n := p.f.Node(words[3])
+		out, _ := exec.CommandContext(ctx, p.f.holdfast, "nodes", "remove", "--data", n.Data(), words[1]).CombinedOutput()
+		return strings.TrimSpace(string(out)), false
+	case "log":
+		return fmt.Sprint(strings.Count(p.f.Node(words[1]).Log(10000), strings.Join(words[2:], " "))), false
 	default:
 		return p.client(ctx, words)
 	}
@@ -160,6 +194,8 @@ func (p *player) link(verb string, args []string) error {
 	switch verb {
 	case "cut":
 		p.f.Links.Cut(args[0], args[1])
+	case "mute":
+		p.f.Links.CutWay(args[0], args[1])
 	case "isolate":
 		p.f.Links.Isolate(args[0])
 	case "heal":
@@ -172,6 +208,35 @@ func (p *player) link(verb string, args []string) error {
 		p.f.Links.Shape(args[0], args[1], clustertest.Quality{Delay: d})
 	}
 	return nil
+}
+
+// nodes is what an operator sees at a node, without what differs from run to run.
+func (p *player) nodes(ctx context.Context, n *clustertest.Node) string {
+	out, err := exec.CommandContext(ctx, p.f.holdfast, "nodes", "--json", "--data", n.Data()).Output()
+	var all control.Cluster
+	if err == nil {
+		err = json.Unmarshal(out, &all)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	var lines []string
+	for _, m := range all.Nodes {
+		line := m.Name + " " + m.State
+		switch {
+		case len(m.HeardBy) > 0:
+			line += ", heard by " + strings.Join(m.HeardBy, " ")
+		case m.Suspected:
+			line += ", lost"
+		case m.Via != "":
+			line += ", by way of " + m.Via
+		}
+		lines = append(lines, line)
+	}
+	if left, known := all.MayLose(); known {
+		lines = append(lines, fmt.Sprintf("%d may be lost", left))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // client does what a client does: NAME VERB … at NODE, or session NAME at NODE.

@@ -37,7 +37,11 @@ func playFile(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	comment, scenes := readScript(string(text))
-	f, err := launch(t.Context(), programsOf(t), t.TempDir(), plan{links: true})
+	how, err := planOf(comment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := launch(t.Context(), programsOf(t), t.TempDir(), how)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,6 +84,10 @@ var faults = []fault{
 		return n.Name + " and " + other.Name + " cut apart", f.heal, nil
 	},
 	func(_ context.Context, f *fleet, n, other *clustertest.Node) (string, func() error, error) {
+		f.Links.CutWay(n.Name, other.Name)
+		return n.Name + " not heard by " + other.Name, f.heal, nil
+	},
+	func(_ context.Context, f *fleet, n, other *clustertest.Node) (string, func() error, error) {
 		f.Links.Break(n.Name, other.Name)
 		return "connections of " + n.Name + " and " + other.Name + " broken", f.heal, nil
 	},

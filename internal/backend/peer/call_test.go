@@ -131,6 +131,28 @@ func TestReleaseReachesTheHome(t *testing.T) {
 	})
 }
 
+// TestMissedNotice: a node that missed what was published, without anybody having
+// been lost, is told again.
+func TestMissedNotice(t *testing.T) {
+	three(t, backend.Config{Sharing: backend.Shared}, func(t *testing.T, c *cell) {
+		home, far := c.away("s1")
+		home.deafen(true)
+		if err := far.b.Watch(t.Context(), "x:1", true); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if home.b.watching.wanted("x:1") {
+			t.Fatal("the home was told")
+		}
+		home.deafen(false)
+		synctest.Wait()
+		home.touch("x:1")
+		if synctest.Wait(); far.heard(subscription.Resource) != 1 {
+			t.Errorf("%d updates at the listener", far.heard(subscription.Resource))
+		}
+	})
+}
+
 func TestWatchReachesTheHome(t *testing.T) {
 	for _, sharing := range []backend.Sharing{backend.PerSession, backend.Shared} {
 		t.Run(string(sharing), func(t *testing.T) {

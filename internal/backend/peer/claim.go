@@ -49,6 +49,7 @@ func (b *Backend) askAll(key, whose string, c *claim) {
 		nodes = append(nodes, m.Name)
 	}
 	all := s.ask(ctx, nodes)
+	all.apart = !b.x.cluster.Majority()
 	if h := b.table.settle(key, whose, c, all); h != nil {
 		b.publish(notice{Held: []heldKey{{key, h.generation}}})
 		if b.inner.Single() {

@@ -18,6 +18,9 @@ type Cluster interface {
 	Name() string
 	// Members are the nodes that are alive as far as this one knows, itself included.
 	Members() []Member
+	// Majority reports whether most nodes are there. Without them this node may be
+	// the one that is cut off.
+	Majority() bool
 	// WatchMembers returns a channel that receives a value when Members has
 	// changed, and a function that ends that.
 	WatchMembers() (changes <-chan struct{}, stop func())
@@ -40,7 +43,8 @@ type Cluster interface {
 // Member is a node that is alive.
 type Member struct {
 	Name  string
-	Ready bool // it may become a home
+	Ready bool   // it may become a home
+	Gaps  uint64 // how often what was published here or there may not have arrived
 }
 
 // Stream carries messages of at most 1 MiB in order both ways. It ends when

@@ -77,7 +77,7 @@ func New(c Cluster, cfg Config) *Exchange {
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())
 	x.unsubscribe = c.Subscribe(topic, x.notice)
 	changes, stop := c.WatchMembers()
-	before := names(c.Members())
+	before := gaps(c.Members())
 	x.wg.Go(func() {
 		defer stop()
 		x.watchMembers(changes, before)
@@ -165,30 +165,33 @@ func (x *Exchange) alive(node string) bool {
 	}
 }
 
-func names(members []Member) map[string]bool {
-	set := make(map[string]bool, len(members))
+// gaps returns the names of members with the gaps of each.
+func gaps(members []Member) map[string]uint64 {
+	set := make(map[string]uint64, len(members))
 	for _, m := range members {
-		set[m.Name] = true
+		set[m.Name] = m.Gaps
 	}
 	return set
 }
 
-// watchMembers tells those who come what is here, and forgets those who go.
-func (x *Exchange) watchMembers(changes <-chan struct{}, before map[string]bool) {
+// watchMembers tells those who come, or may have missed something, what is here, and
+// forgets those who go.
+func (x *Exchange) watchMembers(changes <-chan struct{}, before map[string]uint64) {
 	for {
 		select {
 		case <-x.ctx.Done():
 			return
 		case <-changes:
 		}
-		now := names(x.cluster.Members())
+		now := gaps(x.cluster.Members())
 		joined := false
-		for name := range now {
-			joined = joined || !before[name]
+		for name, n := range now {
+			was, known := before[name]
+			joined = joined || !known || was != n
 		}
 		for _, b := range x.all() {
 			for name := range before {
-				if !now[name] {
+				if _, here := now[name]; !here {
 					b.watching.left(name)
 					b.table.returned(name)
 				}

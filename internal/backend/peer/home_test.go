@@ -308,6 +308,54 @@ func TestNewerHomeWins(t *testing.T) {
 	})
 }
 
+// TestApartHomeYields: a node that is cut off starts what its callers ask for, though
+// it has no majority. When the others are there again it gives way to what they have
+// kept, however late it began.
+func TestApartHomeYields(t *testing.T) {
+	three(t, backend.Config{}, func(t *testing.T, c *cell) {
+		home, far := c.away("s1")
+		home.text("count", `{}`, "s1")
+		far.cut(1)
+		synctest.Wait()
+		if got := far.text("count", `{}`, "s1"); got != "1@"+far.name {
+			t.Errorf("cut off it counts %s", got)
+		}
+		if got := home.text("count", `{}`, "s1"); got != "3@"+home.name {
+			t.Errorf("the others count %s", got)
+		}
+		far.cut(0)
+		synctest.Wait()
+		for i, n := range []*node{far, home} {
+			if got, want := n.text("count", `{}`, "s1"), fmt.Sprintf("%d@%s", 4+i, home.name); got != want {
+				t.Errorf("together again %s counts %s, want %s", n.name, got, want)
+			}
+		}
+		if far.near.Holds(far.near.WhoseSession("s1")) {
+			t.Error("two instances run")
+		}
+	})
+}
+
+// TestHomeOutOfReach: an instance whose home lives and cannot be reached is not
+// started anew elsewhere; the call fails, and was not begun.
+func TestHomeOutOfReach(t *testing.T) {
+	three(t, backend.Config{}, func(t *testing.T, c *cell) {
+		home, far := c.away("s1")
+		far.text("count", `{}`, "s1")
+		home.bar(true)
+		synctest.Wait()
+		_, err := far.b.Handle(t.Context(), call("count", `{}`, "s1", &person{}))
+		if reason, started := gatewayData(t, err); reason != "unavailable" || started != "false" {
+			t.Errorf("%v", err)
+		}
+		home.bar(false)
+		synctest.Wait()
+		if got := far.text("count", `{}`, "s1"); got != "3@"+home.name {
+			t.Errorf("in reach again it counts %s", got)
+		}
+	})
+}
+
 func TestSweepDropsKeysWithoutInstance(t *testing.T) {
 	tab := newTable("n1")
 	for i := range firstSweep + 10 {
@@ -328,7 +376,7 @@ func TestSweepDropsKeysWithoutInstance(t *testing.T) {
 }
 
 func TestRendezvousMovesOnlyWhatItMust(t *testing.T) {
-	all := []Member{{"n1", true}, {"n2", true}, {"n3", true}, {"n4", true}}
+	all := []Member{{Name: "n1", Ready: true}, {Name: "n2", Ready: true}, {Name: "n3", Ready: true}, {Name: "n4", Ready: true}}
 	moved := 0
 	for i := range 1000 {
 		key := fmt.Sprint(i)
@@ -409,7 +457,7 @@ func TestHomeOfUnheardNode(t *testing.T) {
 	three(t, backend.Config{Sharing: backend.Shared}, func(t *testing.T, c *cell) {
 		home, _ := c.away("s1")
 		key, first := keyOf("inner", home.b.inner.Whose(call("count", `{}`, "s1", &person{}))), "n4"
-		for i := 5; rendezvous(key, append(home.Members(), Member{first, true}), nil) != first; i++ {
+		for i := 5; rendezvous(key, append(home.Members(), Member{Name: first, Ready: true}), nil) != first; i++ {
 			first = fmt.Sprint("n", i) // until it is a node that would be the home if there were none
 		}
 		late := c.join(first, home.name)

@@ -27,6 +27,10 @@ type memory struct {
 	// guarded by net.mu:
 	ready    bool
 	unheard  map[string]bool // nodes that this one has not heard of
+	side     int             // of the cluster, which is cut in two when they differ
+	barred   bool            // others hear it, and yet streams to it fail here and there
+	deaf     bool            // what is published does not reach it
+	gaps     map[string]uint64
 	down     chan struct{}
 	accept   func(context.Context, Stream)
 	takers   map[string]map[int]func([]byte)
@@ -35,13 +39,16 @@ type memory struct {
 	last     int
 }
 
-var errLost = errors.New("node lost")
+var (
+	errLost   = errors.New("node lost")
+	errBarred = errors.New("cannot be reached from here")
+)
 
 // join adds a node that has not heard of some others.
 func (n *network) join(name string, unheard ...string) *memory {
 	m := &memory{
 		net: n, name: name, ready: true, unheard: map[string]bool{}, down: make(chan struct{}), post: make(chan []byte, 4096),
-		takers: map[string]map[int]func([]byte){}, watchers: map[chan struct{}]struct{}{}, streams: map[*end]struct{}{},
+		takers: map[string]map[int]func([]byte){}, watchers: map[chan struct{}]struct{}{}, streams: map[*end]struct{}{}, gaps: map[string]uint64{},
 	}
 	for _, other := range unheard {
 		m.unheard[other] = true
@@ -116,11 +123,55 @@ func (m *memory) Members() []Member {
 	defer m.net.mu.Unlock()
 	var all []Member
 	for _, x := range m.net.nodes {
-		if !m.unheard[x.name] {
-			all = append(all, Member{x.name, x.ready})
+		if x.side == m.side && !m.unheard[x.name] {
+			all = append(all, Member{Name: x.name, Ready: x.ready && !x.barred, Gaps: m.gaps[x.name]})
 		}
 	}
 	return all
+}
+
+func (m *memory) Majority() bool {
+	m.net.mu.Lock()
+	defer m.net.mu.Unlock()
+	near := 0
+	for _, x := range m.net.nodes {
+		if x.side == m.side {
+			near++
+		}
+	}
+	return 2*near > len(m.net.nodes)
+}
+
+// cut puts a node on a side of its own, or back with the others.
+func (m *memory) cut(side int) {
+	m.net.mu.Lock()
+	defer m.net.mu.Unlock()
+	m.side = side
+	m.net.changed()
+}
+
+// deafen has a node miss what is published, or hear again, which all then know.
+func (m *memory) deafen(deaf bool) {
+	m.net.mu.Lock()
+	defer m.net.mu.Unlock()
+	m.deaf = deaf
+	if !deaf {
+		for _, x := range m.net.nodes {
+			if x != m {
+				x.gaps[m.name]++
+				m.gaps[x.name]++
+			}
+		}
+		m.net.changed()
+	}
+}
+
+// bar makes a node one that only others hear.
+func (m *memory) bar(barred bool) {
+	m.net.mu.Lock()
+	defer m.net.mu.Unlock()
+	m.barred = barred
+	m.net.changed()
 }
 
 func (m *memory) WatchMembers() (changes <-chan struct{}, stop func()) {
@@ -149,7 +200,7 @@ var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); retu
 func (m *memory) Down(node string) <-chan struct{} {
 	m.net.mu.Lock()
 	defer m.net.mu.Unlock()
-	if x := m.find(node); x != nil && !m.unheard[node] {
+	if x := m.find(node); x != nil && x.side == m.side && !m.unheard[node] {
 		return x.down
 	}
 	return closedChan
@@ -159,8 +210,11 @@ func (m *memory) Open(_ context.Context, node, _ string) (Stream, error) {
 	m.net.mu.Lock()
 	defer m.net.mu.Unlock()
 	x := m.find(node)
-	if x == nil || x.accept == nil || m.find(m.name) != m {
+	switch {
+	case x == nil || x.accept == nil || m.find(m.name) != m || x.side != m.side:
 		return nil, ErrAbsent
+	case x.barred:
+		return nil, errBarred
 	}
 	near, far := newEnd(m, node), newEnd(x, m.name)
 	near.other, far.other = far, near
@@ -186,7 +240,7 @@ func (m *memory) Publish(_ string, payload []byte) error {
 	m.net.mu.Lock()
 	defer m.net.mu.Unlock()
 	for _, x := range m.net.nodes {
-		if !x.unheard[m.name] {
+		if x.side == m.side && !x.deaf && !x.unheard[m.name] {
 			x.post <- slices.Clone(payload)
 		}
 	}

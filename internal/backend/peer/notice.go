@@ -127,7 +127,7 @@ func (b *Backend) noticed(n *notice) {
 	for _, k := range held {
 		gaveUp, mine := b.table.announced(k.Key, n.Node, k.Generation)
 		if gaveUp != nil {
-			b.x.cfg.Log.Warn("instance ended: another node has a newer one", "server", b.name, "node", n.Node)
+			b.x.cfg.Log.Warn("instance ended: the one at another node counts", "server", b.name, "node", n.Node)
 			b.inner.Dismiss(gaveUp.whose)
 		}
 		if mine {

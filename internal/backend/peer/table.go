@@ -189,10 +189,13 @@ type found struct {
 	will       string // claims it too, with a higher hash
 	known      bool   // somebody knows a home it had
 	generation uint64
+	apart      bool // this node may be cut off from those who know better
 	err        error
 }
 
-// settle ends a claim. It returns the holding if the key's home is now here.
+// settle ends a claim. It returns the holding if the key's home is now here. One
+// that was claimed without a majority is of no generation: when the others are
+// there again, the instance that they have kept is the one that counts.
 func (t *table) settle(key, whose string, c *claim, f found) *holding {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -218,6 +221,9 @@ func (t *table) settle(key, whose string, c *claim, f found) *holding {
 	}
 	c.node = t.self
 	h := &holding{key: key, whose: whose, generation: 1 + max(was.generation, f.generation), lost: f.known || was.firm}
+	if f.apart {
+		h.generation = 0
+	}
 	t.held[key] = h
 	t.remember(key, home{t.self, h.generation, true})
 	return h

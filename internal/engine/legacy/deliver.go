@@ -44,16 +44,16 @@ func (g *peering) presence(address string) (node string, p presence) {
 		if digest(n.Name, nodeBytes) != address[:nodeBytes] {
 			continue
 		}
+		node = n.Name
 		same := digest(n.Instance, instanceBytes) == address[nodeBytes:]
 		switch {
 		case same && n.Left, !same && n.Reachable: // it has another process now
-			return n.Name, gone
+			return node, gone
 		case same && n.Reachable:
-			return n.Name, reachable
+			return node, reachable
 		}
-		return n.Name, unreachable
 	}
-	return "", unreachable
+	return node, unreachable
 }
 
 // forward brings a response or notification that concerns nothing here to where

@@ -6,6 +6,7 @@ package legacy
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -40,7 +41,7 @@ func (g *peering) fate(ctx context.Context, id session.ID, stream string, seq ui
 			return nil, 0, errUnknownStream
 		}
 	case err != nil:
-		g.p.cfg.Log.Warn("events not read", "session", id.String(), "error", err)
+		g.p.lines.Log(g.p.cfg.Log, slog.LevelWarn, "events not read", "session", id.String(), "error", err)
 		return nil, 0, errUndecided
 	case tail.Partial && !tail.Done:
 		return nil, 0, errUndecided
@@ -143,7 +144,7 @@ func (r *reply) copy(g *peering) {
 			continue
 		}
 		if tries++; tries == 1 {
-			g.p.cfg.Log.Warn("events not copied for other nodes", "session", r.live.ID.String(), "error", err)
+			g.p.lines.Log(g.p.cfg.Log, slog.LevelWarn, "events not copied for other nodes", "session", r.live.ID.String(), "error", err)
 		}
 		timer := time.NewTimer(time.Second)
 		select {

@@ -6,6 +6,7 @@ package legacy
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/session"
@@ -57,7 +58,7 @@ func (p *Protocol) remove(x transport.Exchange, v *visit) {
 		return nil
 	})
 	if err != nil && !errors.Is(err, session.ErrNotFound) {
-		p.cfg.Log.Error("session not ended", "session", v.peer.Session, "error", err)
+		p.lines.Log(p.cfg.Log, slog.LevelWarn, "session not ended", "session", v.peer.Session, "error", err)
 		unavailable(x, jsonrpc.ID{}, "the session could not be ended")
 		return
 	}

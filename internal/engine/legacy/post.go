@@ -5,6 +5,7 @@ package legacy
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 
@@ -235,7 +236,7 @@ func (p *Protocol) takeOneWays(x transport.Exchange, v *visit, batch []jsonrpc.E
 
 // undelivered tells a client that its notification or response has not arrived.
 func (p *Protocol) undelivered(x transport.Exchange, v *visit, err error) {
-	p.cfg.Log.Warn("message not delivered", "session", v.peer.Session, "error", err)
+	p.lines.Log(p.cfg.Log, slog.LevelWarn, "message not delivered", "session", v.peer.Session, "error", err)
 	unavailable(x, jsonrpc.ID{}, "the message could not be delivered")
 }
 

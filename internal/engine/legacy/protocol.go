@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/session"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/internal/task"
+	"github.com/holdfast-mcp/holdfast/internal/throttle"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -94,6 +95,8 @@ type Protocol struct {
 
 	calls, streams atomic.Int64 // in flight and open, of HTTP
 	crew           engine.Crew  // runs calls
+
+	lines throttle.Lines // of the log that would repeat
 }
 
 var _ engine.Protocol = (*Protocol)(nil)

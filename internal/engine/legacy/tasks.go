@@ -6,6 +6,7 @@ package legacy
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -101,7 +102,12 @@ func (t *turn) taskError(err error) *jsonrpc.Error {
 	case errors.Is(err, task.ErrFull):
 		return jsonrpc.NewError(jsonrpc.CodeInternal, "too many tasks")
 	case errors.Is(err, task.ErrClosed):
+		t.unsaved = true
 		return jsonrpc.NewError(jsonrpc.CodeInternal, "the server is shutting down")
+	case errors.Is(err, task.ErrUnavailable):
+		t.unsaved = true
+		t.p.lines.Log(t.p.cfg.Log, slog.LevelWarn, "request on a task refused", "error", err)
+		return jsonrpc.NewError(jsonrpc.CodeInternal, "the task cannot be reached or written at the moment; try again later")
 	}
 	return engine.WireError(t.p.cfg.Log, &t.call, err)
 }

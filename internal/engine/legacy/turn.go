@@ -6,6 +6,7 @@ package legacy
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -46,7 +47,7 @@ type turn struct {
 	mem  memory
 	done atomic.Bool // the call has been answered
 
-	unsaved bool // what the call is to change was not stored
+	unsaved bool // what the call is to change or to read cannot be now, and could be later
 
 	pages pages // that the client was asked to open
 
@@ -210,7 +211,7 @@ func (t *turn) setLevel(ctx context.Context) (Raw, *jsonrpc.Error) {
 // unchanged is the error of a change that was not made.
 func (t *turn) unchanged(err error) *jsonrpc.Error {
 	if t.unsaved = errors.Is(err, errUnsaved); t.unsaved {
-		t.p.cfg.Log.Warn("session record not written", "session", t.call.Peer.Session, "error", err)
+		t.p.lines.Log(t.p.cfg.Log, slog.LevelWarn, "session record not written", "session", t.call.Peer.Session, "error", err)
 		return jsonrpc.NewError(jsonrpc.CodeInternal, "the session cannot be changed at the moment")
 	}
 	return engine.WireError(t.p.cfg.Log, &t.call, err)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"log/slog"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -109,7 +110,7 @@ func (p *Protocol) open(x transport.Exchange, v *visit) *refusal {
 	case err == nil:
 		v.record = record
 	case !errors.Is(err, session.ErrNotFound):
-		p.cfg.Log.Error("session record not read", "session", v.peer.Session, "error", err)
+		p.lines.Log(p.cfg.Log, slog.LevelWarn, "session record not read", "session", v.peer.Session, "error", err)
 		return notNow("the session cannot be read at the moment")
 	}
 	v.confirmRecord()

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,6 +57,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 //	kill a              the node and its connections are gone at once
 //	start a             it is back, with nothing in memory
 //	quorum off          no write is acknowledged, until quorum on
+//	tasks off           tasks are not read either, until tasks on
 //
 // The session of the last initialize is added to each request, unless the
 // request names one; "-" names none. Random values are written $SESSION1,
@@ -112,6 +114,7 @@ type player struct {
 	store     session.Store
 	hub       *subscription.Hub
 	tasks     *task.Set
+	kept      *keptTasks // of tasks
 	limits    legacy.Limits
 	sessions  session.Config
 	protocol  *legacy.Protocol
@@ -132,11 +135,53 @@ type player struct {
 
 func newPlayer(t *testing.T) *player {
 	p := &player{
-		t: t, ring: seal.NewRing(), store: session.NewMemory(0), hub: &subscription.Hub{}, tasks: task.NewSet(task.Config{}),
+		t: t, ring: seal.NewRing(), store: session.NewMemory(0), hub: &subscription.Hub{}, kept: newKeptTasks(),
 		names: map[string]string{}, values: map[string]string{}, counts: map[string]int{}, lines: make(chan string, 1000),
 	}
+	p.tasks = task.NewSet(task.Config{Store: p.kept, Log: slog.New(slog.DiscardHandler)})
 	p.start()
 	return p
+}
+
+// keptTasks is a store of tasks that can lose its majority.
+type keptTasks struct {
+	*task.Memory
+	writes, reads atomic.Bool // possible
+}
+
+func newKeptTasks() *keptTasks {
+	k := &keptTasks{Memory: task.NewMemory()}
+	k.writes.Store(true)
+	k.reads.Store(true)
+	return k
+}
+
+func (k *keptTasks) Create(ctx context.Context, t task.Task, perPrincipal, total int) error {
+	if !k.writes.Load() {
+		return errQuorum
+	}
+	return k.Memory.Create(ctx, t, perPrincipal, total)
+}
+
+func (k *keptTasks) Put(ctx context.Context, t task.Task) error {
+	if !k.writes.Load() {
+		return errQuorum
+	}
+	return k.Memory.Put(ctx, t)
+}
+
+func (k *keptTasks) Get(ctx context.Context, id string) (task.Task, error) {
+	if !k.reads.Load() {
+		return task.Task{}, errQuorum
+	}
+	return k.Memory.Get(ctx, id)
+}
+
+func (k *keptTasks) List(ctx context.Context, owner task.Owner, after task.Position, limit int) ([]task.Task, error) {
+	if !k.reads.Load() {
+		return nil, errQuorum
+	}
+	return k.Memory.List(ctx, owner, after, limit)
 }
 
 func (p *player) start() {
@@ -193,7 +238,12 @@ func (p *player) play(name, body string) {
 	case "start":
 		p.startNode(arg)
 	case "quorum":
-		p.group.quorum(arg == "on")
+		if p.group != nil {
+			p.group.quorum(arg == "on")
+		}
+		p.kept.writes.Store(arg == "on")
+	case "tasks":
+		p.kept.reads.Store(arg == "on")
 	case "limits":
 		p.setLimits(body)
 		p.restart()

@@ -19,6 +19,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/internal/task"
+	"github.com/holdfast-mcp/holdfast/internal/throttle"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -107,11 +108,12 @@ type Protocol struct {
 	lot        lot
 	calls      *gate.Gate
 	listens    *gate.Gate
-	timers     sync.Pool   // of *time.Timer
-	crew       engine.Crew // runs calls
-	unwatch    func()      // stops hearing of tasks
-	unwire     func()      // stops serving other nodes
-	visits     *gate.Gate  // retries that other nodes forwarded here
+	timers     sync.Pool      // of *time.Timer
+	crew       engine.Crew    // runs calls
+	lines      throttle.Lines // of the log that would repeat
+	unwatch    func()         // stops hearing of tasks
+	unwire     func()         // stops serving other nodes
+	visits     *gate.Gate     // retries that other nodes forwarded here
 
 	ctx      context.Context // ends at Close
 	cancel   context.CancelFunc

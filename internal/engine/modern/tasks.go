@@ -6,6 +6,7 @@ package modern
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
@@ -96,7 +97,9 @@ func (p *Protocol) taskError(err error) *jsonrpc.Error {
 	case errors.Is(err, task.ErrFull):
 		return jsonrpc.NewError(jsonrpc.CodeInternal, "too many tasks; wait for some to expire")
 	case errors.Is(err, task.ErrUnavailable):
-		p.cfg.Log.Warn("request on a task refused", "error", err)
+		p.lines.Log(p.cfg.Log, slog.LevelWarn, "request on a task refused", "error", err)
+		return errNoTasks
+	case errors.Is(err, task.ErrClosed):
 		return errNoTasks
 	}
 	p.cfg.Log.Error("task set failed", "error", err)
