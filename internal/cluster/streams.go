@@ -85,8 +85,12 @@ func (c *Cluster) eventBytes() int64 {
 	return maxEventBytes
 }
 
-// prepareRetry is the pause between looks at what readiness waits for.
-const prepareRetry = 50 * time.Millisecond
+// prepareRetry is the pause between looks at what readiness waits for, and
+// refusedRetry that after the server has refused something.
+const (
+	prepareRetry = 50 * time.Millisecond
+	refusedRetry = time.Second
+)
 
 // prepare makes the node ready: store, streams, replicas, identity, caches. It
 // tries for as long as it takes; Await says what is missing.
@@ -98,13 +102,17 @@ func (c *Cluster) prepare() {
 			if err == nil {
 				break
 			}
+			pause := prepareRetry
+			if _, ok := errors.AsType[refusedError](err); ok {
+				pause = refusedRetry
+			}
+			c.waitFor(err.Error() + c.members.faults())
 			select {
 			case <-c.base.Done():
 				return
 			case <-c.failed:
 				return
-			case <-time.After(prepareRetry):
-				c.waitFor(err.Error() + c.members.faults())
+			case <-time.After(pause):
 			}
 		}
 	}
@@ -146,10 +154,19 @@ func (c *Cluster) createStreams(ctx context.Context) error {
 	mine := c.server == nil || c.server.leads() || time.Now().After(c.turn)
 	for _, cfg := range c.layout() {
 		if err := c.createStream(ctx, cfg, mine); err != nil {
-			return fmt.Errorf("waiting for the store %q: %w", cfg.Name, err)
+			return fmt.Errorf("waiting for the store %q: %w%s", cfg.Name, err, c.tooMuch(&cfg))
 		}
 	}
 	return nil
+}
+
+// tooMuch says so when a store cannot be created for want of the space it reserves.
+func (c *Cluster) tooMuch(s *jetstream.StreamConfig) string {
+	least := c.members.leastFree()
+	if least == 0 || s.MaxBytes <= least/4*3 { // of which the server takes no more
+		return ""
+	}
+	return fmt.Sprintf("; it reserves %d MiB (cluster.events.bytes), and the node with the least space has %d MiB free: ask for less, or free some", s.MaxBytes>>20, least>>20)
 }
 
 func (c *Cluster) createStream(ctx context.Context, cfg jetstream.StreamConfig, mine bool) error {
@@ -169,8 +186,24 @@ func (c *Cluster) createStream(ctx context.Context, cfg jetstream.StreamConfig, 
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound) && mine:
 		_, err = js.CreateStream(ctx, cfg)
+		err = refused(err)
 	case err == nil && mine && !sameLimits(&info.Config, &cfg):
 		_, err = js.UpdateStream(ctx, cfg)
+		err = refused(err)
+	}
+	return err
+}
+
+// refusedError is an answer that will be the same for a while. Each asking leaves a
+// line in the leader's log.
+type refusedError struct{ error }
+
+func (e refusedError) Unwrap() error { return e.error }
+
+// refused marks an answer of the server's, other than that there was none.
+func refused(err error) error {
+	if _, ok := errors.AsType[*jetstream.APIError](err); ok {
+		return refusedError{err}
 	}
 	return err
 }
