@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/session"
 )
 
 // TestDiskErrors holds what each write error means: what it is called, whether it
@@ -43,9 +45,8 @@ func TestDiskErrors(t *testing.T) {
 // TestServerWords holds that the lines by which the server says that it could not
 // write are known, in the words of its source, and that others are not.
 func TestServerWords(t *testing.T) {
-	c := openAlone(t, t.TempDir())
-	c.disk.news = make(chan struct{}) // nobody mends what is only said
-	l := &serverLog{log: testLog(), disk: c.disk}
+	d := &disk{dir: "/data", log: testLog(), news: make(chan struct{}, 1)}
+	l := &serverLog{log: testLog(), disk: d}
 	for format, args := range map[string][]any{
 		"Error sending snapshot to follower [%s]: %v": {"x", errors.New("no")},
 		"Temporary Accept Error (%v), sleeping":       {syscall.EMFILE},
@@ -53,7 +54,7 @@ func TestServerWords(t *testing.T) {
 	} {
 		l.Errorf(format, args...)
 		l.Warnf(format, args...)
-		if err := c.Ready(); err != nil {
+		if err := d.err(); err != nil {
 			t.Errorf("%q: %v", format, err)
 		}
 	}
@@ -71,11 +72,11 @@ func TestServerWords(t *testing.T) {
 	} {
 		for _, say := range []func(string, ...any){l.Errorf, l.Warnf} {
 			say(format, args...)
-			if err := c.Ready(); !errors.Is(err, ErrNoQuorum) || c.disk.err() == nil {
+			if err := d.err(); err == nil || !errors.Is(err, ErrNoQuorum) {
 				t.Errorf("%q: %v", format, err)
 			}
-			c.disk.reopened()
-			c.disk.mend()
+			d.reopened()
+			d.mend()
 		}
 	}
 }
@@ -153,5 +154,23 @@ func TestDirectoryRemoved(t *testing.T) {
 	}
 	if err, ok := errors.AsType[*DiskError](c.Err()); !ok || err.Passes() || !strings.Contains(err.Error(), "removed") {
 		t.Errorf("it ended with %v", c.Err())
+	}
+}
+
+// TestDiskFull holds that a full disk shows in readiness, with what to do, that a
+// change is then refused at once, and that both end by themselves.
+func TestDiskFull(t *testing.T) {
+	c, ctx := openAlone(t, t.TempDir()), bounded(t)
+	full := &fs.PathError{Op: "write", Path: "1.blk", Err: syscall.ENOSPC}
+	c.server.log.Errorf("JetStream failed to store a msg on stream '%s': %v", "x", fmt.Errorf("store: %w", full))
+	if err := c.Ready(); !errors.Is(err, ErrStorage) || !strings.Contains(err.Error(), "free some space") {
+		t.Errorf("ready with a full disk: %v", err)
+	}
+	if _, err := c.Sessions().Put(ctx, session.NewID(), testRecord("a")); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a change: %v", err)
+	}
+	eventually(t, 10*time.Second, c.Ready)
+	if _, err := c.Sessions().Put(ctx, session.NewID(), testRecord("a")); err != nil {
+		t.Error(err)
 	}
 }
