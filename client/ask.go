@@ -91,11 +91,7 @@ func (k *core) respond(ctx context.Context, f *flight, m *jsonrpc.Message) []byt
 	if m.Method == mcp.MethodPing {
 		return jsonrpc.AppendResult(nil, m.ID, Raw("{}"))
 	}
-	ask := k.askerFor(f, m.Method)
-	if ask == nil {
-		return jsonrpc.AppendError(nil, m.ID, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the client does not offer %s", m.Method))
-	}
-	result, err := ask(ctx, m.Method, m.Params)
+	result, err := k.ask(ctx, f, m)
 	if err == nil {
 		return jsonrpc.AppendResult(nil, m.ID, result)
 	}
@@ -107,14 +103,60 @@ func (k *core) respond(ctx context.Context, f *flight, m *jsonrpc.Message) []byt
 	return jsonrpc.AppendError(nil, m.ID, e)
 }
 
-// askerFor prefers the call's own handler. A question that came on no call's
-// stream goes to the only call that takes questions, if there is exactly one.
-func (k *core) askerFor(f *flight, method string) Asker {
-	if f == nil {
-		f = k.flights.only(func(f *flight) bool { return f.req.opts.OnAsk != nil })
+// ask has a question answered: by the call on whose stream it came, or the one
+// that it must belong to, else by the client's handlers.
+func (k *core) ask(ctx context.Context, f *flight, m *jsonrpc.Message) (Raw, error) {
+	for tried := false; ; tried = true {
+		by := f
+		if by == nil {
+			by = k.flights.asked(m.Params)
+		}
+		switch {
+		case by == nil && tried:
+			return nil, errCallEnded
+		case by == nil, !by.asks():
+			return k.askAside(ctx, m)
+		}
+		landed := k.flights.landing(by)
+		answer, err := askBy(ctx, by, landed, m)
+		if err == nil || ctx.Err() != nil || f != nil {
+			return answer, err
+		}
+		select {
+		case <-landed: // it went by a call that has ended, so it belongs to another
+		default:
+			return answer, err
+		}
 	}
-	if f != nil && f.req.opts.OnAsk != nil {
-		return f.req.opts.OnAsk
+}
+
+// askAside asks the client's handlers.
+func (k *core) askAside(ctx context.Context, m *jsonrpc.Message) (Raw, error) {
+	ask := k.cfg.handlers.asker(m.Method)
+	if ask == nil {
+		return nil, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the client does not offer %s", m.Method)
 	}
-	return k.cfg.handlers.asker(method)
+	return ask(ctx, m.Method, m.Params)
+}
+
+// errCallEnded is why a question ends whose call has.
+var errCallEnded = jsonrpc.NewError(jsonrpc.CodeInternal, "the call that asked has ended")
+
+// askBy asks as long as the call by which the question goes is in flight. The
+// server gets an answer in any case: it may wait for that before it stops.
+func askBy(ctx context.Context, by *flight, landed <-chan struct{}, m *jsonrpc.Message) (Raw, error) {
+	own, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() { // ends with this function, or with the call before
+		select {
+		case <-landed:
+			cancel(errCallEnded)
+		case <-own.Done():
+		}
+	}()
+	answer, err := by.req.opts.OnAsk(own, m.Method, m.Params)
+	if err != nil && ctx.Err() == nil && own.Err() != nil {
+		return nil, errCallEnded
+	}
+	return answer, err
 }

@@ -124,6 +124,9 @@ func (m *mux) roundTrip(ctx context.Context, f *flight, params Raw) (Raw, error)
 		return nil, err
 	}
 	result, err := f.wait(ctx)
+	if err != nil && !answered(err) {
+		m.abandon(f)
+	}
 	if err != nil && ctx.Err() != nil && f.req.method != mcp.MethodInitialize {
 		m.sendCancelled(f.id, context.Cause(ctx))
 		if f.req.listen { // who asked waits for the server to be through with it: see listener.alter
@@ -201,6 +204,7 @@ func (m *mux) read(ctx context.Context) {
 func (m *mux) unreadable(err error, meant bool) {
 	m.log.Warn("message of the server dropped", "error", err)
 	if only := m.flights.only(func(f *flight) bool { return !f.req.listen }); meant && only != nil {
+		m.flights.remove(only)
 		only.end(nil, err)
 	}
 	if m.garbage++; m.garbage > maxGarbage {
@@ -224,7 +228,7 @@ func (m *mux) take(msg jsonrpc.Message) {
 }
 
 func (m *mux) response(msg *jsonrpc.Message) {
-	f := m.flights.take(msg.ID)
+	f := m.flights.take(msg)
 	if msg.ID.IsZero() { // an error about a request the server could not read
 		f = m.flights.only(func(*flight) bool { return true })
 	}
@@ -239,14 +243,11 @@ func (m *mux) response(msg *jsonrpc.Message) {
 }
 
 // owner returns the request that a notification belongs to, nil when that is
-// not known. A log message names none, nor does the word that a page is done: it
-// is the only call's in flight that it can be for, if there is just one.
+// not known. A log message names none, nor does the word that a page is done.
 func (m *mux) owner(msg *jsonrpc.Message) *flight {
 	switch msg.Method {
-	case mcp.NotificationMessage:
-		return m.flights.only(func(f *flight) bool { return !f.req.listen && !f.quiet })
-	case mcp.NotificationElicitationComplete:
-		return m.flights.only(func(f *flight) bool { return !f.req.listen })
+	case mcp.NotificationMessage, mcp.NotificationElicitationComplete:
+		return m.flights.logged()
 	case mcp.NotificationCancelled:
 		m.listenCancelled(msg.Params)
 		return nil

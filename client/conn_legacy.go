@@ -36,6 +36,7 @@ func openLegacyConn(ctx context.Context, m *mux, asked mcp.Version) (*legacyConn
 		return nil, err
 	}
 	m.batching.Store(l.features().Batching)
+	m.flights.lateLogs()
 	if err := m.send(ctx, jsonrpc.AppendNotification(nil, mcp.NotificationInitialized, nil)); err != nil {
 		return nil, fmt.Errorf("confirm the session: %w", err)
 	}

@@ -44,6 +44,9 @@ type flight struct {
 	quiet  bool // modern, and asks for no log messages: the server must send none for it
 	inline bool // the caller's goroutine reads the flight's stream, and delivers between messages
 
+	number uint64        // grows from flight to flight; guarded by the table's mu
+	landed chan struct{} // closed when it has left the table, nil while nobody asks; guarded by the table's mu
+
 	mu      sync.Mutex
 	notes   []note
 	dropped int
@@ -62,6 +65,20 @@ func newFlight(id jsonrpc.ID, r *request) *flight {
 	f.token, _ = jsonrpc.Get(f.meta, mcp.MetaProgressToken)
 	return f
 }
+
+// owner is on whose behalf f is made.
+func (f *flight) owner() owner {
+	if name := f.req.opts.Owner; name != "" {
+		return owner{name: name}
+	}
+	return owner{id: f.id}
+}
+
+// asks reports whether f answers questions of the server.
+func (f *flight) asks() bool { return f.req.opts.OnAsk != nil && !f.req.listen }
+
+// logs reports whether the server may log about f.
+func (f *flight) logs() bool { return !f.req.listen && !f.quiet }
 
 // tracked reports whether progress was asked for.
 func (f *flight) tracked() bool { return f.token != nil || f.req.opts.Progress }
@@ -156,84 +173,4 @@ func (f *flight) hears(method string) bool {
 	}
 	return f.req.listen || method == mcp.NotificationProgress || method == mcp.NotificationMessage ||
 		method == mcp.NotificationElicitationComplete
-}
-
-// flights is the table of requests on their way, by id.
-type flights struct {
-	mu  sync.Mutex
-	all map[jsonrpc.ID]*flight
-	err error // why no more can be added
-}
-
-// add enters f, unless the table was failed before.
-func (t *flights) add(f *flight) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.err != nil {
-		return t.err
-	}
-	if t.all == nil {
-		t.all = make(map[jsonrpc.ID]*flight)
-	}
-	t.all[f.id] = f
-	return nil
-}
-
-func (t *flights) remove(f *flight) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.all, f.id)
-}
-
-func (t *flights) get(id jsonrpc.ID) *flight {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.all[id]
-}
-
-// take is get for a flight that has landed: it leaves the table.
-func (t *flights) take(id jsonrpc.ID) *flight {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	f := t.all[id]
-	delete(t.all, id)
-	return f
-}
-
-// only returns the flight that f selects if there is exactly one.
-func (t *flights) only(selects func(*flight) bool) *flight {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var found *flight
-	for _, f := range t.all {
-		if !selects(f) {
-			continue
-		}
-		if found != nil {
-			return nil
-		}
-		found = f
-	}
-	return found
-}
-
-// fail ends all flights and refuses new ones.
-func (t *flights) fail(err error) {
-	t.mu.Lock()
-	if t.err == nil {
-		t.err = err
-	}
-	all := t.all
-	t.all = nil
-	t.mu.Unlock()
-	for _, f := range all {
-		f.end(nil, err)
-	}
-}
-
-// revive makes a failed table usable for another connection.
-func (t *flights) revive() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.err = nil
 }

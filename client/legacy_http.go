@@ -124,6 +124,9 @@ func (l *legacyHTTP) once(ctx context.Context, r *request, s *session) (Raw, err
 	}
 	defer l.flights.remove(f)
 	result, err := l.fly(ctx, f, func(ctx context.Context) (Raw, error) { return l.post(ctx, f, s, nil) })
+	if err != nil && !answered(err) {
+		l.abandon(f)
+	}
 	if err != nil && ctx.Err() != nil {
 		params := cancelledParams(f.id, context.Cause(ctx))
 		l.group.start(func(ctx context.Context) {
@@ -253,6 +256,7 @@ func (l *legacyHTTP) renew(ctx context.Context, old *session) (*session, error) 
 			return nil, err
 		}
 	}
+	l.flights.renew()
 	l.mu.Lock()
 	l.session = s
 	l.mu.Unlock()
