@@ -153,7 +153,7 @@ func (l *link) greet(in *engine.Inbound) (Raw, *jsonrpc.Error) {
 	if wire != nil {
 		return nil, mcp.DownError(peer.Features, in.Method, wire)
 	}
-	sub := l.p.cfg.Hub.Subscribe(subscription.Topic{Kind: subscription.Tools},
+	sub := l.p.cfg.Hub.SubscribeAs(audience(peer, l.principal), subscription.Topic{Kind: subscription.Tools},
 		subscription.Topic{Kind: subscription.Prompts}, subscription.Topic{Kind: subscription.Resources})
 	l.mu.Lock()
 	l.peer, l.sub = peer, sub

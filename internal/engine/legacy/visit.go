@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/session"
+	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -53,6 +54,11 @@ func binding(p *rpc.Principal) string {
 		return p.ID
 	}
 	return "\x00" + p.Tenant + "\x00" + p.ID
+}
+
+// audience says which changes concern a session.
+func audience(peer *rpc.Peer, p *rpc.Principal) subscription.Audience {
+	return subscription.Audience{Session: peer.Session, Principal: p.ID, Tenant: p.Tenant}
 }
 
 // refusal says why a request is not served: an HTTP status and an error.
