@@ -17,7 +17,7 @@ const (
 	Shared       Sharing = "shared"
 	PerTenant    Sharing = "tenant"
 	PerPrincipal Sharing = "principal"
-	PerSession   Sharing = "session" // of modern clients, who have none: one principal
+	PerSession   Sharing = "session" // of modern clients, who have none: one call
 	PerCall      Sharing = "call"
 )
 

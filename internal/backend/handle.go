@@ -21,6 +21,10 @@ func (r *Remote) Handle(ctx context.Context, call *rpc.Call) (res rpc.Result, er
 	if res, ok := r.fromCache(call); ok {
 		return res, nil
 	}
+	call, turn, err := r.asker(call)
+	if err != nil {
+		return rpc.Result{}, err
+	}
 	if r.cfg.CallTimeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, r.cfg.CallTimeout)
@@ -34,9 +38,9 @@ func (r *Remote) Handle(ctx context.Context, call *rpc.Call) (res rpc.Result, er
 			r.calls.leave()
 		}
 	}()
-	res, again, err := r.attempt(ctx, call, false)
+	res, again, err := r.attempt(ctx, call, turn, false)
 	if again { // nothing was executed, or nothing that does anything: greet the server anew, once
-		res, _, err = r.attempt(ctx, call, true)
+		res, _, err = r.attempt(ctx, call, turn, true)
 	}
 	return res, err
 }
@@ -44,14 +48,17 @@ func (r *Remote) Handle(ctx context.Context, call *rpc.Call) (res rpc.Result, er
 // attempt makes the call on its instance. again says that the server is no
 // longer what it was when it was greeted and did not execute the call, or that
 // it went away over a question for a list.
-func (r *Remote) attempt(ctx context.Context, call *rpc.Call, last bool) (res rpc.Result, again bool, err error) {
-	l, err := r.connect(ctx, call)
+func (r *Remote) attempt(ctx context.Context, call *rpc.Call, turn uint64, last bool) (res rpc.Result, again bool, err error) {
+	l, err := r.connect(ctx, call, turn)
+	if errors.Is(err, errAskerGone) {
+		return rpc.Result{}, false, err
+	}
 	if err != nil {
 		return rpc.Result{}, false, r.noInstance(ctx, err)
 	}
 	defer func() {
 		if res.Large == nil {
-			r.pool.release(l, call)
+			r.pool.release(l)
 		}
 	}()
 	if call.Method == mcp.MethodDiscover {
@@ -63,7 +70,7 @@ func (r *Remote) attempt(ctx context.Context, call *rpc.Call, last bool) (res rp
 	res, err = r.exchange(ctx, l, call)
 	if err == nil {
 		r.received(call, res)
-		return res, false, nil
+		return r.awaitAnswers(l, res), false, nil
 	}
 	if wire, ok := jsonrpc.AsError(err); ok && !wire.FromPeer() {
 		return rpc.Result{}, false, err // made here, about the call
@@ -114,8 +121,15 @@ func (r *Remote) received(call *rpc.Call, res rpc.Result) {
 	r.lists.put(call, res)
 }
 
-// connect returns the call's instance, held until release.
-func (r *Remote) connect(ctx context.Context, call *rpc.Call) (*link, error) {
+// connect returns the call's instance, held until release: that of the given turn,
+// if it is not 0.
+func (r *Remote) connect(ctx context.Context, call *rpc.Call, turn uint64) (*link, error) {
+	if turn != 0 {
+		if l := r.pool.reacquire(turn); l != nil {
+			return l, nil
+		}
+		return nil, r.askerGone()
+	}
 	if err := r.breaker.allow(); err != nil {
 		return nil, err
 	}
@@ -124,7 +138,7 @@ func (r *Remote) connect(ctx context.Context, call *rpc.Call) (*link, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.pool.release(l, nil)
+		r.pool.release(l)
 	}
 	return r.pool.acquire(ctx, r.keyOf(call), call)
 }

@@ -32,6 +32,7 @@ type pool struct {
 	spares  []spare
 	making  int              // spares being launched
 	emptied map[key]struct{} // whose instance ended, with what it remembered
+	asking  map[uint64]*link // instances that wait for answers, by turn
 }
 
 // entry is one key's instance, or its start.
@@ -56,6 +57,7 @@ func newPool(r *Remote) *pool {
 	p := &pool{
 		r: r, slots: newSlots(r.cfg.Max, fmt.Sprintf("instances of server %q", r.cfg.Name)),
 		starting: make(chan struct{}, maxStarts), kick: make(chan struct{}, 1), entries: map[key]*entry{}, emptied: map[key]struct{}{},
+		asking: map[uint64]*link{},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.slots.join(p)
@@ -67,7 +69,7 @@ func newPool(r *Remote) *pool {
 }
 
 // acquire returns k's instance, starting it if there is none, held until
-// release. call, if any, becomes one of the instance's calls in flight.
+// release. call, if any, is the one it is wanted for.
 func (p *pool) acquire(ctx context.Context, k key, call *rpc.Call) (*link, error) {
 	p.mu.Lock()
 	if p.closed {
@@ -79,7 +81,6 @@ func (p *pool) acquire(ctx context.Context, k key, call *rpc.Call) (*link, error
 		l := e.link
 		l.calls++
 		p.mu.Unlock()
-		l.began(call)
 		return l, nil
 	}
 	if e == nil {
@@ -99,15 +100,8 @@ func (p *pool) acquire(ctx context.Context, k key, call *rpc.Call) (*link, error
 		return nil, e.err
 	}
 	l := e.link // one of its calls is ours: the start counted its waiters
-	l.began(call)
 	p.tellEmptied(ctx, k, call)
 	return l, nil
-}
-
-func (l *link) began(call *rpc.Call) {
-	if call != nil && l.era() == mcp.Legacy {
-		l.running.add(call)
-	}
 }
 
 // begin starts k's instance on a goroutine of the pool, so that a caller who
@@ -166,10 +160,7 @@ func (p *pool) settle(k key, e *entry, l *link, err error) {
 }
 
 // release gives an instance back after a call.
-func (p *pool) release(l *link, call *rpc.Call) {
-	if call != nil && l.era() == mcp.Legacy {
-		l.running.remove(call)
-	}
+func (p *pool) release(l *link) {
 	p.mu.Lock()
 	l.calls--
 	if l.calls > 0 {
@@ -177,11 +168,15 @@ func (p *pool) release(l *link, call *rpc.Call) {
 		return
 	}
 	l.used = time.Now()
-	if l.key.turn != 0 || l.doomed {
+	if l.key.turn != 0 && !l.asking || l.doomed {
 		p.remove(l)
 	}
+	asking := l.asking
 	p.mu.Unlock()
 	p.becameIdle()
+	if asking {
+		p.wake()
+	}
 }
 
 // becameIdle lets those who wait for a slot know that there may be one.
@@ -207,6 +202,7 @@ func (p *pool) remove(l *link) {
 // drop takes an instance out of the table. p.mu is held.
 func (p *pool) drop(l *link) {
 	l.out = true
+	delete(p.asking, l.key.turn)
 	if e := p.entries[l.key]; e != nil && e.link == l {
 		delete(p.entries, l.key)
 	}
@@ -299,13 +295,13 @@ func (p *pool) live() bool {
 	return p.entries[k] != nil
 }
 
-// hold returns every ready instance, each to be released.
+// hold returns every ready instance that is not one call's, each to be released.
 func (p *pool) hold() []*link {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var all []*link
 	for _, e := range p.entries {
-		if e.link != nil {
+		if e.link != nil && e.key.turn == 0 {
 			e.link.calls++
 			all = append(all, e.link)
 		}

@@ -57,7 +57,7 @@ func sessionCall(tool, session, principal string) *rpc.Call {
 
 func TestSharingDecidesInstances(t *testing.T) {
 	calls := []struct{ session, principal string }{{"s1", "ada"}, {"s2", "ada"}, {"s1", "ada"}, {"s3", "bob"}, {"", "bob"}, {"", "bob"}}
-	for sharing, want := range map[Sharing]int{Shared: 1, PerTenant: 2, PerPrincipal: 2, PerSession: 4, PerCall: 6} {
+	for sharing, want := range map[Sharing]int{Shared: 1, PerTenant: 2, PerPrincipal: 2, PerSession: 5, PerCall: 6} {
 		t.Run(string(sharing), func(t *testing.T) {
 			d := newCounters().closes(t)
 			r := newPooled(t, Config{Launch: d.dial, Sharing: sharing, Processes: NewSlots(100)})
@@ -368,30 +368,6 @@ func TestInstanceKnowsItsClient(t *testing.T) {
 		if err != nil || !strings.Contains(string(res.Body), `"`+want+`"`) {
 			t.Errorf("%s: the server was told %s, %v; want %s", sharing, res.Body, err, want)
 		}
-	}
-}
-
-func TestStrayQuestionsOfSharedServers(t *testing.T) {
-	one, two := sessionCall("who", "s1", "ada"), sessionCall("who", "s2", "bob")
-	var r running
-	if _, ok := r.asked(false); ok {
-		t.Error("a question without a call was given one")
-	}
-	r.add(one)
-	if c, ok := r.asked(false); !ok || c.Call != one {
-		t.Error("a question for the only call was refused")
-	}
-	r.add(sessionCall("who", "s1", "ada"))
-	if _, ok := r.asked(false); !ok {
-		t.Error("a question for one session's calls was refused")
-	}
-	r.add(two)
-	if _, ok := r.asked(false); ok {
-		t.Error("a question was given to one of two sessions")
-	}
-	r.remove(two)
-	if _, ok := r.asked(false); !ok {
-		t.Error("still ambiguous after the other session's call ended")
 	}
 }
 

@@ -22,8 +22,10 @@ type Remote struct {
 	cfg     Config
 	events  Events
 	policy  capset
-	era     atomic.Int32 // mcp.Era as last seen, 0 while unknown
-	turns   atomic.Uint64
+	era     atomic.Int32  // mcp.Era as last seen, 0 while unknown
+	turns   atomic.Uint64 // numbers calls that stand alone
+	life    uint64        // tells this Remote from all others
+	refused seldom        // questions
 	breaker *breaker
 	calls   *bulkhead
 	pool    *pool
@@ -39,7 +41,7 @@ var errClosed = errors.New("server is being stopped")
 // New returns a Remote without an instance. Changes go to events.
 func New(cfg Config, events Events) *Remote {
 	cfg.defaults()
-	r := &Remote{cfg: cfg, events: events, policy: policyCaps(cfg.Capabilities)}
+	r := &Remote{cfg: cfg, events: events, policy: policyCaps(cfg.Capabilities), life: newLife()}
 	r.breaker = newBreaker(r.listsChanged)
 	r.calls = newBulkhead(cfg.MaxCalls)
 	r.pool = newPool(r)
@@ -61,7 +63,7 @@ func (r *Remote) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.pool.release(l, nil)
+	r.pool.release(l)
 	return nil
 }
 
@@ -94,11 +96,15 @@ func (r *Remote) changed(k subscription.Kind) {
 	r.events(subscription.Event{Topic: subscription.Topic{Kind: k}})
 }
 
-// updated publishes a change of a watched resource.
-func (r *Remote) updated(uri string) {
+// updated publishes a change of a watched resource to those whose instance told it.
+// That of one call has no listeners.
+func (r *Remote) updated(l *link, uri string) {
+	if l.key.turn != 0 {
+		return
+	}
 	r.events(subscription.Event{
 		Topic:  subscription.Topic{Kind: subscription.Resource, Key: uri},
-		Params: updatedParams(uri),
+		Params: updatedParams(uri), For: r.audience(l.key),
 	})
 }
 

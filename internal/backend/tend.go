@@ -42,26 +42,37 @@ func (p *pool) sweep() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	next := restless
-	if p.r.cfg.Idle <= 0 {
-		return next
-	}
 	count := len(p.entries)
 	for _, e := range p.entries {
 		l := e.link
 		if l == nil || l.calls > 0 {
 			continue
 		}
-		left := p.r.cfg.Idle - time.Since(l.used)
+		limit, always := p.idleTime(l)
+		left := limit - time.Since(l.used)
 		switch {
+		case limit <= 0:
 		case left > 0:
 			next = min(next, left)
-		case count > p.r.cfg.Min:
+		case always, count > p.r.cfg.Min:
 			count--
 			p.forgot(l.key)
 			p.remove(l)
 		}
 	}
 	return next
+}
+
+// idleTime returns how long an instance may be idle, 0 for ever, and whether it is
+// stopped then even if there are few. p.mu is held.
+func (p *pool) idleTime(l *link) (limit time.Duration, always bool) {
+	if !l.asking {
+		return p.r.cfg.Idle, false
+	}
+	if p.r.cfg.Idle > 0 {
+		return min(p.r.cfg.Idle, answerTime), true
+	}
+	return answerTime, true
 }
 
 // keepUp starts the common instance and spares up to what is configured, as far
