@@ -11,34 +11,69 @@ import (
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
-// maxQuestions bounds the questions of a server that are being answered at a
-// time; more are refused.
-const maxQuestions = 64
+// Bounds of the questions of a server that are being answered at a time; more are
+// refused.
+const (
+	maxQuestions     = 64
+	maxQuestionBytes = 8 << 20 // of their params
+)
 
 // questions are the requests of a legacy server that are being answered.
 type questions struct {
-	mu  sync.Mutex
-	all map[jsonrpc.ID]context.CancelFunc
+	mu      sync.Mutex
+	all     map[jsonrpc.ID]question
+	bytes   int
+	refused int // refusals that the server has not read
 }
 
-// begin enters a question; it reports false when there are too many or the
-// server uses an id twice.
-func (q *questions) begin(id jsonrpc.ID, cancel context.CancelFunc) bool {
+type question struct {
+	cancel context.CancelFunc
+	size   int
+}
+
+// begin enters a question, or returns why it is refused.
+func (q *questions) begin(m *jsonrpc.Message, cancel context.CancelFunc) *jsonrpc.Error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if _, twice := q.all[id]; twice || len(q.all) >= maxQuestions {
-		return false
+	_, twice := q.all[m.ID]
+	switch {
+	case twice:
+		return jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "the request's id %s is in use", m.ID)
+	case len(q.all) >= maxQuestions:
+		return jsonrpc.Errorf(jsonrpc.CodeInternal, "the client is answering too many requests: at most %d at a time", maxQuestions)
+	case q.bytes+len(m.Params) > maxQuestionBytes:
+		return jsonrpc.Errorf(jsonrpc.CodeInternal, "the client is answering requests that are too large: at most %d bytes at a time", maxQuestionBytes)
 	}
 	if q.all == nil {
-		q.all = map[jsonrpc.ID]context.CancelFunc{}
+		q.all = map[jsonrpc.ID]question{}
 	}
-	q.all[id] = cancel
+	q.all[m.ID] = question{cancel, len(m.Params)}
+	q.bytes += len(m.Params)
+	return nil
+}
+
+// refuse counts a refusal that is being sent, until wasRefused. It reports false
+// when there are too many, as the server does not read them.
+func (q *questions) refuse() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.refused >= maxQuestions {
+		return false
+	}
+	q.refused++
 	return true
+}
+
+func (q *questions) wasRefused() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.refused--
 }
 
 func (q *questions) end(id jsonrpc.ID) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.bytes -= q.all[id].size
 	delete(q.all, id)
 }
 
@@ -50,10 +85,10 @@ func (q *questions) cancelled(params Raw) {
 		return
 	}
 	q.mu.Lock()
-	cancel := q.all[id]
+	asked, ok := q.all[id]
 	q.mu.Unlock()
-	if cancel != nil {
-		cancel()
+	if ok {
+		asked.cancel()
 	}
 }
 
@@ -62,12 +97,15 @@ func (q *questions) cancelled(params Raw) {
 // whose stream it came, nil when that is not known.
 func (k *core) answer(ctx context.Context, f *flight, m jsonrpc.Message, reply func(ctx context.Context, response []byte)) {
 	ctx, cancel := context.WithCancel(ctx)
-	if !k.asking.begin(m.ID, cancel) {
+	if refusal := k.asking.begin(&m, cancel); refusal != nil {
 		cancel()
-		k.log.Warn("request of the server refused: too many, or its id is in use", "method", m.Method)
-		k.group.start(func(ctx context.Context) {
-			reply(ctx, jsonrpc.AppendError(nil, m.ID, jsonrpc.NewError(jsonrpc.CodeInternal, "the client is answering too many requests")))
-		})
+		k.log.Debug("request of the server refused", "method", m.Method, "error", refusal)
+		if k.asking.refuse() {
+			k.group.start(func(ctx context.Context) {
+				defer k.asking.wasRefused()
+				reply(ctx, jsonrpc.AppendError(nil, m.ID, refusal))
+			})
+		}
 		return
 	}
 	started := k.group.start(func(groupCtx context.Context) {

@@ -57,6 +57,10 @@ type CallOptions struct {
 	// of legacy servers, which may come at any time, if all calls ever made were.
 	// Calls without an Owner are each a party of their own.
 	Owner string
+	// Reserve is asked before an answer of more than [LargeResults] says is held in
+	// memory, with the most that it may take, in bytes. It may wait until ctx ends; its
+	// error is the call's. Over a message stream the answer is there already.
+	Reserve func(ctx context.Context, size int) error
 	// Header is added to the HTTP request.
 	Header http.Header
 	// OnDetach is told that a legacy server has closed the call's stream, to be

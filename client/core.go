@@ -47,8 +47,10 @@ type core struct {
 	inbox   *inbox
 	flights flights
 	asking  questions
-	lastID  atomic.Int64
-	level   atomic.Value // mcp.LogLevel, for modern requests
+	// backlogs is how many bytes of notifications wait at all handlers.
+	backlogs atomic.Int64
+	lastID   atomic.Int64
+	level    atomic.Value // mcp.LogLevel, for modern requests
 
 	caps, info Raw // as declared
 	limits     jsonrpc.Limits
@@ -68,7 +70,7 @@ func newCore(ctx context.Context, cfg *config) (*core, error) {
 	if k.info, err = json.Marshal(cfg.info); err != nil {
 		return nil, fmt.Errorf("encode the client's info: %w", err)
 	}
-	k.inbox = newInbox(k.log, cfg.handlers.notification)
+	k.inbox = newInbox(k.log, cfg.handlers.notification, &k.backlogs)
 	k.group.start(k.inbox.run)
 	return k, nil
 }
@@ -195,6 +197,15 @@ func (k *core) progressOwner(params Raw) (f *flight, known bool) {
 		return nil, false
 	}
 	return k.flights.get(jsonrpc.IntID(n)), true
+}
+
+// landed ends a flight that its caller has left.
+func (k *core) landed(f *flight) {
+	k.flights.remove(f)
+	if n := f.missed(); n > 0 {
+		k.log.Warn("notifications dropped: they are too large, or the server sends more than the call's handler takes",
+			"method", f.req.method, "dropped", n)
+	}
 }
 
 // abandon gives up a request that the server has not answered.

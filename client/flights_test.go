@@ -42,7 +42,7 @@ func (b *board) do(move string) {
 			r.method, r.params = mcp.MethodTaskResult, Raw(`{"taskId":"T"}`)
 			r.opts.OnAsk = func(context.Context, string, Raw) (Raw, error) { return nil, nil }
 		}
-		f = newFlight(id, r)
+		f = (&core{}).newFlight(id, r)
 		f.quiet = what == "quiet"
 		b.of[id.String()] = f
 		if err := b.add(f); err != nil {

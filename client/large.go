@@ -356,9 +356,9 @@ func (f *flight) leave(resp *http.Response) {
 
 // body reads the body of f's response, at most the message limit. It returns nil
 // when the body has become a large result.
-func (k *core) body(resp *http.Response, f *flight, modern bool) ([]byte, error) {
+func (k *core) body(ctx context.Context, resp *http.Response, f *flight, modern bool) ([]byte, error) {
 	over := k.cfg.largeOver
-	if f.req.opts.Large == nil || resp.ContentLength >= 0 && resp.ContentLength <= int64(over) {
+	if !f.weighs() || resp.ContentLength >= 0 && resp.ContentLength <= int64(over) {
 		return readBody(resp, k.cfg.maxMessage)
 	}
 	var buf bytes.Buffer
@@ -369,10 +369,37 @@ func (k *core) body(resp *http.Response, f *flight, modern bool) ([]byte, error)
 	if n <= int64(over) {
 		return buf.Bytes(), nil
 	}
-	if f.take(k, resp, modern, buf.Bytes(), resp.Body, func(resp *http.Response) { resp.Body.Close() }) {
+	if f.req.opts.Large != nil && f.take(k, resp, modern, buf.Bytes(), resp.Body, func(resp *http.Response) { resp.Body.Close() }) {
 		return nil, nil
 	}
+	size := k.cfg.maxMessage
+	if resp.ContentLength > 0 {
+		size = int(min(resp.ContentLength, int64(size)))
+	}
+	if err := f.reserve(ctx, size); err != nil {
+		return nil, err
+	}
 	return rest(&buf, resp.Body, k.cfg.maxMessage, "a body")
+}
+
+// weighs reports whether it matters how large f's answer is.
+func (f *flight) weighs() bool { return f.req.opts.Large != nil || f.req.opts.Reserve != nil }
+
+// reserve asks for room for f's answer, which is a large one.
+func (f *flight) reserve(ctx context.Context, size int) error {
+	if f.req.opts.Reserve == nil {
+		return nil
+	}
+	f.noRoom = f.req.opts.Reserve(ctx, size)
+	return f.noRoom
+}
+
+// grower returns what is asked for room when an event of f's stream is a large one.
+func (k *core) grower(ctx context.Context, f *flight) func() error {
+	if !f.weighs() {
+		return nil
+	}
+	return func() error { return f.reserve(ctx, k.cfg.maxMessage) }
 }
 
 // rest reads on what turned out not to be a large result.

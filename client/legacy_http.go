@@ -73,7 +73,7 @@ func (l *legacyHTTP) initialize(ctx context.Context) (*session, error) {
 		fmt.Errorf("%s not answered after %v: %w", mcp.MethodInitialize, l.cfg.probeTimeout, ErrTimeout))
 	defer cancel()
 	s := &session{stream: &standing{}}
-	f := newFlight(l.nextID(), &request{method: mcp.MethodInitialize, params: l.initializeParams(l.asked)})
+	f := l.newFlight(l.nextID(), &request{method: mcp.MethodInitialize, params: l.initializeParams(l.asked)})
 	result, err := l.post(ctx, f, s, func(h http.Header) { s.id = h.Get(mcp.HeaderSessionID) })
 	if err != nil {
 		return nil, err
@@ -118,11 +118,11 @@ func (l *legacyHTTP) call(ctx context.Context, r *request) (Raw, error) {
 
 // once sends r within s. When ctx ends first, the server is told.
 func (l *legacyHTTP) once(ctx context.Context, r *request, s *session) (Raw, error) {
-	f := newFlight(l.nextID(), r)
+	f := l.newFlight(l.nextID(), r)
 	if err := l.flights.add(f); err != nil {
 		return nil, err
 	}
-	defer l.flights.remove(f)
+	defer l.landed(f)
 	result, err := l.fly(ctx, f, func(ctx context.Context) (Raw, error) { return l.post(ctx, f, s, nil) })
 	if err != nil && !answered(err) {
 		l.abandon(f)
@@ -159,7 +159,7 @@ func (l *legacyHTTP) post(ctx context.Context, f *flight, s *session, seen func(
 	if resp.StatusCode != http.StatusOK {
 		return nil, l.failed(http.MethodPost, resp, s)
 	}
-	return l.readObject(resp, f, s)
+	return l.readObject(ctx, resp, f, s)
 }
 
 // failed tells the end of the session from other failures.
@@ -177,11 +177,11 @@ func (l *legacyHTTP) failed(verb string, resp *http.Response, s *session) error 
 }
 
 // readObject reads a response that is JSON: one message, or several in a batch.
-func (l *legacyHTTP) readObject(resp *http.Response, f *flight, s *session) (Raw, error) {
+func (l *legacyHTTP) readObject(ctx context.Context, resp *http.Response, f *flight, s *session) (Raw, error) {
 	if t := mediaType(resp); t != typeJSON {
 		return nil, protocolErrorf("a response of content type %q", t)
 	}
-	body, err := l.body(resp, f, false)
+	body, err := l.body(ctx, resp, f, false)
 	if err != nil || f.taken {
 		return nil, err
 	}
