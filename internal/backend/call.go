@@ -94,6 +94,7 @@ func (r *Remote) callOptions(ctx context.Context, l *link, call *rpc.Call, owner
 		Owner:       owner,
 		LogLevel:    call.LogLevel,
 		ReturnInput: true,
+		Reserve:     func(ctx context.Context, size int) error { return r.Reserve(ctx, call.Client, size) },
 		OnNotify: func(method string, params Raw) {
 			if err := call.Client.Notify(ctx, method, params); err != nil {
 				r.cfg.Log.Debug("notification not delivered", "server", r.cfg.Name, "method", method, "error", err)

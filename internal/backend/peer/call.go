@@ -73,6 +73,9 @@ func (s *sent) close(ctx context.Context) {
 	<-s.b.x.calling
 }
 
+// largeResult is from how many bytes a result takes room in the memory for large ones.
+const largeResult = 1 << 20
+
 // follow passes on what comes back until there is an outcome.
 func (s *sent) follow(ctx context.Context, to rpc.Client) outcome {
 	asks := newAsks(ctx, s.wire, to)
@@ -105,6 +108,11 @@ func (s *sent) follow(ctx context.Context, to rpc.Client) outcome {
 			res, err := e.decodeResult()
 			if err != nil {
 				return s.garbage(err)
+			}
+			if n := len(res.Body); n > largeResult {
+				if err := s.b.inner.Reserve(ctx, to, n); err != nil {
+					return outcome{err: err}
+				}
 			}
 			return outcome{res: res}
 		default:

@@ -118,6 +118,7 @@ func (t *posted) settle(r *reply, done func()) {
 	} else {
 		r.finish()
 	}
+	t.Finished()
 	t.p.cfg.Sessions.Release(live)
 }
 

@@ -39,6 +39,7 @@ type parked struct {
 	merge   *time.Timer // until the questions are sent
 	expiry  *time.Timer // runs while no client is there
 	outcome *outcome    // the handler ended while no client was there
+	kept    int         // bytes of its result; guarded by the lot's mu
 }
 
 type callID [16]byte
@@ -285,6 +286,23 @@ type lot struct {
 	mu         sync.Mutex
 	calls      map[callID]*call
 	principals map[string]int
+	kept       int // bytes of results that wait for their clients
+}
+
+// maxKept bounds the bytes of all results that wait for clients to come back.
+const maxKept = 64 << 20
+
+// keep makes room for the result of a call in the lot, of n bytes, until the call
+// leaves. It reports false when there is none.
+func (t *lot) keep(k *parked, n int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.calls[k.id] == nil || t.kept+n > maxKept {
+		return false
+	}
+	k.kept = n
+	t.kept += n
+	return true
 }
 
 // enter gives c, begun by req, a place. c.mu is held.
@@ -322,6 +340,7 @@ func (t *lot) leave(c *call) {
 		return
 	}
 	delete(t.calls, c.parked.id)
+	t.kept -= c.parked.kept
 	if t.principals[c.Principal.ID]--; t.principals[c.Principal.ID] == 0 {
 		delete(t.principals, c.Principal.ID)
 	}
