@@ -34,11 +34,12 @@ type legacyHTTP struct {
 }
 
 // session is what the server told when it opened one. It is immutable but for
-// its stream.
+// its stream, and for known.
 type session struct {
 	id      string // "" when the server keeps none
 	greeted *hello
 	stream  *standing
+	known   time.Time // when a ping was answered after a 404; for who has the turn
 }
 
 // openLegacyHTTP makes the handshake.
@@ -110,6 +111,9 @@ func (l *legacyHTTP) call(ctx context.Context, r *request) (Raw, error) {
 		return result, err
 	}
 	fresh, renewErr := l.renew(ctx, s)
+	if errors.Is(renewErr, errStillKnown) {
+		return nil, refusal(err)
+	}
 	if renewErr != nil {
 		return nil, fmt.Errorf("open a new session: %w (because: %w)", renewErr, err)
 	}
@@ -242,6 +246,9 @@ func (l *legacyHTTP) renew(ctx context.Context, old *session) (*session, error) 
 	if s := l.current(); s != old {
 		return s, nil
 	}
+	if l.knows(ctx, old) {
+		return nil, errStillKnown
+	}
 	s, err := l.initialize(ctx)
 	if err != nil {
 		return nil, err
@@ -266,6 +273,37 @@ func (l *legacyHTTP) renew(ctx context.Context, old *session) (*session, error) 
 		}
 	}
 	return s, nil
+}
+
+// knownFor is how long a session that the server knew is not asked about again.
+const knownFor = time.Second
+
+// errStillKnown says that a session is not to be replaced.
+var errStillKnown = errors.New("the server knows the session")
+
+// knows reports whether the server knows a session although it answered 404, which a
+// proxy before it, or it itself, may say to one request. The caller has the turn.
+func (l *legacyHTTP) knows(ctx context.Context, s *session) bool {
+	if time.Since(s.known) < knownFor {
+		return true
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, l.cfg.probeTimeout, ErrTimeout)
+	defer cancel()
+	_, err := l.once(ctx, &request{method: mcp.MethodPing}, s)
+	if err != nil && (!fromPeer(err) || errors.Is(err, ErrSessionExpired)) {
+		return false
+	}
+	s.known = time.Now()
+	return true
+}
+
+// refusal is the error of a request that was refused with 404 in a session that the
+// server knows.
+func refusal(err error) error {
+	if e, ok := errors.AsType[*HTTPError](err); ok {
+		e.cause = nil
+	}
+	return err
 }
 
 // listen opens the GET stream and subscribes to resources.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/client"
@@ -75,8 +74,8 @@ func (r *Remote) attempt(ctx context.Context, call *rpc.Call, turn uint64, last 
 	if wire, ok := jsonrpc.AsError(err); ok && !wire.FromPeer() {
 		return rpc.Result{}, false, err // made here, about the call
 	}
-	if r.cfg.Processes == nil && l.isStale(ctx, err) {
-		r.pool.lost(l)
+	if r.cfg.Processes == nil && suspect(err) && l.isStale(ctx) {
+		r.pool.retire(l)
 		if !last {
 			return rpc.Result{}, true, nil
 		}
@@ -86,33 +85,6 @@ func (r *Remote) attempt(ctx context.Context, call *rpc.Call, turn uint64, last 
 		return rpc.Result{}, true, nil
 	}
 	return rpc.Result{}, false, r.callError(ctx, l, call, began, err)
-}
-
-// isStale reports whether an HTTP server refused a request as one for another
-// server: it was restarted as another version, or lost the session for good.
-func (l *link) isStale(ctx context.Context, err error) bool {
-	if errors.Is(err, client.ErrSessionExpired) {
-		return true
-	}
-	if wire, ok := jsonrpc.AsError(err); ok && wire.FromPeer() && wire.Code == mcp.CodeUnsupportedVersion {
-		return true
-	}
-	e, ok := errors.AsType[*client.HTTPError](err)
-	if !ok {
-		return false
-	}
-	switch e.Status {
-	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed:
-	default:
-		return false
-	}
-	if e.Peer == nil || l.era() == mcp.Modern {
-		return e.Peer == nil
-	}
-	// Some legacy servers answer ordinary errors with 400, and a modern one
-	// answers everything legacy so: a session that lives answers a ping.
-	_, err = l.client.Call(ctx, mcp.MethodPing, nil, client.CallOptions{})
-	return err != nil && ctx.Err() == nil
 }
 
 // received takes in a result.
@@ -180,6 +152,9 @@ func (r *Remote) callError(ctx context.Context, l *link, call *rpc.Call, began t
 		return r.unreachable("lost", fmt.Errorf("%w; it may have begun the call", err))
 	case errors.Is(err, client.ErrNotOffered):
 		return jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "server %q does not have method %q", r.cfg.Name, call.Method)
+	case refusedAlone(err):
+		r.breaker.success(isCatalog(call.Method)) // a refused request is a sign of life
+		return r.unreachable("failed", err)
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 		r.breaker.failure(err, failedCall)
 		return r.unreachable("timeout", err)
@@ -194,6 +169,13 @@ func (r *Remote) callError(ctx context.Context, l *link, call *rpc.Call, began t
 		return r.unreachable("garbage", err)
 	}
 	return r.unreachable("failed", err)
+}
+
+// refusedAlone reports whether a server refused one request with an HTTP status that
+// speaks of the request.
+func refusedAlone(err error) bool {
+	e, ok := errors.AsType[*client.HTTPError](err)
+	return ok && e.Status >= 400 && e.Status < 500
 }
 
 // unreachable is an error made here about a server. Its data marks it as the

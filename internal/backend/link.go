@@ -22,6 +22,7 @@ type link struct {
 
 	memo   memo
 	strays flood
+	health health
 
 	// guarded by the pool's mu:
 	calls  int       // that hold it
@@ -29,6 +30,7 @@ type link struct {
 	doomed bool      // to be stopped when idle
 	asking bool      // it is one call's, and waits for answers
 	out    bool      // no longer the pool's
+	old    bool      // out, but with calls in flight that may still be answered
 }
 
 // features returns what the connected server's version has.

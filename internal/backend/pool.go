@@ -33,6 +33,7 @@ type pool struct {
 	making  int              // spares being launched
 	emptied map[key]struct{} // whose instance ended, with what it remembered
 	asking  map[uint64]*link // instances that wait for answers, by turn
+	old     map[*link]bool   // instances out of the table whose calls in flight go on
 }
 
 // entry is one key's instance, or its start.
@@ -57,7 +58,7 @@ func newPool(r *Remote) *pool {
 	p := &pool{
 		r: r, slots: newSlots(r.cfg.Max, fmt.Sprintf("instances of server %q", r.cfg.Name)),
 		starting: make(chan struct{}, maxStarts), kick: make(chan struct{}, 1), entries: map[key]*entry{}, emptied: map[key]struct{}{},
-		asking: map[uint64]*link{},
+		asking: map[uint64]*link{}, old: map[*link]bool{},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.slots.join(p)
@@ -168,6 +169,9 @@ func (p *pool) release(l *link) {
 		return
 	}
 	l.used = time.Now()
+	if l.old {
+		p.endOld(l)
+	}
 	if l.key.turn != 0 && !l.asking || l.doomed {
 		p.remove(l)
 	}
@@ -236,6 +240,31 @@ func (p *pool) lost(l *link) bool {
 	p.forgot(l.key)
 	p.remove(l)
 	return true
+}
+
+// retire takes an instance from new calls. Those in flight go on, and it ends with
+// the last. Others may take its place at once: what is retired is no process.
+func (p *pool) retire(l *link) {
+	p.mu.Lock()
+	if l.out {
+		p.mu.Unlock()
+		return
+	}
+	p.drop(l)
+	l.old = true
+	p.old[l] = true
+	if l.calls == 0 {
+		p.endOld(l)
+	}
+	p.mu.Unlock()
+	p.slots.release() // without the pool's lock, which comes after theirs
+}
+
+// endOld ends a retired instance. p.mu is held.
+func (p *pool) endOld(l *link) {
+	l.old = false
+	delete(p.old, l)
+	p.wg.Go(l.close)
 }
 
 // young is the age before which the end of an instance counts as a failed start.
@@ -317,6 +346,9 @@ func (p *pool) close() {
 		if e.link != nil && !e.link.out {
 			p.remove(e.link)
 		}
+	}
+	for l := range p.old {
+		p.endOld(l)
 	}
 	spares := p.spares
 	p.spares = nil
