@@ -145,25 +145,27 @@ func (r *Remote) callError(ctx context.Context, l *link, call *rpc.Call, began t
 	}
 	switch {
 	case errors.Is(err, client.ErrConnClosed), errors.Is(err, client.ErrClosed):
-		err = l.launched.explain(err)
+		err = r.tell(l.launched.explain(err), true)
 		if r.pool.lost(l) { // once for all calls that were in flight
 			r.breaker.failure(err, l.death())
 		}
-		return r.unreachable("lost", fmt.Errorf("%w; it may have begun the call", err))
+		return r.unreachable("lost", &told{err.Error() + "; it may have begun the call", err})
 	case errors.Is(err, client.ErrNotOffered):
 		return jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "server %q does not have method %q", r.cfg.Name, call.Method)
 	case refusedAlone(err):
 		r.breaker.success(isCatalog(call.Method)) // a refused request is a sign of life
-		return r.unreachable("failed", err)
+		return r.unreachable("failed", r.tell(err, true))
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		err = &told{"no answer in time", context.Cause(ctx)}
 		r.breaker.failure(err, failedCall)
 		return r.unreachable("timeout", err)
 	case ctx.Err() != nil:
 		if time.Since(began) > silence {
-			r.breaker.failure(fmt.Errorf("no answer after %s", time.Since(began).Round(time.Second)), failedCall)
+			r.breaker.failure(&told{text: fmt.Sprintf("no answer after %s", time.Since(began).Round(time.Second))}, failedCall)
 		}
 		return context.Cause(ctx)
 	}
+	err = r.tell(err, true)
 	r.breaker.failure(err, failedCall)
 	if _, garbage := errors.AsType[*client.ProtocolError](err); garbage {
 		return r.unreachable("garbage", err)
@@ -178,10 +180,10 @@ func refusedAlone(err error) bool {
 	return ok && e.Status >= 400 && e.Status < 500
 }
 
-// unreachable is an error made here about a server. Its data marks it as the
-// gateway's, so that it is not taken for the server's own.
+// unreachable is an error made here about a server, as clients are told it. Its data
+// marks it as the gateway's, so that it is not taken for the server's own.
 func (r *Remote) unreachable(reason string, err error) error {
-	return jsonrpc.Errorf(jsonrpc.CodeInternal, "server %q: %w", r.cfg.Name, err).WithData(map[string]any{
+	return jsonrpc.Errorf(jsonrpc.CodeInternal, "server %q: %w", r.cfg.Name, r.tell(err, false)).WithData(map[string]any{
 		"gateway": map[string]string{"server": r.cfg.Name, "reason": reason},
 	})
 }

@@ -34,6 +34,7 @@ type arriving struct {
 func (a *arriving) Next() (Raw, error) {
 	name, err := a.LargeResult.Next()
 	if err != nil {
+		err = a.r.tell(err, true)
 		a.r.breaker.failure(err, failedCall)
 		return nil, a.r.unreachable("lost", err)
 	}

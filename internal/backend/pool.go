@@ -5,6 +5,7 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -69,6 +70,11 @@ func newPool(r *Remote) *pool {
 	return p
 }
 
+var (
+	errSlowStart = errors.New("wait for the server to start")
+	errEnded     = errors.New("ended")
+)
+
 // acquire returns k's instance, starting it if there is none, held until
 // release. call, if any, is the one it is wanted for.
 func (p *pool) acquire(ctx context.Context, k key, call *rpc.Call) (*link, error) {
@@ -93,7 +99,7 @@ func (p *pool) acquire(ctx context.Context, k key, call *rpc.Call) (*link, error
 	case <-e.ready:
 	case <-ctx.Done():
 		if p.desert(e) {
-			return nil, fmt.Errorf("wait for the server to start: %w", context.Cause(ctx))
+			return nil, fmt.Errorf("%w: %w", errSlowStart, context.Cause(ctx))
 		}
 		<-e.ready
 	}
@@ -282,8 +288,7 @@ func (p *pool) mourn(l *link) {
 	if ordered {
 		return
 	}
-	err := l.launched.explain(fmt.Errorf("ended after %s", time.Since(l.born).Round(time.Millisecond)))
-	p.r.cfg.Log.Warn("server ended", "server", p.r.cfg.Name, "error", err)
+	err := p.r.tell(l.launched.explain(fmt.Errorf("%w: after %s", errEnded, time.Since(l.born).Round(time.Millisecond))), false)
 	if p.lost(l) && l.death() == youngDeath {
 		p.r.breaker.failure(err, youngDeath)
 	}

@@ -19,19 +19,20 @@ import (
 // It owns one goroutine that tends the instances and one per instance being
 // started or stopped; Close ends them all and waits.
 type Remote struct {
-	cfg     Config
-	events  Events
-	policy  capset
-	era     atomic.Int32  // mcp.Era as last seen, 0 while unknown
-	turns   atomic.Uint64 // numbers calls that stand alone
-	life    uint64        // tells this Remote from all others
-	refused seldom        // questions
-	breaker *breaker
-	calls   *bulkhead
-	pool    *pool
-	lists   listCache
-	tools   toolTasks
-	watched watched
+	cfg      Config
+	events   Events
+	policy   capset
+	era      atomic.Int32  // mcp.Era as last seen, 0 while unknown
+	turns    atomic.Uint64 // numbers calls that stand alone
+	life     uint64        // tells this Remote from all others
+	refused  seldom        // questions
+	failures failures
+	breaker  *breaker
+	calls    *bulkhead
+	pool     *pool
+	lists    listCache
+	tools    toolTasks
+	watched  watched
 }
 
 var _ Backend = (*Remote)(nil)
@@ -54,12 +55,15 @@ func (r *Remote) Name() string { return r.cfg.Name }
 // Status reports whether calls reach the server.
 func (r *Remote) Status() Status { return r.breaker.status() }
 
-// Start brings up the instance that answers lists.
+// Start brings up the instance that answers lists. Its error is for the operator.
 func (r *Remote) Start(ctx context.Context) error {
 	if err := r.breaker.allow(); err != nil {
 		return err
 	}
 	l, err := r.pool.acquire(ctx, r.commonKey(), nil)
+	if t, ok := errors.AsType[*told](err); ok {
+		return t.err
+	}
 	if err != nil {
 		return err
 	}

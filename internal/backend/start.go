@@ -73,14 +73,19 @@ func (p *pool) room(ctx context.Context) (up *Launched, waited bool, err error) 
 	return nil, true, nil
 }
 
+var (
+	errNotStarted = errors.New("not started")
+	errNotReady   = errors.New("not ready")
+)
+
 // startIn launches, unless a spare is up already, and greets.
 func (p *pool) startIn(ctx context.Context, g greeting, up *Launched, fresh bool) (*link, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, p.r.cfg.StartTimeout, fmt.Errorf("not ready after %s", p.r.cfg.StartTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, p.r.cfg.StartTimeout, fmt.Errorf("%w: after %s", errNotReady, p.r.cfg.StartTimeout))
 	defer cancel()
 	var err error
 	if fresh {
 		if up, err = p.launch(ctx); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", errNotStarted, err)
 		}
 	}
 	g.era = p.r.knownEra()
@@ -130,6 +135,7 @@ func (p *pool) startFailed(err error) error {
 	if p.ctx.Err() != nil {
 		return errClosed
 	}
+	err = p.r.tell(err, false)
 	p.r.breaker.failure(err, failedStart)
 	return err
 }

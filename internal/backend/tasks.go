@@ -165,7 +165,7 @@ func (r *Remote) follow(ctx context.Context, l *link, call *rpc.Call, owner stri
 	unused := time.AfterFunc(startGrace, func() { r.pool.release(l) })
 	run := func(ctx context.Context, to rpc.Client) (rpc.Result, error) {
 		if !unused.Stop() {
-			return rpc.Result{}, r.unreachable("lost", errors.New("the task was not followed in time"))
+			return rpc.Result{}, r.unreachable("lost", &told{text: "the task was not followed in time"})
 		}
 		own := *call // the task has its own way to the client
 		own.Client = to

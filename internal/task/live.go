@@ -5,7 +5,6 @@ package task
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -122,7 +121,7 @@ func (l *live) attempt(ctx context.Context, d *rpc.Deferred) (res rpc.Result, wi
 
 // internal logs what happened under a reference, which is all the client sees.
 func (l *live) internal(msg string, args ...any) *jsonrpc.Error {
-	ref := rand.Text()[:10]
+	ref := rpc.Reference()
 	l.set.cfg.Log.Error(msg, append(args, "ref", ref, "method", l.spec.Method, "target", l.spec.Target)...)
 	return jsonrpc.Errorf(jsonrpc.CodeInternal, "internal error (reference %s)", ref)
 }

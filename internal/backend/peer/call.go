@@ -62,7 +62,8 @@ func (b *Backend) unopened(ctx context.Context, node string, err error) outcome 
 	case ctx.Err() != nil:
 		return outcome{err: b.ended(ctx)}
 	}
-	return outcome{err: b.failure("unavailable", false, err)} // a home that lives is not replaced
+	// A home that lives is not replaced.
+	return outcome{err: b.hidden("unavailable", false, "the node where its instance is cannot be reached", err)}
 }
 
 // close ends the stream, which cancels what has not been answered.
@@ -134,7 +135,7 @@ func (s *sent) broken(ctx context.Context, err error) outcome {
 }
 
 func (s *sent) garbage(err error) outcome {
-	return outcome{err: s.b.failure("garbage", true, err)}
+	return outcome{err: s.b.hidden("garbage", true, "what the node where its instance is sent cannot be understood", err)}
 }
 
 // refused is the outcome of a call that was not begun: another node may take it,
@@ -144,7 +145,7 @@ func (s *sent) refused(e *envelope) outcome {
 	if e.Closing {
 		return outcome{node: s.node, lost: true, err: err}
 	}
-	return outcome{err: s.b.failure("unavailable", false, err)}
+	return outcome{err: s.b.hidden("unavailable", false, "the node where its instance is does not take the call", err)}
 }
 
 // failed is the error of a call that its home has answered with one.
