@@ -205,6 +205,7 @@ func (p *Protocol) PostBatch(x transport.Exchange, batch []jsonrpc.Element) {
 				continue
 			}
 			open.Add(1)
+			r.serves(in.ID)
 			(&posted{}).request(ctx, in, r, v, done)
 		}
 	}
