@@ -49,7 +49,7 @@ func (r *Remote) exchange(ctx context.Context, l *link, call *rpc.Call) (rpc.Res
 		return rpc.Result{}, err
 	}
 	if large != nil {
-		return r.large(l, large), nil
+		return r.large(l, call, large), nil
 	}
 	if created, ok := l.createdTask(call, body); ok {
 		return r.follow(ctx, l, call, who, created)

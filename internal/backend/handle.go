@@ -29,12 +29,13 @@ func (r *Remote) Handle(ctx context.Context, call *rpc.Call) (res rpc.Result, er
 		ctx, cancel = context.WithTimeout(ctx, r.cfg.CallTimeout)
 		defer cancel()
 	}
-	if err := r.calls.enter(ctx); err != nil {
+	caller := call.Caller()
+	if err := r.calls.enter(ctx, caller); err != nil {
 		return rpc.Result{}, r.unreachable("busy", err)
 	}
 	defer func() {
 		if res.Large == nil { // else it leaves when it is closed
-			r.calls.leave()
+			r.calls.leave(caller)
 		}
 	}()
 	res, again, err := r.attempt(ctx, call, turn, false)

@@ -17,10 +17,10 @@ func mayBeLarge(call *rpc.Call) bool {
 
 // large is a result that arrives while it is passed on. Until it is closed it
 // counts as a call in flight, on its instance and against the server's bound.
-func (r *Remote) large(l *link, src *client.LargeResult) rpc.Result {
+func (r *Remote) large(l *link, call *rpc.Call, src *client.LargeResult) rpc.Result {
 	return rpc.Result{Large: rpc.NewLarge(&arriving{src, r}, func() {
 		r.pool.release(l)
-		r.calls.leave()
+		r.calls.leave(call.Caller())
 	})}
 }
 

@@ -432,15 +432,16 @@ func TestBreaker(t *testing.T) {
 
 func BenchmarkCallPath(b *testing.B) {
 	r := newBreaker(func() {})
-	h := newBulkhead(64)
+	h := newBulkhead(64, "maxCalls")
+	c := callOf("echo", `{}`, &caller{}).Caller()
 	ctx := context.Background()
 	b.ReportAllocs()
 	for b.Loop() {
-		if r.allow() != nil || h.enter(ctx) != nil {
+		if r.allow() != nil || h.enter(ctx, c) != nil {
 			b.Fatal()
 		}
 		r.success(false)
-		h.leave()
+		h.leave(c)
 	}
 }
 

@@ -6,6 +6,7 @@ package backend
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
@@ -44,7 +45,7 @@ func New(cfg Config, events Events) *Remote {
 	cfg.defaults()
 	r := &Remote{cfg: cfg, events: events, policy: policyCaps(cfg.Capabilities), life: newLife()}
 	r.breaker = newBreaker(r.listsChanged)
-	r.calls = newBulkhead(cfg.MaxCalls)
+	r.calls = newBulkhead(cfg.MaxCalls, fmt.Sprintf("maxCalls of server %q", cfg.Name))
 	r.pool = newPool(r)
 	return r
 }

@@ -110,6 +110,7 @@ func (l *link) serve(ctx context.Context, in *engine.Inbound, greeting <-chan st
 		return nil, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "initialize has failed")
 	}
 	t.begin(l.p, in, peer, l.principal)
+	t.call.Address = rpc.AddressFrom(l.ctx)
 	defer t.done.Store(true)
 	return t.serve(ctx, in)
 }

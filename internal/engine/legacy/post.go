@@ -61,6 +61,7 @@ func (t *posted) request(ctx context.Context, in *engine.Inbound, r *reply, v *v
 	p := v.p
 	t.out, t.live, t.mem = r, &r.home.live, v
 	t.begin(p, in, v.peer, v.principal)
+	t.call.Address = v.address
 	t.call.AllowLarge = !t.call.AllowTask && r.allowLarge(in.Method)
 	if quick(in, v.peer.Features) {
 		t.answer(ctx, in, r, done)

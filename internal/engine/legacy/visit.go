@@ -76,6 +76,7 @@ type visit struct {
 	p *Protocol
 	*opened
 	principal *rpc.Principal
+	address   string          // of the client in the network
 	record    *session.Record // nil when there is none
 }
 
@@ -89,7 +90,7 @@ func (p *Protocol) open(x transport.Exchange, v *visit) *refusal {
 	if len(tokens) != 1 || tokens[0] == "" {
 		return refuse(400, "the Mcp-Session-Id header is missing; initialize first")
 	}
-	v.p, v.principal = p, rpc.PrincipalFrom(x.Context())
+	v.p, v.principal, v.address = p, rpc.PrincipalFrom(x.Context()), rpc.AddressFrom(x.Context())
 	if v.opened = p.openTicket(tokens[0], binding(v.principal)); v.opened == nil {
 		return refuse(404, "session not found; initialize again")
 	}

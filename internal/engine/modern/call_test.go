@@ -131,6 +131,23 @@ func TestParkedLimits(t *testing.T) {
 	}, limit)
 }
 
+// TestParkedShares: who parks all it can leaves room for others.
+func TestParkedShares(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		n := 0
+		for ; n < 20; n++ {
+			if got := r.post(callExchange("ask", n, "").as("anna")); got.status != 200 {
+				got.want(t, 500, "of at most 16")
+				break
+			}
+		}
+		if n < 8 || n > 14 {
+			t.Errorf("one client parked %d of 16", n)
+		}
+		r.post(callExchange("ask", 50, "").as("bert")).want(t, 200, "input_required")
+	}, func(c *Config) { c.Limits.Parked, c.Limits.ParkedPerPrincipal = 16, 16 })
+}
+
 func TestParkedExpiry(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.post(callExchange("ask", 1, "")).want(t, 200, "input_required")
@@ -144,7 +161,7 @@ func TestParkedExpiry(t *testing.T) {
 		if !errors.Is(ask, errUnattended) {
 			t.Errorf("Ask returned %v", causes)
 		}
-		if len(r.lot.calls) != 0 || len(r.lot.principals) != 0 {
+		if len(r.lot.calls) != 0 || r.lot.shares.Used() != 0 {
 			t.Error("the lot still holds the call")
 		}
 	})
