@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/client"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/share"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -16,6 +17,7 @@ import (
 // link is one instance: a connection that has been greeted.
 type link struct {
 	key      key
+	caller   share.Caller // for whom it was started; zero if for all
 	client   *client.Client
 	launched *Launched
 	born     time.Time
@@ -45,9 +47,19 @@ func (l *link) close() {
 
 // greeting is what a new instance is told.
 type greeting struct {
-	key key
-	as  mcp.Implementation // the client, when the instance is one client's; else empty
-	era mcp.Era            // to speak; 0 to find out
+	key    key
+	caller share.Caller
+	as     mcp.Implementation // the client, when the instance is one client's; else empty
+	era    mcp.Era            // to speak; 0 to find out
+}
+
+// holder is who has a share of the instances for the one that a call is to start:
+// nobody, if it is for all.
+func (r *Remote) holder(k key, call *rpc.Call) share.Caller {
+	if call == nil || k.turn == 0 && k.whose == r.cfg.Credential {
+		return share.Caller{}
+	}
+	return call.Caller()
 }
 
 // shown is who an instance started for call will be told is its client.
@@ -60,7 +72,7 @@ func (r *Remote) shown(call *rpc.Call) mcp.Implementation {
 
 // greet makes the handshake with what was launched.
 func (r *Remote) greet(ctx context.Context, g greeting, up *Launched) (*link, error) {
-	l := &link{key: g.key, launched: up, born: time.Now()}
+	l := &link{key: g.key, caller: g.caller, launched: up, born: time.Now()}
 	opts := append(r.options(l), up.Options...)
 	if g.as.Name != "" {
 		opts = append(opts, client.Info(g.as))

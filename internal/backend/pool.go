@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
-	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/internal/share"
 )
 
 // pool holds a Remote's instances by key.
@@ -40,6 +40,7 @@ type pool struct {
 // entry is one key's instance, or its start.
 type entry struct {
 	key    key
+	caller share.Caller  // for whom it is started; zero if for all
 	ready  chan struct{} // closed when link or err is set
 	cancel context.CancelFunc
 	// guarded by the pool's mu:
@@ -57,7 +58,7 @@ type spare struct {
 
 func newPool(r *Remote) *pool {
 	p := &pool{
-		r: r, slots: newSlots(r.cfg.Max, fmt.Sprintf("instances of server %q", r.cfg.Name)),
+		r: r, slots: newSlots(r.cfg.Max, fmt.Sprintf("instances of server %q", r.cfg.Name), "max"),
 		starting: make(chan struct{}, maxStarts), kick: make(chan struct{}, 1), entries: map[key]*entry{}, emptied: map[key]struct{}{},
 		asking: map[uint64]*link{}, old: map[*link]bool{},
 	}
@@ -91,15 +92,15 @@ func (p *pool) acquire(ctx context.Context, k key, call *rpc.Call) (*link, error
 		return l, nil
 	}
 	if e == nil {
-		e = p.begin(k, p.r.shown(call))
+		e = p.begin(greeting{key: k, caller: p.r.holder(k, call), as: p.r.shown(call)})
 	}
 	e.waiters++
 	p.mu.Unlock()
 	select {
 	case <-e.ready:
 	case <-ctx.Done():
-		if p.desert(e) {
-			return nil, fmt.Errorf("%w: %w", errSlowStart, context.Cause(ctx))
+		if left, err := p.desert(e); left {
+			return nil, fmt.Errorf("%w: %w", err, context.Cause(ctx))
 		}
 		<-e.ready
 	}
@@ -111,35 +112,48 @@ func (p *pool) acquire(ctx context.Context, k key, call *rpc.Call) (*link, error
 	return l, nil
 }
 
-// begin starts k's instance on a goroutine of the pool, so that a caller who
-// leaves does not take it from those who stay. p.mu is held.
-func (p *pool) begin(k key, as mcp.Implementation) *entry {
+// begin starts an instance on a goroutine of the pool, so that a caller who leaves
+// does not take it from those who stay. p.mu is held.
+func (p *pool) begin(g greeting) *entry {
 	ctx, cancel := context.WithCancel(p.ctx)
-	e := &entry{key: k, ready: make(chan struct{}), cancel: cancel, queued: true}
-	p.entries[k] = e
+	e := &entry{key: g.key, caller: g.caller, ready: make(chan struct{}), cancel: cancel, queued: true}
+	p.entries[g.key] = e
 	p.wg.Go(func() {
 		defer cancel()
-		l, err := p.start(ctx, k, as, e)
-		p.settle(k, e, l, err)
+		l, err := p.start(ctx, g, e)
+		p.settle(g.key, e, l, err)
 	})
 	return e
 }
 
-// desert takes a waiter who gives up off the entry; it reports false when the
-// instance has become ready meanwhile. Nobody waiting ends a start that is still
-// waiting itself.
-func (p *pool) desert(e *entry) bool {
+// desert takes a waiter who gives up off the entry, and says what was waited for; it
+// reports false when the instance has become ready meanwhile. Nobody waiting ends a
+// start that is still waiting itself.
+func (p *pool) desert(e *entry) (left bool, err error) {
+	lack := p.lack(e.caller) // before p.mu, which comes after the slots' locks
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e.link != nil || e.err != nil {
-		return false
+		return false, nil
+	}
+	err = errSlowStart
+	if e.queued && lack != nil {
+		err = lack
 	}
 	e.waiters--
 	if e.waiters == 0 && e.queued {
 		e.cancel()
 		delete(p.entries, e.key) // who comes now begins anew
 	}
-	return true
+	return true, err
+}
+
+// lack returns why there is no room for a caller's instance, nil when there is.
+func (p *pool) lack(c share.Caller) error {
+	if err := p.slots.lack(c); err != nil || p.r.cfg.Processes == nil {
+		return err
+	}
+	return p.r.cfg.Processes.lack(c)
 }
 
 // settle makes a start's outcome known. Those who waited hold the instance.
@@ -221,17 +235,15 @@ func (p *pool) drop(l *link) {
 // end stops an instance and frees its slots, for a Slots that evicted it.
 func (p *pool) end(l *link, evictedBy *Slots) {
 	l.close()
-	p.free(evictedBy)
+	p.free(l.caller, evictedBy)
 }
 
-func (p *pool) free(evictedBy *Slots) {
+// free gives the slots of a caller's instance back.
+func (p *pool) free(c share.Caller, evictedBy *Slots) {
 	if p.r.cfg.Processes != nil {
-		p.r.cfg.Processes.release()
+		p.r.cfg.Processes.release(c, evictedBy == p.r.cfg.Processes)
 	}
-	p.slots.release()
-	if evictedBy != nil {
-		evictedBy.evicted()
-	}
+	p.slots.release(c, evictedBy == p.slots)
 	p.wake()
 }
 
@@ -263,7 +275,7 @@ func (p *pool) retire(l *link) {
 		p.endOld(l)
 	}
 	p.mu.Unlock()
-	p.slots.release() // without the pool's lock, which comes after theirs
+	p.slots.release(l.caller, false) // without the pool's lock, which comes after theirs
 }
 
 // endOld ends a retired instance. p.mu is held.
@@ -360,7 +372,7 @@ func (p *pool) close() {
 	p.mu.Unlock()
 	p.cancel()
 	for _, s := range spares {
-		p.wg.Go(func() { s.up.stop(); p.free(nil) })
+		p.wg.Go(func() { s.up.stop(); p.free(share.Caller{}, nil) })
 	}
 	p.wg.Wait()
 	p.slots.leave(p)

@@ -7,7 +7,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/internal/share"
 )
 
 func (p *pool) wake() {
@@ -81,7 +81,7 @@ func (p *pool) keepUp() {
 	if p.r.cfg.Min > 0 && p.r.breaker.status().Up && !p.live() {
 		p.mu.Lock()
 		if k := p.r.commonKey(); !p.closed && p.entries[k] == nil {
-			p.begin(k, mcp.Implementation{})
+			p.begin(greeting{key: k})
 		}
 		p.mu.Unlock()
 	}
@@ -91,7 +91,7 @@ func (p *pool) keepUp() {
 			return
 		}
 		if !p.r.cfg.Processes.try() {
-			p.slots.release()
+			p.slots.release(share.Caller{}, false)
 			p.unwantSpare()
 			return
 		}
@@ -109,7 +109,7 @@ func (p *pool) wantSpare() bool {
 	alive := p.spares[:0]
 	for _, s := range p.spares {
 		if s.up.gone() {
-			p.wg.Go(func() { s.up.stop(); p.free(nil) })
+			p.wg.Go(func() { s.up.stop(); p.free(share.Caller{}, nil) })
 			continue
 		}
 		alive = append(alive, s)
@@ -144,9 +144,9 @@ func (p *pool) makeSpare() {
 	case kept:
 	case err == nil:
 		up.stop()
-		p.free(nil)
+		p.free(share.Caller{}, nil)
 	default:
-		p.free(nil)
+		p.free(share.Caller{}, nil)
 		_ = p.startFailed(err) // the breaker tells; nobody waits for a spare
 	}
 }
@@ -162,52 +162,43 @@ func (p *pool) takeSpare() *Launched {
 			p.wake() // another takes its place
 			return s.up
 		}
-		p.wg.Go(func() { s.up.stop(); p.free(nil) })
+		p.wg.Go(func() { s.up.stop(); p.free(share.Caller{}, nil) })
 	}
 	return nil
 }
 
-// idleSince returns the age of the first spare, or since when the instance
-// longest without a call has been so.
-func (p *pool) idleSince() (time.Time, bool) {
+// idle implements [idler].
+func (p *pool) idle(yield func(candidate)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.spares) > 0 {
-		return p.spares[0].since, true
+	for _, s := range p.spares {
+		yield(candidate{since: s.since, born: s.since, of: p})
 	}
-	if l := p.idlest(); l != nil {
-		return l.used, true
-	}
-	return time.Time{}, false
-}
-
-// idlest returns the instance longest without a call. p.mu is held.
-func (p *pool) idlest() *link {
-	var found *link
 	for _, e := range p.entries {
-		if l := e.link; l != nil && l.calls == 0 && (found == nil || l.used.Before(found.used)) {
-			found = l
+		if l := e.link; l != nil && l.calls == 0 {
+			yield(candidate{since: l.used, born: l.born, caller: l.caller, link: l, of: p})
 		}
 	}
-	return found
 }
 
-// evict stops a spare or the idlest instance for another server's sake.
-func (p *pool) evict(s *Slots) bool {
+// evict implements [idler].
+func (p *pool) evict(s *Slots, c candidate) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.spares) > 0 {
+	if c.link == nil {
+		if len(p.spares) == 0 {
+			return false
+		}
 		up := p.spares[0].up
 		p.spares = p.spares[1:]
-		p.wg.Go(func() { up.stop(); p.free(s) })
+		p.wg.Go(func() { up.stop(); p.free(share.Caller{}, s) })
 		return true
 	}
-	l := p.idlest()
-	if l == nil {
+	if c.link.out || c.link.calls > 0 {
 		return false
 	}
-	p.forgot(l.key)
-	p.drop(l)
-	p.wg.Go(func() { p.end(l, s) })
+	p.forgot(c.link.key)
+	p.drop(c.link)
+	p.wg.Go(func() { p.end(c.link, s) })
 	return true
 }

@@ -63,13 +63,13 @@ type group struct {
 const spare = 16
 
 // New returns the shares of a bound of total, of which one group may hold at most
-// each, 0 for what the reserve for other groups leaves.
+// each, 0 for what the reserve for other groups leaves. With each equal to total
+// nothing is kept for other groups, only for other members.
 func New(total, each int) *Shares {
-	most := total - total/reserve
-	if each <= 0 || each > most {
-		each = most
+	if each <= 0 {
+		each = total - total/reserve
 	}
-	return &Shares{total: total, each: each, groups: map[Group]*group{}}
+	return &Shares{total: total, each: min(each, total), groups: map[Group]*group{}}
 }
 
 // Fits reports whether a caller may take one more.
@@ -82,7 +82,7 @@ func (s *Shares) Fits(c Caller) bool {
 	if g == nil {
 		return true
 	}
-	if free <= s.total/reserve && g.used >= part(s.total, s.active) {
+	if free <= s.total/reserve && s.each < s.total && g.used >= part(s.total, s.active) {
 		return false
 	}
 	left := s.each - g.used
