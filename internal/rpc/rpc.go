@@ -14,6 +14,7 @@ package rpc
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/share"
@@ -103,9 +104,15 @@ func (c *Call) Caller() share.Caller {
 	caller := share.Caller{Group: share.Group{Tenant: who.Tenant, Principal: who.ID, Address: c.Address}}
 	if caller.Session = c.Peer.Session; caller.Session == "" {
 		caller.Client = c.Peer.Client.Name
+		if len(caller.Client) > maxClientName {
+			caller.Client = strings.ToValidUTF8(caller.Client[:maxClientName], "")
+		}
 	}
 	return caller
 }
+
+// maxClientName is how much of a client's name tells it from others, in bytes.
+const maxClientName = 64
 
 type addressKey struct{}
 

@@ -33,7 +33,7 @@ func (p *Protocol) startTask(ctx context.Context, c *call, d *rpc.Deferred) (rpc
 		return rpc.Result{}, mcp.MissingExtension(mcp.ExtensionTasks)
 	}
 	spec := task.Spec{
-		Method: c.Method, Target: c.Target, Peer: c.Peer, Call: &c.Call, Endpoint: p.cfg.Endpoint, Changed: p.publishTask,
+		Method: c.Method, Target: c.Target, Peer: c.Peer, Call: &c.Call, Caller: c.Caller(), Endpoint: p.cfg.Endpoint, Changed: p.publishTask,
 	}
 	t, err := p.cfg.Tasks.Start(ctx, taskOwner(c.Principal), spec, d)
 	if err != nil {
@@ -64,6 +64,7 @@ func (p *Protocol) getTask(ctx context.Context, call *rpc.Call) (rpc.Result, err
 	if err != nil {
 		return rpc.Result{}, p.taskError(err)
 	}
+	p.cfg.Tasks.Delivered(&t)
 	return rpc.Result{Body: mustMarshal(p.wireTask(t, true))}, nil
 }
 
@@ -94,7 +95,7 @@ func (p *Protocol) taskError(err error) *jsonrpc.Error {
 	case errors.Is(err, task.ErrUnknown):
 		return jsonrpc.NewError(jsonrpc.CodeInvalidParams, "unknown or expired task")
 	case errors.Is(err, task.ErrFull):
-		return jsonrpc.NewError(jsonrpc.CodeInternal, "too many tasks; wait for some to expire")
+		return jsonrpc.NewError(jsonrpc.CodeInternal, err.Error())
 	case errors.Is(err, task.ErrUnavailable):
 		p.cfg.Log.Warn("request on a task refused", "error", err)
 		return errNoTasks
