@@ -155,7 +155,9 @@ func (r *Remote) callError(ctx context.Context, l *link, call *rpc.Call, began t
 		return jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "server %q does not have method %q", r.cfg.Name, call.Method)
 	case refusedAlone(err):
 		r.breaker.success(isCatalog(call.Method)) // a refused request is a sign of life
-		return r.unreachable("failed", r.tell(err, true))
+		r.cfg.Log.Debug("request refused", "server", r.cfg.Name, "method", call.Method, "error", err)
+		text, _ := kindOf(err, true)
+		return r.unreachable("failed", &told{text, err})
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 		err = &told{"no answer in time", context.Cause(ctx)}
 		r.breaker.failure(err, failedCall)

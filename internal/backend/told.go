@@ -132,8 +132,12 @@ const (
 	failuresFor  = time.Minute
 )
 
+// errOthers stands in the log for failures over the bound.
+var errOthers = errors.New("there were so many different failures that no more are logged for a minute")
+
 // failures keeps a failure that repeats from being logged each time: within a minute
-// it has one reference. It is safe for concurrent use; the zero value is ready.
+// it has one reference, and what is over the bound has one together. It is safe for
+// concurrent use; the zero value is ready.
 type failures struct {
 	mu    sync.Mutex
 	began time.Time
@@ -145,8 +149,13 @@ func (f *failures) reference(r *Remote, text string, err error) string {
 	whole := err.Error()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if now := time.Now(); f.known == nil || now.Sub(f.began) > failuresFor || len(f.known) >= failuresKept {
+	if now := time.Now(); f.known == nil || now.Sub(f.began) > failuresFor {
 		f.known, f.began = map[string]string{}, now
+	}
+	if len(f.known) >= failuresKept-1 {
+		if _, ok := f.known[whole]; !ok {
+			whole, err = "", errOthers
+		}
 	}
 	if ref, ok := f.known[whole]; ok {
 		return ref

@@ -111,8 +111,12 @@ func TestFailuresAreLoggedSeldom(t *testing.T) {
 		if n := strings.Count(log.String(), "\n"); n != 3 {
 			t.Errorf("%d lines in three minutes", n)
 		}
+		log.Reset()
 		for i := range 1000 {
 			_ = r.tell(fmt.Errorf("broken %d", i), true)
+		}
+		if n := strings.Count(log.String(), "\n"); n > failuresKept || !strings.Contains(log.String(), errOthers.Error()) {
+			t.Errorf("%d lines for a thousand failures", n)
 		}
 		if n := len(r.failures.known); n > failuresKept {
 			t.Errorf("%d failures are remembered", n)
