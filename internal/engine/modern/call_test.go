@@ -216,6 +216,35 @@ func TestOutcomeWaits(t *testing.T) {
 	}, func(c *Config) { c.Handler = handler })
 }
 
+// TestOutcomesAreBounded: results that wait for their clients are bounded in sum, and
+// those that left, or whose client never came, make room.
+func TestOutcomesAreBounded(t *testing.T) {
+	big := strings.Repeat("x", 40<<20)
+	handler := rpc.HandlerFunc(func(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		call.Client.Ask(short, map[string]rpc.InputRequest{"name": name})
+		return text(big)
+	})
+	bubble(t, func(t *testing.T, r *rig) {
+		leave := func(id int) string {
+			token := r.post(callExchange("x", id, "")).token(t)
+			time.Sleep(2 * time.Second)
+			return token
+		}
+		first, second := leave(1), leave(2)
+		r.post(callExchange("x", 3, retry(second))).want(t, 500, "too large to be kept")
+		r.post(callExchange("x", 4, retry(first))).want(t, 200, "xxx")
+		third := leave(5)
+		r.post(callExchange("x", 6, retry(third))).want(t, 200, "xxx")
+		leave(7)
+		time.Sleep(11 * time.Minute)
+		if r.lot.kept != 0 {
+			t.Errorf("%d bytes are kept for nobody", r.lot.kept)
+		}
+	}, func(c *Config) { c.Handler = handler })
+}
+
 func TestAskWhereForbidden(t *testing.T) {
 	handler := rpc.HandlerFunc(func(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
 		_, err := call.Client.Ask(ctx, map[string]rpc.InputRequest{"name": name})
