@@ -253,29 +253,6 @@ func mediaType(resp *http.Response) string {
 	return strings.ToLower(strings.TrimSpace(t))
 }
 
-// maxGrow is what a server's word for the length of a body is taken for; beyond, the
-// buffer grows with what arrives.
-const maxGrow = 1 << 20
-
-// readBody reads a body of at most max bytes.
-func readBody(resp *http.Response, max int) ([]byte, error) {
-	if resp.ContentLength > int64(max) {
-		return nil, protocolErrorf("a body of %d bytes is over the limit of %d", resp.ContentLength, max)
-	}
-	var buf bytes.Buffer
-	if resp.ContentLength > 0 {
-		buf.Grow(int(min(resp.ContentLength, maxGrow)) + bytes.MinRead)
-	}
-	n, err := buf.ReadFrom(io.LimitReader(resp.Body, int64(max)+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("read the response: %w", err)
-	case n > int64(max):
-		return nil, protocolErrorf("a body is over the limit of %d bytes", max)
-	}
-	return buf.Bytes(), nil
-}
-
 // statusError makes the error of an answer with another status than was hoped
 // for. It reads the body but does not close it.
 func (p *httpPeer) statusError(verb string, resp *http.Response, cause error) error {

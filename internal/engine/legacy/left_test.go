@@ -39,17 +39,7 @@ func TestCallsWhoseClientLeft(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ended := make(chan error, 2)
-				p := legacy.New(legacy.Config{Handler: rpc.HandlerFunc(func(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
-					if call.Method == mcp.MethodDiscover {
-						return rpc.Result{Body: rpc.Raw(discovery)}, nil
-					}
-					if call.Target == "notify" {
-						_ = call.Client.Notify(ctx, mcp.NotificationProgress, rpc.Raw(`{"progressToken":1,"progress":1}`))
-					}
-					<-ctx.Done()
-					ended <- context.Cause(ctx)
-					return rpc.Result{}, context.Cause(ctx)
-				})})
+				p := legacy.New(legacy.Config{Handler: untilLeft(ended)})
 				e := engine.New(jsonrpc.DefaultLimits(), nil, p)
 				init := newExchange("POST", fmt.Sprintf(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":%q,"capabilities":{}}}`, tt.version), nil)
 				e.ServeExchange(init)
@@ -90,5 +80,20 @@ func TestCallsWhoseClientLeft(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// untilLeft handles calls until their contexts end, and tells why these did.
+func untilLeft(ended chan<- error) rpc.HandlerFunc {
+	return func(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
+		if call.Method == mcp.MethodDiscover {
+			return rpc.Result{Body: rpc.Raw(discovery)}, nil
+		}
+		if call.Target == "notify" {
+			_ = call.Client.Notify(ctx, mcp.NotificationProgress, rpc.Raw(`{"progressToken":1,"progress":1}`))
+		}
+		<-ctx.Done()
+		ended <- context.Cause(ctx)
+		return rpc.Result{}, context.Cause(ctx)
 	}
 }
