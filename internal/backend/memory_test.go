@@ -62,6 +62,7 @@ func TestMemoryIsHeldInOrder(t *testing.T) {
 			t.Errorf("%d got room, want both", len(got))
 		}
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		if m.free != 10 {
 			t.Errorf("%d of 10 are free in the end", m.free)
 		}

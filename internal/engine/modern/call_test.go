@@ -239,6 +239,7 @@ func TestOutcomesAreBounded(t *testing.T) {
 		r.post(callExchange("x", 6, retry(third))).want(t, 200, "xxx")
 		leave(7)
 		time.Sleep(11 * time.Minute)
+		synctest.Wait()
 		if r.lot.kept != 0 {
 			t.Errorf("%d bytes are kept for nobody", r.lot.kept)
 		}
