@@ -4,7 +4,7 @@
 GO ?= go
 FUZZTIME ?= 30s
 
-.PHONY: help build serve test tidy race lint conformance bench bench-cluster bench-gateway storm cluster fuzz
+.PHONY: help build serve test tidy race lint conformance bench bench-cluster bench-gateway storm privacy cluster fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ bench-gateway: ## CPU per proxied call, beside httputil.ReverseProxy
 storm: ## kill servers and Holdfast at random, then measure sick servers' neighbours
 	$(GO) run ./tests/storm
 	$(GO) run ./tests/storm -isolation
+
+privacy: ## let clients and servers say all they can, and hold that each client hears what is its own
+	$(GO) run ./tests/privacy
 
 cluster: ## kill, restart, stop and cut off nodes under load, and hold that nothing is lost
 	$(GO) run ./tests/cluster

@@ -36,6 +36,7 @@ var layers = map[string]int{
 	"internal/display": 0,
 	"transport/stdio":  3, "transport/streamable": 3, "transport/httpsse": 3, "transport/websocket": 3,
 	"internal/throttle":      0,
+	"internal/share":         0,
 	"internal/engine/legacy": 5, "internal/engine/modern": 5,
 	"internal/endpoint": 6,
 	"server":            7, "client": 7,

@@ -100,7 +100,7 @@ const (
 	Shared       Sharing = "shared"    // everybody's
 	PerTenant    Sharing = "tenant"    // those of one tenant's principals
 	PerPrincipal Sharing = "principal" // one principal's
-	PerSession   Sharing = "session"   // one legacy session's; one principal's for modern clients, who have no session
+	PerSession   Sharing = "session"   // one legacy session's; of modern clients, who have no session, one call's
 	PerCall      Sharing = "call"      // none: each call has its own
 )
 

@@ -11,34 +11,69 @@ import (
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
-// maxQuestions bounds the questions of a server that are being answered at a
-// time; more are refused.
-const maxQuestions = 64
+// Bounds of the questions of a server that are being answered at a time; more are
+// refused.
+const (
+	maxQuestions     = 64
+	maxQuestionBytes = 8 << 20 // of their params
+)
 
 // questions are the requests of a legacy server that are being answered.
 type questions struct {
-	mu  sync.Mutex
-	all map[jsonrpc.ID]context.CancelFunc
+	mu      sync.Mutex
+	all     map[jsonrpc.ID]question
+	bytes   int
+	refused int // refusals that the server has not read
 }
 
-// begin enters a question; it reports false when there are too many or the
-// server uses an id twice.
-func (q *questions) begin(id jsonrpc.ID, cancel context.CancelFunc) bool {
+type question struct {
+	cancel context.CancelFunc
+	size   int
+}
+
+// begin enters a question, or returns why it is refused.
+func (q *questions) begin(m *jsonrpc.Message, cancel context.CancelFunc) *jsonrpc.Error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if _, twice := q.all[id]; twice || len(q.all) >= maxQuestions {
-		return false
+	_, twice := q.all[m.ID]
+	switch {
+	case twice:
+		return jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "the request's id %s is in use", m.ID)
+	case len(q.all) >= maxQuestions:
+		return jsonrpc.Errorf(jsonrpc.CodeInternal, "the client is answering too many requests: at most %d at a time", maxQuestions)
+	case q.bytes+len(m.Params) > maxQuestionBytes:
+		return jsonrpc.Errorf(jsonrpc.CodeInternal, "the client is answering requests that are too large: at most %d bytes at a time", maxQuestionBytes)
 	}
 	if q.all == nil {
-		q.all = map[jsonrpc.ID]context.CancelFunc{}
+		q.all = map[jsonrpc.ID]question{}
 	}
-	q.all[id] = cancel
+	q.all[m.ID] = question{cancel, len(m.Params)}
+	q.bytes += len(m.Params)
+	return nil
+}
+
+// refuse counts a refusal that is being sent, until wasRefused. It reports false
+// when there are too many, as the server does not read them.
+func (q *questions) refuse() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.refused >= maxQuestions {
+		return false
+	}
+	q.refused++
 	return true
+}
+
+func (q *questions) wasRefused() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.refused--
 }
 
 func (q *questions) end(id jsonrpc.ID) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.bytes -= q.all[id].size
 	delete(q.all, id)
 }
 
@@ -50,10 +85,10 @@ func (q *questions) cancelled(params Raw) {
 		return
 	}
 	q.mu.Lock()
-	cancel := q.all[id]
+	asked, ok := q.all[id]
 	q.mu.Unlock()
-	if cancel != nil {
-		cancel()
+	if ok {
+		asked.cancel()
 	}
 }
 
@@ -62,12 +97,15 @@ func (q *questions) cancelled(params Raw) {
 // whose stream it came, nil when that is not known.
 func (k *core) answer(ctx context.Context, f *flight, m jsonrpc.Message, reply func(ctx context.Context, response []byte)) {
 	ctx, cancel := context.WithCancel(ctx)
-	if !k.asking.begin(m.ID, cancel) {
+	if refusal := k.asking.begin(&m, cancel); refusal != nil {
 		cancel()
-		k.log.Warn("request of the server refused: too many, or its id is in use", "method", m.Method)
-		k.group.start(func(ctx context.Context) {
-			reply(ctx, jsonrpc.AppendError(nil, m.ID, jsonrpc.NewError(jsonrpc.CodeInternal, "the client is answering too many requests")))
-		})
+		k.log.Debug("request of the server refused", "method", m.Method, "error", refusal)
+		if k.asking.refuse() {
+			k.group.start(func(ctx context.Context) {
+				defer k.asking.wasRefused()
+				reply(ctx, jsonrpc.AppendError(nil, m.ID, refusal))
+			})
+		}
 		return
 	}
 	started := k.group.start(func(groupCtx context.Context) {
@@ -91,11 +129,7 @@ func (k *core) respond(ctx context.Context, f *flight, m *jsonrpc.Message) []byt
 	if m.Method == mcp.MethodPing {
 		return jsonrpc.AppendResult(nil, m.ID, Raw("{}"))
 	}
-	ask := k.askerFor(f, m.Method)
-	if ask == nil {
-		return jsonrpc.AppendError(nil, m.ID, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the client does not offer %s", m.Method))
-	}
-	result, err := ask(ctx, m.Method, m.Params)
+	result, err := k.ask(ctx, f, m)
 	if err == nil {
 		return jsonrpc.AppendResult(nil, m.ID, result)
 	}
@@ -107,14 +141,60 @@ func (k *core) respond(ctx context.Context, f *flight, m *jsonrpc.Message) []byt
 	return jsonrpc.AppendError(nil, m.ID, e)
 }
 
-// askerFor prefers the call's own handler. A question that came on no call's
-// stream goes to the only call that takes questions, if there is exactly one.
-func (k *core) askerFor(f *flight, method string) Asker {
-	if f == nil {
-		f = k.flights.only(func(f *flight) bool { return f.req.opts.OnAsk != nil })
+// ask has a question answered: by the call on whose stream it came, or the one
+// that it must belong to, else by the client's handlers.
+func (k *core) ask(ctx context.Context, f *flight, m *jsonrpc.Message) (Raw, error) {
+	for tried := false; ; tried = true {
+		by := f
+		if by == nil {
+			by = k.flights.asked(m.Params)
+		}
+		switch {
+		case by == nil && tried:
+			return nil, errCallEnded
+		case by == nil, !by.asks():
+			return k.askAside(ctx, m)
+		}
+		landed := k.flights.landing(by)
+		answer, err := askBy(ctx, by, landed, m)
+		if err == nil || ctx.Err() != nil || f != nil {
+			return answer, err
+		}
+		select {
+		case <-landed: // it went by a call that has ended, so it belongs to another
+		default:
+			return answer, err
+		}
 	}
-	if f != nil && f.req.opts.OnAsk != nil {
-		return f.req.opts.OnAsk
+}
+
+// askAside asks the client's handlers.
+func (k *core) askAside(ctx context.Context, m *jsonrpc.Message) (Raw, error) {
+	ask := k.cfg.handlers.asker(m.Method)
+	if ask == nil {
+		return nil, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the client does not offer %s", m.Method)
 	}
-	return k.cfg.handlers.asker(method)
+	return ask(ctx, m.Method, m.Params)
+}
+
+// errCallEnded is why a question ends whose call has.
+var errCallEnded = jsonrpc.NewError(jsonrpc.CodeInternal, "the call that asked has ended")
+
+// askBy asks as long as the call by which the question goes is in flight. The
+// server gets an answer in any case: it may wait for that before it stops.
+func askBy(ctx context.Context, by *flight, landed <-chan struct{}, m *jsonrpc.Message) (Raw, error) {
+	own, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() { // ends with this function, or with the call before
+		select {
+		case <-landed:
+			cancel(errCallEnded)
+		case <-own.Done():
+		}
+	}()
+	answer, err := by.req.opts.OnAsk(own, m.Method, m.Params)
+	if err != nil && ctx.Err() == nil && own.Err() != nil {
+		return nil, errCallEnded
+	}
+	return answer, err
 }

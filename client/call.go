@@ -49,6 +49,18 @@ type CallOptions struct {
 	// InputSchema is the called tool's, if the caller knows it better than the
 	// client does from earlier lists; it says which arguments are mirrored in headers.
 	InputSchema Raw
+	// Owner names on whose behalf the call is made, where one client makes the calls
+	// of several parties. Over a message stream, questions and log messages of a
+	// server name no call. With an Owner they are handed to a call only if they cannot
+	// be meant for another party: if all that the server works on is this owner's,
+	// calls included that ended without its answer, and tasks; and, for log messages
+	// of legacy servers, which may come at any time, if all calls ever made were.
+	// Calls without an Owner are each a party of their own.
+	Owner string
+	// Reserve is asked before an answer of more than [LargeResults] says is held in
+	// memory, with the most that it may take, in bytes. It may wait until ctx ends; its
+	// error is the call's. Over a message stream the answer is there already.
+	Reserve func(ctx context.Context, size int) error
 	// Header is added to the HTTP request.
 	Header http.Header
 	// OnDetach is told that a legacy server has closed the call's stream, to be

@@ -17,10 +17,8 @@ import (
 	"github.com/holdfast-mcp/holdfast/transport"
 )
 
-const (
-	maxGarbage = 64 // unreadable messages in a row that a connection survives
-	writeQueue = 64 // messages that wait to be written
-)
+// maxGarbage is how many unreadable messages in a row a connection survives.
+const maxGarbage = 64
 
 // poster is a Conn whose messages travel independently of each other, so that
 // one that takes long must not hold up the rest.
@@ -35,7 +33,7 @@ type mux struct {
 	*core
 	conn   transport.Conn
 	poster poster // nil for an ordinary stream
-	writes chan []byte
+	out    *outbox
 
 	closing sync.Once
 	dead    chan struct{} // closed after the connection has failed
@@ -49,7 +47,7 @@ type mux struct {
 }
 
 func newMux(k *core, conn transport.Conn) (*mux, error) {
-	m := &mux{core: k, conn: conn, writes: make(chan []byte, writeQueue), dead: make(chan struct{})}
+	m := &mux{core: k, conn: conn, out: newOutbox(), dead: make(chan struct{})}
 	m.poster, _ = conn.(poster)
 	if !k.group.start(m.read) || m.poster == nil && !k.group.start(m.write) {
 		conn.Close()
@@ -74,13 +72,15 @@ func (m *mux) gone() <-chan struct{} { return m.dead }
 func (m *mux) write(context.Context) {
 	for {
 		select {
-		case message := <-m.writes:
+		case <-m.out.wake:
+		case <-m.dead:
+			return
+		}
+		for message := m.out.take(); message != nil; message = m.out.take() {
 			if err := m.conn.Write(message); err != nil {
 				m.fail(fmt.Errorf("%w: write: %w", ErrConnClosed, err))
 				return
 			}
-		case <-m.dead:
-			return
 		}
 	}
 }
@@ -95,14 +95,11 @@ func (m *mux) send(ctx context.Context, message []byte) error {
 		return m.ended
 	default:
 	}
-	select {
-	case m.writes <- message:
-		return nil
-	case <-m.dead:
+	alive, err := m.out.put(ctx, m.dead, message)
+	if !alive {
 		return m.ended
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
+	return err
 }
 
 // trySend is send for what nobody waits for.
@@ -118,12 +115,18 @@ func (m *mux) roundTrip(ctx context.Context, f *flight, params Raw) (Raw, error)
 	if err := m.flights.add(f); err != nil {
 		return nil, err
 	}
-	defer m.flights.remove(f)
+	defer m.landed(f)
 	message := jsonrpc.AppendRequest(nil, f.id, f.req.method, params)
 	if err := m.dispatch(ctx, f, message); err != nil {
 		return nil, err
 	}
 	result, err := f.wait(ctx)
+	if err == nil && len(result) > m.cfg.largeOver {
+		err = f.reserve(ctx, len(result))
+	}
+	if err != nil && !answered(err) {
+		m.abandon(f)
+	}
 	if err != nil && ctx.Err() != nil && f.req.method != mcp.MethodInitialize {
 		m.sendCancelled(f.id, context.Cause(ctx))
 		if f.req.listen { // who asked waits for the server to be through with it: see listener.alter
@@ -201,6 +204,7 @@ func (m *mux) read(ctx context.Context) {
 func (m *mux) unreadable(err error, meant bool) {
 	m.log.Warn("message of the server dropped", "error", err)
 	if only := m.flights.only(func(f *flight) bool { return !f.req.listen }); meant && only != nil {
+		m.flights.remove(only)
 		only.end(nil, err)
 	}
 	if m.garbage++; m.garbage > maxGarbage {
@@ -224,7 +228,7 @@ func (m *mux) take(msg jsonrpc.Message) {
 }
 
 func (m *mux) response(msg *jsonrpc.Message) {
-	f := m.flights.take(msg.ID)
+	f := m.flights.take(msg)
 	if msg.ID.IsZero() { // an error about a request the server could not read
 		f = m.flights.only(func(*flight) bool { return true })
 	}
@@ -239,14 +243,11 @@ func (m *mux) response(msg *jsonrpc.Message) {
 }
 
 // owner returns the request that a notification belongs to, nil when that is
-// not known. A log message names none, nor does the word that a page is done: it
-// is the only call's in flight that it can be for, if there is just one.
+// not known. A log message names none, nor does the word that a page is done.
 func (m *mux) owner(msg *jsonrpc.Message) *flight {
 	switch msg.Method {
-	case mcp.NotificationMessage:
-		return m.flights.only(func(f *flight) bool { return !f.req.listen && !f.quiet })
-	case mcp.NotificationElicitationComplete:
-		return m.flights.only(func(f *flight) bool { return !f.req.listen })
+	case mcp.NotificationMessage, mcp.NotificationElicitationComplete:
+		return m.flights.logged()
 	case mcp.NotificationCancelled:
 		m.listenCancelled(msg.Params)
 		return nil

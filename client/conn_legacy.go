@@ -27,7 +27,7 @@ func openLegacyConn(ctx context.Context, m *mux, asked mcp.Version) (*legacyConn
 		fmt.Errorf("%s not answered after %v: %w", mcp.MethodInitialize, m.cfg.probeTimeout, ErrTimeout))
 	defer cancel()
 	l := &legacyConn{mux: m, subs: newSubscribed()}
-	f := newFlight(m.nextID(), &request{method: mcp.MethodInitialize, params: m.initializeParams(asked)})
+	f := m.newFlight(m.nextID(), &request{method: mcp.MethodInitialize, params: m.initializeParams(asked)})
 	result, err := m.roundTrip(ctx, f, f.wireParams())
 	if err != nil {
 		return nil, err
@@ -36,6 +36,7 @@ func openLegacyConn(ctx context.Context, m *mux, asked mcp.Version) (*legacyConn
 		return nil, err
 	}
 	m.batching.Store(l.features().Batching)
+	m.flights.lateLogs()
 	if err := m.send(ctx, jsonrpc.AppendNotification(nil, mcp.NotificationInitialized, nil)); err != nil {
 		return nil, fmt.Errorf("confirm the session: %w", err)
 	}
@@ -46,7 +47,7 @@ func (l *legacyConn) hello() *hello           { return l.greeted }
 func (l *legacyConn) features() *mcp.Features { return l.greeted.version.Features() }
 
 func (l *legacyConn) call(ctx context.Context, r *request) (Raw, error) {
-	f := newFlight(l.nextID(), r)
+	f := l.newFlight(l.nextID(), r)
 	return l.roundTrip(ctx, f, f.wireParams())
 }
 

@@ -42,7 +42,7 @@ func (c *modernConn) hello() *hello           { return c.greeted }
 func (c *modernConn) features() *mcp.Features { return c.version.Features() }
 
 func (c *modernConn) call(ctx context.Context, r *request) (Raw, error) {
-	f := newFlight(c.nextID(), r)
+	f := c.newFlight(c.nextID(), r)
 	return c.roundTrip(ctx, f, c.modernParams(f, c.version))
 }
 

@@ -136,7 +136,7 @@ func TestConnQuestions(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-stopped
-		want := map[string]string{"1": `{"action":"decline"}`, "2": "the client is answering too many requests (code -32603)"}
+		want := map[string]string{"1": `{"action":"decline"}`, "2": "the request's id 2 is in use (code -32600)"}
 		if diff := cmp.Diff(want, answers); diff != "" {
 			t.Errorf("answers (-want +got):\n%s", diff)
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/go-json-experiment/json"
@@ -46,8 +47,10 @@ type core struct {
 	inbox   *inbox
 	flights flights
 	asking  questions
-	lastID  atomic.Int64
-	level   atomic.Value // mcp.LogLevel, for modern requests
+	// backlogs is how many bytes of notifications wait at all handlers.
+	backlogs atomic.Int64
+	lastID   atomic.Int64
+	level    atomic.Value // mcp.LogLevel, for modern requests
 
 	caps, info Raw // as declared
 	limits     jsonrpc.Limits
@@ -67,7 +70,7 @@ func newCore(ctx context.Context, cfg *config) (*core, error) {
 	if k.info, err = json.Marshal(cfg.info); err != nil {
 		return nil, fmt.Errorf("encode the client's info: %w", err)
 	}
-	k.inbox = newInbox(k.log, cfg.handlers.notification)
+	k.inbox = newInbox(k.log, cfg.handlers.notification, &k.backlogs)
 	k.group.start(k.inbox.run)
 	return k, nil
 }
@@ -144,6 +147,7 @@ func (k *core) accept(f *flight, m *jsonrpc.Message) (Raw, error, bool) {
 			k.log.Debug("response to no request of this stream dropped", "id", m.ID.String())
 			break
 		}
+		k.flights.follow(f, m)
 		if m.Error != nil {
 			return nil, m.Error, true
 		}
@@ -160,7 +164,7 @@ func (k *core) notification(f *flight, m *jsonrpc.Message) {
 		return
 	}
 	if m.Method == mcp.NotificationProgress {
-		if owner := k.progressOwner(m.Params); owner != nil {
+		if owner, known := k.progressOwner(m.Params); known {
 			f = owner
 		}
 		if f != nil && f.hears(m.Method) {
@@ -177,16 +181,39 @@ func (k *core) notification(f *flight, m *jsonrpc.Message) {
 	k.inbox.put(m.Method, m.Params)
 }
 
-func (k *core) progressOwner(params Raw) *flight {
+// progressOwner returns the request whose progress this is, nil for none in
+// flight. Every token is the id of a request. It is known when the params name
+// one at all, in whatever JSON type.
+func (k *core) progressOwner(params Raw) (f *flight, known bool) {
 	token, ok := jsonrpc.Get(params, mcp.MetaProgressToken)
 	if !ok {
-		return nil
+		return nil, false
 	}
-	id, err := jsonrpc.ParseID(token)
+	if text, quoted := jsonrpc.Unquote(token); quoted {
+		token = Raw(text)
+	}
+	n, err := strconv.ParseInt(string(token), 10, 64)
 	if err != nil {
-		return nil
+		return nil, false
 	}
-	return k.flights.get(id)
+	return k.flights.get(jsonrpc.IntID(n)), true
+}
+
+// landed ends a flight that its caller has left.
+func (k *core) landed(f *flight) {
+	k.flights.remove(f)
+	if n := f.missed(); n > 0 {
+		k.log.Warn("notifications dropped: they are too large, or the server sends more than the call's handler takes",
+			"method", f.req.method, "dropped", n)
+	}
+}
+
+// abandon gives up a request that the server has not answered.
+func (k *core) abandon(f *flight) {
+	if k.flights.abandon(f) {
+		k.log.Warn("the server leaves too many requests unanswered: from now on its questions are refused, unless they name their call",
+			"bound", maxUnanswered)
+	}
 }
 
 // peerCode returns the code of the error a server sent, or 0.

@@ -87,6 +87,13 @@ func (e *ProtocolError) Error() string {
 // Unwrap returns the reason.
 func (e *ProtocolError) Unwrap() error { return e.Err }
 
+// answered reports whether err is the server's answer to a request, or says that
+// the server did not take it. Else the server may work on it still.
+func answered(err error) bool {
+	status := httpStatus(err)
+	return fromPeer(err) || status >= 400 && status < 500
+}
+
 func protocolErrorf(format string, args ...any) error {
 	return &ProtocolError{What: fmt.Sprintf(format, args...)}
 }

@@ -12,21 +12,12 @@ import (
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
-// maxNotes bounds the notifications that wait for a call's handler; when it is
-// slower than the server, the oldest are dropped.
-const maxNotes = 1024
-
 // request is one outgoing request as the links see it.
 type request struct {
 	method string
 	params Raw // as the caller gave them
 	opts   CallOptions
 	listen bool // all notifications of its stream belong to it
-}
-
-type note struct {
-	method string
-	params Raw
 }
 
 type outcome struct {
@@ -44,24 +35,41 @@ type flight struct {
 	quiet  bool // modern, and asks for no log messages: the server must send none for it
 	inline bool // the caller's goroutine reads the flight's stream, and delivers between messages
 
+	number uint64        // grows from flight to flight; guarded by the table's mu
+	landed chan struct{} // closed when it has left the table, nil while nobody asks; guarded by the table's mu
+
 	mu      sync.Mutex
-	notes   []note
-	dropped int
+	waiting backlog
 	outcome *outcome      // nil until the end
 	wake    chan struct{} // made by who waits
 	// large is the result that the exchange found to be one; abandoned says that
 	// nobody waits for it any more.
 	large     *LargeResult
 	abandoned bool
-	taken     bool // the response belongs to large; for the exchange's goroutine
+	taken     bool  // the response belongs to large; for the exchange's goroutine
+	noRoom    error // why there is no room for the response; likewise
 }
 
-func newFlight(id jsonrpc.ID, r *request) *flight {
-	f := &flight{id: id, req: r}
+func (k *core) newFlight(id jsonrpc.ID, r *request) *flight {
+	f := &flight{id: id, req: r, waiting: backlog{all: &k.backlogs}}
 	f.meta, _ = jsonrpc.Get(r.params, "_meta")
 	f.token, _ = jsonrpc.Get(f.meta, mcp.MetaProgressToken)
 	return f
 }
+
+// owner is on whose behalf f is made.
+func (f *flight) owner() owner {
+	if name := f.req.opts.Owner; name != "" {
+		return owner{name: name}
+	}
+	return owner{id: f.id}
+}
+
+// asks reports whether f answers questions of the server.
+func (f *flight) asks() bool { return f.req.opts.OnAsk != nil && !f.req.listen }
+
+// logs reports whether the server may log about f.
+func (f *flight) logs() bool { return !f.req.listen && !f.quiet }
 
 // tracked reports whether progress was asked for.
 func (f *flight) tracked() bool { return f.token != nil || f.req.opts.Progress }
@@ -69,13 +77,17 @@ func (f *flight) tracked() bool { return f.token != nil || f.req.opts.Progress }
 // push hands a notification to the call. It does not block.
 func (f *flight) push(method string, params Raw) {
 	f.mu.Lock()
-	if len(f.notes) >= maxNotes {
-		f.notes = f.notes[1:]
-		f.dropped++
-	}
-	f.notes = append(f.notes, note{method, params})
+	f.waiting.push(note{method, params})
 	f.signal()
 	f.mu.Unlock()
+}
+
+// missed ends the delivery of notifications and returns how many were dropped.
+func (f *flight) missed() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.waiting.close()
+	return f.waiting.dropped
 }
 
 // end gives the outcome; only the first one counts.
@@ -104,28 +116,41 @@ func (f *flight) wait(ctx context.Context) (Raw, error) {
 	f.wake = wake
 	f.mu.Unlock()
 	for {
-		if out := f.deliver(); out != nil {
+		switch n, ok, out := f.next(); {
+		case ok:
+			f.handle(n)
+			if ctx.Err() == nil || out != nil {
+				continue
+			}
+		case out != nil:
 			return out.result, out.err
+		default:
+			select {
+			case <-wake:
+				continue
+			case <-ctx.Done():
+			}
 		}
-		select {
-		case <-wake:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
+		return nil, context.Cause(ctx)
 	}
 }
 
-// deliver runs the call's handler for what has been pushed, and returns the
-// outcome if it was there by then.
-func (f *flight) deliver() *outcome {
+// next takes the oldest notification that waits, and returns the outcome if it is
+// there.
+func (f *flight) next() (note, bool, *outcome) {
 	f.mu.Lock()
-	notes, out := f.notes, f.outcome
-	f.notes = nil
-	f.mu.Unlock()
-	for _, n := range notes {
-		f.req.opts.OnNotify(n.method, f.restoreToken(n))
+	defer f.mu.Unlock()
+	n, ok := f.waiting.pop()
+	return n, ok, f.outcome
+}
+
+func (f *flight) handle(n note) { f.req.opts.OnNotify(n.method, f.restoreToken(n)) }
+
+// deliver runs the call's handler for what has been pushed.
+func (f *flight) deliver() {
+	for n, ok, _ := f.next(); ok; n, ok, _ = f.next() {
+		f.handle(n)
 	}
-	return out
 }
 
 // restoreToken gives progress the token its caller chose; ours went over the
@@ -156,84 +181,4 @@ func (f *flight) hears(method string) bool {
 	}
 	return f.req.listen || method == mcp.NotificationProgress || method == mcp.NotificationMessage ||
 		method == mcp.NotificationElicitationComplete
-}
-
-// flights is the table of requests on their way, by id.
-type flights struct {
-	mu  sync.Mutex
-	all map[jsonrpc.ID]*flight
-	err error // why no more can be added
-}
-
-// add enters f, unless the table was failed before.
-func (t *flights) add(f *flight) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.err != nil {
-		return t.err
-	}
-	if t.all == nil {
-		t.all = make(map[jsonrpc.ID]*flight)
-	}
-	t.all[f.id] = f
-	return nil
-}
-
-func (t *flights) remove(f *flight) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.all, f.id)
-}
-
-func (t *flights) get(id jsonrpc.ID) *flight {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.all[id]
-}
-
-// take is get for a flight that has landed: it leaves the table.
-func (t *flights) take(id jsonrpc.ID) *flight {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	f := t.all[id]
-	delete(t.all, id)
-	return f
-}
-
-// only returns the flight that f selects if there is exactly one.
-func (t *flights) only(selects func(*flight) bool) *flight {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var found *flight
-	for _, f := range t.all {
-		if !selects(f) {
-			continue
-		}
-		if found != nil {
-			return nil
-		}
-		found = f
-	}
-	return found
-}
-
-// fail ends all flights and refuses new ones.
-func (t *flights) fail(err error) {
-	t.mu.Lock()
-	if t.err == nil {
-		t.err = err
-	}
-	all := t.all
-	t.all = nil
-	t.mu.Unlock()
-	for _, f := range all {
-		f.end(nil, err)
-	}
-}
-
-// revive makes a failed table usable for another connection.
-func (t *flights) revive() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.err = nil
 }

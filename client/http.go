@@ -253,25 +253,6 @@ func mediaType(resp *http.Response) string {
 	return strings.ToLower(strings.TrimSpace(t))
 }
 
-// readBody reads a body of at most max bytes.
-func readBody(resp *http.Response, max int) ([]byte, error) {
-	if resp.ContentLength > int64(max) {
-		return nil, protocolErrorf("a body of %d bytes is over the limit of %d", resp.ContentLength, max)
-	}
-	var buf bytes.Buffer
-	if resp.ContentLength > 0 {
-		buf.Grow(int(resp.ContentLength) + bytes.MinRead)
-	}
-	n, err := buf.ReadFrom(io.LimitReader(resp.Body, int64(max)+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("read the response: %w", err)
-	case n > int64(max):
-		return nil, protocolErrorf("a body is over the limit of %d bytes", max)
-	}
-	return buf.Bytes(), nil
-}
-
 // statusError makes the error of an answer with another status than was hoped
 // for. It reads the body but does not close it.
 func (p *httpPeer) statusError(verb string, resp *http.Response, cause error) error {
@@ -314,13 +295,14 @@ func (p *httpPeer) release(resp *http.Response) {
 // eachEvent hands the messages of an event stream to f until it reports true,
 // fails, or the stream ends, which is io.EOF. seen gets every event. take, nil
 // for none, may take a message over the threshold of large results while it
-// arrives, and with it the stream.
+// arrives, and with it the stream; grow, nil for none, is asked before another one
+// is read to its end.
 func (p *httpPeer) eachEvent(
-	r io.Reader, seen func(sse.Event), take func(head []byte, more io.Reader) bool, f func(data []byte) (bool, error),
+	r io.Reader, seen func(sse.Event), take func(head []byte, more io.Reader) bool, grow func() error, f func(data []byte) (bool, error),
 ) error {
 	events := sse.NewReader(r, p.core.cfg.maxMessage)
 	over := 0
-	if take != nil {
+	if take != nil || grow != nil {
 		over = p.core.cfg.largeOver
 	}
 	for {
@@ -332,8 +314,13 @@ func (p *httpPeer) eachEvent(
 			return err
 		}
 		if more != nil {
-			if (e.Name == "" || e.Name == "message") && take(e.Data, more) {
+			if take != nil && (e.Name == "" || e.Name == "message") && take(e.Data, more) {
 				return nil
+			}
+			if grow != nil {
+				if err := grow(); err != nil {
+					return err
+				}
 			}
 			data, err := rest(bytes.NewBuffer(e.Data), more, p.core.cfg.maxMessage, "an event")
 			if err != nil {

@@ -7,10 +7,12 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
-// maxInbox bounds the notifications that wait for the client's handlers.
-const maxInbox = 1024
+// droppedPause is the least time between two log lines about what the inbox drops.
+const droppedPause = time.Minute
 
 // inbox takes the notifications that belong to no call and hands them to the
 // client's handlers, in order, on one goroutine of the client's group. When the
@@ -20,25 +22,29 @@ type inbox struct {
 	logger *slog.Logger
 	wake   chan struct{}
 
-	mu    sync.Mutex
-	notes []note
+	mu      sync.Mutex
+	waiting backlog
+	told    int       // of what was dropped
+	next    time.Time // no log line before
 }
 
-func newInbox(logger *slog.Logger, handle func(method string, params Raw)) *inbox {
-	return &inbox{handle: handle, logger: logger, wake: make(chan struct{}, 1)}
+func newInbox(logger *slog.Logger, handle func(method string, params Raw), all *atomic.Int64) *inbox {
+	return &inbox{handle: handle, logger: logger, wake: make(chan struct{}, 1), waiting: backlog{all: all}}
 }
 
 // put queues a notification. It does not block.
 func (b *inbox) put(method string, params Raw) {
 	b.mu.Lock()
-	full := len(b.notes) >= maxInbox
-	if full {
-		b.notes = b.notes[1:]
+	b.waiting.push(note{method, params})
+	dropped := b.waiting.dropped - b.told
+	if now := time.Now(); dropped > 0 && !now.Before(b.next) {
+		b.told, b.next = b.waiting.dropped, now.Add(droppedPause)
+	} else {
+		dropped = 0
 	}
-	b.notes = append(b.notes, note{method, params})
 	b.mu.Unlock()
-	if full {
-		b.logger.Debug("notification dropped, handlers are slow", "method", method)
+	if dropped > 0 {
+		b.logger.Warn("notifications dropped: they are too large, or the server sends more than the handlers take", "method", method, "dropped", dropped)
 	}
 	select {
 	case b.wake <- struct{}{}:
@@ -48,21 +54,27 @@ func (b *inbox) put(method string, params Raw) {
 
 // run delivers until ctx ends.
 func (b *inbox) run(ctx context.Context) {
+	defer b.close()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-b.wake:
 		}
-		b.mu.Lock()
-		notes := b.notes
-		b.notes = nil
-		b.mu.Unlock()
-		for _, n := range notes {
-			if ctx.Err() != nil {
-				return
-			}
+		for n, ok := b.take(); ok && ctx.Err() == nil; n, ok = b.take() {
 			b.handle(n.method, n.params)
 		}
 	}
+}
+
+func (b *inbox) take() (note, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.waiting.pop()
+}
+
+func (b *inbox) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting.close()
 }

@@ -354,38 +354,6 @@ func (f *flight) leave(resp *http.Response) {
 	}
 }
 
-// body reads the body of f's response, at most the message limit. It returns nil
-// when the body has become a large result.
-func (k *core) body(resp *http.Response, f *flight, modern bool) ([]byte, error) {
-	over := k.cfg.largeOver
-	if f.req.opts.Large == nil || resp.ContentLength >= 0 && resp.ContentLength <= int64(over) {
-		return readBody(resp, k.cfg.maxMessage)
-	}
-	var buf bytes.Buffer
-	n, err := buf.ReadFrom(io.LimitReader(resp.Body, int64(over)+1))
-	if err != nil {
-		return nil, fmt.Errorf("read the response: %w", err)
-	}
-	if n <= int64(over) {
-		return buf.Bytes(), nil
-	}
-	if f.take(k, resp, modern, buf.Bytes(), resp.Body, func(resp *http.Response) { resp.Body.Close() }) {
-		return nil, nil
-	}
-	return rest(&buf, resp.Body, k.cfg.maxMessage, "a body")
-}
-
-// rest reads on what turned out not to be a large result.
-func rest(head *bytes.Buffer, r io.Reader, max int, what string) ([]byte, error) {
-	if _, err := head.ReadFrom(io.LimitReader(r, int64(max-head.Len())+1)); err != nil {
-		return nil, fmt.Errorf("read the response: %w", err)
-	}
-	if head.Len() > max {
-		return nil, protocolErrorf("%s is over the limit of %d bytes", what, max)
-	}
-	return head.Bytes(), nil
-}
-
 // taker returns what takes a large event of f's response stream, or nil.
 func (k *core) taker(resp *http.Response, f *flight, p *httpPeer, modern bool) func([]byte, io.Reader) bool {
 	if f.req.opts.Large == nil {

@@ -34,11 +34,12 @@ type legacyHTTP struct {
 }
 
 // session is what the server told when it opened one. It is immutable but for
-// its stream.
+// its stream, and for known.
 type session struct {
 	id      string // "" when the server keeps none
 	greeted *hello
 	stream  *standing
+	known   time.Time // when a ping was answered after a 404; for who has the turn
 }
 
 // openLegacyHTTP makes the handshake.
@@ -73,7 +74,7 @@ func (l *legacyHTTP) initialize(ctx context.Context) (*session, error) {
 		fmt.Errorf("%s not answered after %v: %w", mcp.MethodInitialize, l.cfg.probeTimeout, ErrTimeout))
 	defer cancel()
 	s := &session{stream: &standing{}}
-	f := newFlight(l.nextID(), &request{method: mcp.MethodInitialize, params: l.initializeParams(l.asked)})
+	f := l.newFlight(l.nextID(), &request{method: mcp.MethodInitialize, params: l.initializeParams(l.asked)})
 	result, err := l.post(ctx, f, s, func(h http.Header) { s.id = h.Get(mcp.HeaderSessionID) })
 	if err != nil {
 		return nil, err
@@ -110,6 +111,9 @@ func (l *legacyHTTP) call(ctx context.Context, r *request) (Raw, error) {
 		return result, err
 	}
 	fresh, renewErr := l.renew(ctx, s)
+	if errors.Is(renewErr, errStillKnown) {
+		return nil, refusal(err)
+	}
 	if renewErr != nil {
 		return nil, fmt.Errorf("open a new session: %w (because: %w)", renewErr, err)
 	}
@@ -118,12 +122,15 @@ func (l *legacyHTTP) call(ctx context.Context, r *request) (Raw, error) {
 
 // once sends r within s. When ctx ends first, the server is told.
 func (l *legacyHTTP) once(ctx context.Context, r *request, s *session) (Raw, error) {
-	f := newFlight(l.nextID(), r)
+	f := l.newFlight(l.nextID(), r)
 	if err := l.flights.add(f); err != nil {
 		return nil, err
 	}
-	defer l.flights.remove(f)
+	defer l.landed(f)
 	result, err := l.fly(ctx, f, func(ctx context.Context) (Raw, error) { return l.post(ctx, f, s, nil) })
+	if err != nil && !answered(err) {
+		l.abandon(f)
+	}
 	if err != nil && ctx.Err() != nil {
 		params := cancelledParams(f.id, context.Cause(ctx))
 		l.group.start(func(ctx context.Context) {
@@ -156,7 +163,7 @@ func (l *legacyHTTP) post(ctx context.Context, f *flight, s *session, seen func(
 	if resp.StatusCode != http.StatusOK {
 		return nil, l.failed(http.MethodPost, resp, s)
 	}
-	return l.readObject(resp, f, s)
+	return l.readObject(ctx, resp, f, s)
 }
 
 // failed tells the end of the session from other failures.
@@ -174,11 +181,11 @@ func (l *legacyHTTP) failed(verb string, resp *http.Response, s *session) error 
 }
 
 // readObject reads a response that is JSON: one message, or several in a batch.
-func (l *legacyHTTP) readObject(resp *http.Response, f *flight, s *session) (Raw, error) {
+func (l *legacyHTTP) readObject(ctx context.Context, resp *http.Response, f *flight, s *session) (Raw, error) {
 	if t := mediaType(resp); t != typeJSON {
 		return nil, protocolErrorf("a response of content type %q", t)
 	}
-	body, err := l.body(resp, f, false)
+	body, err := l.body(ctx, resp, f, false)
 	if err != nil || f.taken {
 		return nil, err
 	}
@@ -239,6 +246,9 @@ func (l *legacyHTTP) renew(ctx context.Context, old *session) (*session, error) 
 	if s := l.current(); s != old {
 		return s, nil
 	}
+	if l.knows(ctx, old) {
+		return nil, errStillKnown
+	}
 	s, err := l.initialize(ctx)
 	if err != nil {
 		return nil, err
@@ -253,6 +263,7 @@ func (l *legacyHTTP) renew(ctx context.Context, old *session) (*session, error) 
 			return nil, err
 		}
 	}
+	l.flights.renew()
 	l.mu.Lock()
 	l.session = s
 	l.mu.Unlock()
@@ -262,6 +273,37 @@ func (l *legacyHTTP) renew(ctx context.Context, old *session) (*session, error) 
 		}
 	}
 	return s, nil
+}
+
+// knownFor is how long a session that the server knew is not asked about again.
+const knownFor = time.Second
+
+// errStillKnown says that a session is not to be replaced.
+var errStillKnown = errors.New("the server knows the session")
+
+// knows reports whether the server knows a session although it answered 404, which a
+// proxy before it, or it itself, may say to one request. The caller has the turn.
+func (l *legacyHTTP) knows(ctx context.Context, s *session) bool {
+	if time.Since(s.known) < knownFor {
+		return true
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, l.cfg.probeTimeout, ErrTimeout)
+	defer cancel()
+	_, err := l.once(ctx, &request{method: mcp.MethodPing}, s)
+	if err != nil && (!fromPeer(err) || errors.Is(err, ErrSessionExpired)) {
+		return false
+	}
+	s.known = time.Now()
+	return true
+}
+
+// refusal is the error of a request that was refused with 404 in a session that the
+// server knows.
+func refusal(err error) error {
+	if e, ok := errors.AsType[*HTTPError](err); ok {
+		e.cause = nil
+	}
+	return err
 }
 
 // listen opens the GET stream and subscribes to resources.

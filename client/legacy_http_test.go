@@ -209,15 +209,17 @@ func TestLegacyCancel(t *testing.T) {
 	<-cancelled
 }
 
-// expiring is a server that forgets its session once.
+// expiring is a server that forgets its first session when that calls a tool.
 func expiring(t *testing.T) *wire {
 	var sessions atomic.Int32
+	var forgotten atomic.Bool
 	return newWire(t, func(w http.ResponseWriter, r *http.Request, m jsonrpc.Message) {
 		switch {
 		case m.Method == mcp.MethodInitialize:
 			w.Header().Set("Mcp-Session-Id", fmt.Sprintf("s%d", sessions.Add(1)))
 			reply(w, 200, result(m, initResult))
-		case m.Method == mcp.MethodCallTool && r.Header.Get("Mcp-Session-Id") == "s1":
+		case r.Header.Get("Mcp-Session-Id") == "s1" && (m.Method == mcp.MethodCallTool || forgotten.Load()):
+			forgotten.Store(true)
 			reply(w, 404, []byte(`{"jsonrpc":"2.0","error":{"code":-32001,"message":"Session not found"}}`))
 		case r.Method == http.MethodGet:
 			stream(w, ":\n\n")
@@ -265,6 +267,32 @@ func TestLegacyReinitialize(t *testing.T) {
 		if len(again) != 2 || again[1].header.Get("Mcp-Session-Id") != "s2" {
 			t.Errorf("%s was sent %d times, want once more in the new session", method, len(again))
 		}
+	}
+}
+
+// TestLegacyRefusalIsNoExpiry: 404 to one request, as a proxy says it too, does not
+// replace a session that the server knows, and is not asked about each time.
+func TestLegacyRefusalIsNoExpiry(t *testing.T) {
+	s := legacyWire(t, func(w http.ResponseWriter, r *http.Request, m jsonrpc.Message) {
+		switch {
+		case m.Method == mcp.MethodCallTool:
+			reply(w, 404, []byte(`<html>blocked</html>`))
+		case m.Method == mcp.MethodPing:
+			reply(w, 404, failure(m, jsonrpc.CodeMethodNotFound, "no ping here", ""))
+		}
+	})
+	c := connect(t, HTTP(s.URL), ForceEra(mcp.Legacy), Reinitialize())
+	for range 10 {
+		_, err := c.CallTool(t.Context(), "t", nil)
+		if e, ok := errors.AsType[*HTTPError](err); !ok || e.Status != 404 || errors.Is(err, ErrSessionExpired) {
+			t.Errorf("CallTool: %v, want the status alone", err)
+		}
+	}
+	if n := len(s.requests(mcp.MethodInitialize)); n != 1 {
+		t.Errorf("initialized %d times", n)
+	}
+	if n := len(s.requests(mcp.MethodPing)); n == 0 || n > 2 {
+		t.Errorf("%d pings for ten refusals", n)
 	}
 }
 

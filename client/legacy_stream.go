@@ -69,6 +69,9 @@ func (l *legacyHTTP) follow(ctx context.Context, f *flight, s *session, resp *ht
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
+		if f.noRoom != nil {
+			return nil, f.noRoom
+		}
 		if _, broken := errors.AsType[*ProtocolError](err); broken {
 			return nil, err
 		}
@@ -95,7 +98,7 @@ func (s *session) resumable() bool {
 
 // readStream reads up to f's response; an error means the stream ended before.
 func (l *legacyHTTP) readStream(ctx context.Context, resp *http.Response, f *flight, s *session, at *cursor) (result Raw, answer, err error) {
-	err = l.http.eachEvent(resp.Body, at.saw, l.taker(resp, f, l.http, false), func(data []byte) (bool, error) {
+	err = l.http.eachEvent(resp.Body, at.saw, l.taker(resp, f, l.http, false), l.grower(ctx, f), func(data []byte) (bool, error) {
 		messages, err := l.decode(data, s.batching())
 		if err != nil {
 			return false, err
@@ -242,7 +245,7 @@ func (l *legacyHTTP) keep(ctx context.Context, s *session, opened func()) {
 
 // hear reads an open GET stream until it ends.
 func (l *legacyHTTP) hear(ctx context.Context, resp *http.Response, s *session, at *cursor) error {
-	return l.http.eachEvent(resp.Body, at.saw, nil, func(data []byte) (bool, error) {
+	return l.http.eachEvent(resp.Body, at.saw, nil, nil, func(data []byte) (bool, error) {
 		messages, err := l.decode(data, s.batching())
 		if err != nil {
 			l.log.Warn("message on the GET stream dropped", "error", err)

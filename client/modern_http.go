@@ -55,11 +55,11 @@ func (m *modernHTTP) call(ctx context.Context, r *request) (Raw, error) {
 }
 
 func (m *modernHTTP) once(ctx context.Context, r *request, headerWait time.Duration) (Raw, error) {
-	f := newFlight(m.nextID(), r)
+	f := m.newFlight(m.nextID(), r)
 	if err := m.flights.add(f); err != nil {
 		return nil, err
 	}
-	defer m.flights.remove(f)
+	defer m.landed(f)
 	return m.flyAlone(ctx, f, func(ctx context.Context) (Raw, error) {
 		result, err := m.post(ctx, f, headerWait)
 		if err == nil && r.method == mcp.MethodListTools {
@@ -85,21 +85,21 @@ func (m *modernHTTP) post(ctx context.Context, f *flight, headerWait time.Durati
 		return nil, err
 	}
 	if resp.StatusCode == http.StatusOK && mediaType(resp) == typeSSE {
-		return m.readStream(resp, f)
+		return m.readStream(ctx, resp, f)
 	}
 	defer f.leave(resp)
 	if resp.StatusCode != http.StatusOK {
 		return nil, m.http.statusError(http.MethodPost, resp, nil)
 	}
-	return m.readObject(resp, f)
+	return m.readObject(ctx, resp, f)
 }
 
 // readObject reads a response that is one JSON object.
-func (m *modernHTTP) readObject(resp *http.Response, f *flight) (Raw, error) {
+func (m *modernHTTP) readObject(ctx context.Context, resp *http.Response, f *flight) (Raw, error) {
 	if t := mediaType(resp); t != typeJSON {
 		return nil, protocolErrorf("a response of content type %q", t)
 	}
-	body, err := m.body(resp, f, true)
+	body, err := m.body(ctx, resp, f, true)
 	if err != nil || f.taken {
 		return nil, err
 	}
@@ -115,10 +115,10 @@ func (m *modernHTTP) readObject(resp *http.Response, f *flight) (Raw, error) {
 }
 
 // readStream reads an event stream up to the response.
-func (m *modernHTTP) readStream(resp *http.Response, f *flight) (Raw, error) {
+func (m *modernHTTP) readStream(ctx context.Context, resp *http.Response, f *flight) (Raw, error) {
 	var result Raw
 	var answer error
-	err := m.http.eachEvent(resp.Body, nil, m.taker(resp, f, m.http, true), func(data []byte) (bool, error) {
+	err := m.http.eachEvent(resp.Body, nil, m.taker(resp, f, m.http, true), m.grower(ctx, f), func(data []byte) (bool, error) {
 		messages, err := m.decode(data, false)
 		if err != nil {
 			return false, err

@@ -117,7 +117,7 @@ func (p httpProbe) run(ctx context.Context) (link, error) {
 			return l, err
 		}
 		cfg.cache.Forget(server)
-		p.core.flights.revive()
+		p.core.flights.renew()
 	}
 	l, err := p.modern(ctx)
 	if err == nil {
@@ -276,7 +276,7 @@ func (p streamProbe) reopened(ctx context.Context, dead *mux, cause error) (link
 		return nil, fmt.Errorf("%s: %w", mcp.MethodDiscover, cause)
 	}
 	dead.fail(cause) // waits for its end
-	p.core.flights.revive()
+	p.core.flights.renew()
 	m, err := p.target.mux(p.core)
 	if err != nil {
 		return nil, err

@@ -16,7 +16,9 @@
 // questions to clients of the newest revision as input-required results. A
 // handler that returns InputRequests works as well.
 //
-// A client of the newest revision has no session; its principal stands for it.
+// A client of the newest revision has no session: each of its calls has a
+// ServerSession of its own. Mounted with holdfast.Share(holdfast.PerPrincipal), all
+// calls of a principal have one, those of its other clients included.
 //
 // Each session owns one goroutine of this package and those of the SDK. They
 // end with the session, which ends with the client's.

@@ -6,6 +6,7 @@ package gosdk_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 
@@ -128,23 +129,36 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-// TestPrincipalStandsForSession holds what clients without sessions get.
-func TestPrincipalStandsForSession(t *testing.T) {
+// TestClientsWithoutSessions holds what they get: a ServerSession for each call, or
+// one for their principal where the mount says so.
+func TestClientsWithoutSessions(t *testing.T) {
 	for _, p := range peers {
 		if p.session {
 			continue
 		}
-		t.Run(p.name, func(t *testing.T) {
-			h := newHosted()
-			url := h.serve(t)
-			first, err := p.connect(t, url).call(t.Context(), "session")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if again, err := p.connect(t, url).call(t.Context(), "session"); err != nil || again != first {
-				t.Errorf("sessions %q and %q, %v", first, again, err)
-			}
-		})
+		for _, sharing := range []holdfast.Sharing{holdfast.PerSession, holdfast.PerPrincipal} {
+			t.Run(p.name+"/"+string(sharing), func(t *testing.T) {
+				h := newHosted()
+				url := h.serve(t, holdfast.Share(sharing))
+				c := p.connect(t, url)
+				var ids []string
+				for _, c := range []peer{c, c, p.connect(t, url)} {
+					id, err := c.call(t.Context(), "session")
+					if err != nil {
+						t.Fatal(err)
+					}
+					ids = append(ids, id)
+				}
+				slices.Sort(ids)
+				want := 3
+				if sharing == holdfast.PerPrincipal {
+					want = 1
+				}
+				if got := slices.Compact(ids); len(got) != want {
+					t.Errorf("the calls have sessions %q, want %d of them", got, want)
+				}
+			})
+		}
 	}
 }
 

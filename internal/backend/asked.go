@@ -33,17 +33,19 @@ type origin struct {
 	question uint64  // counts the questions of the instance
 }
 
+// An origin is written behind a byte that says what follows it.
 const (
-	originFormat = 1
-	originBytes  = 1 + 8 + 8 + 8
+	originOnly  = 0 // the server gave no state
+	originState = 1 // the server's state
+	originBytes = 1 + 8 + 8 + 8
 )
 
 // answerTime is how long an instance is kept for the answers to a question.
 const answerTime = 10 * time.Minute
 
-// maxAsked bounds the open questions that are counted for one instance. It is not
+// maxUnanswered bounds the open questions that are counted for one instance. It is not
 // kept for those beyond.
-const maxAsked = 16 << 10
+const maxUnanswered = 16 << 10
 
 // errState says of a requestState that this server did not make it.
 var errState = jsonrpc.NewError(jsonrpc.CodeInvalidParams, "params.requestState is not valid for this request")
@@ -58,17 +60,22 @@ func digestOf(cfg *Config) (d [8]byte) {
 	return d
 }
 
-// withOrigin puts the origin before the state of a result that asks.
+// withOrigin puts the origin before the state of a result that asks. An instance
+// that is one call's has to get the answers even if it gave no state.
 func (r *Remote) withOrigin(l *link, res rpc.Result) rpc.Result {
-	if res.Input == nil || res.Input.State == nil {
+	own := l.key.turn != 0
+	if res.Input == nil || res.Input.State == nil && !own {
 		return res
 	}
 	from := origin{server: r.digest}
-	if r.cfg.Processes != nil {
+	if r.cfg.Processes != nil || own {
 		from.instance, from.question = l.id, r.pool.asked(l)
 	}
-	state := make([]byte, 0, originBytes+len(res.Input.State))
-	state = append(append(state, originFormat), from.server[:]...)
+	state := make([]byte, 1, originBytes+len(res.Input.State))
+	if res.Input.State != nil {
+		state[0] = originState
+	}
+	state = append(state, from.server[:]...)
 	state = binary.BigEndian.AppendUint64(state, from.instance)
 	state = binary.BigEndian.AppendUint64(state, from.question)
 	in := *res.Input
@@ -84,12 +91,15 @@ func (r *Remote) answering(call *rpc.Call) (*rpc.Call, *origin, error) {
 	if state == nil {
 		return call, nil, nil
 	}
-	if len(state) < originBytes || state[0] != originFormat || !bytes.Equal(state[1:9], r.digest[:]) {
+	if len(state) < originBytes || state[0] > originState || !bytes.Equal(state[1:9], r.digest[:]) {
 		return nil, nil, errState
 	}
 	from := origin{r.digest, binary.BigEndian.Uint64(state[9:]), binary.BigEndian.Uint64(state[17:])}
 	answered := *call
-	answered.Input.State = state[originBytes:]
+	answered.Input.State = nil
+	if state[0] == originState {
+		answered.Input.State = state[originBytes:]
+	}
 	return &answered, &from, nil
 }
 
@@ -113,7 +123,7 @@ func (p *pool) asked(l *link) uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l.questions++
-	if len(l.open) < maxAsked && !l.out {
+	if len(l.open) < maxUnanswered && !l.out {
 		if l.open == nil {
 			l.open = map[uint64]time.Time{}
 		}
@@ -124,17 +134,14 @@ func (p *pool) asked(l *link) uint64 {
 
 // acquireAsker returns the instance that asked, held until release, or nil when
 // it is gone.
-func (p *pool) acquireAsker(from *origin, call *rpc.Call) *link {
+func (p *pool) acquireAsker(from *origin) *link {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	l := p.links[from.instance]
-	if l == nil {
-		p.mu.Unlock()
-		return nil
+	if l != nil {
+		l.calls++
+		delete(l.open, from.question)
 	}
-	l.calls++
-	delete(l.open, from.question)
-	p.mu.Unlock()
-	l.began(call)
 	return l
 }
 
@@ -180,9 +187,16 @@ func (r *Remote) AwaitAnswers(ctx context.Context) error {
 	return nil
 }
 
-// retire lets an instance answer what it was asked, and what answers its own
-// questions, and nothing else. It then ends. p.mu is held.
+// retire takes an instance from new calls. Those in flight go on, and so do those
+// that answer its questions; then it ends. Another may take its place at once.
 func (p *pool) retire(l *link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.retireLocked(l)
+}
+
+// retireLocked is retire. p.mu is held.
+func (p *pool) retireLocked(l *link) {
 	if l.out || l.retired {
 		return
 	}
@@ -191,8 +205,8 @@ func (p *pool) retire(l *link) {
 		delete(p.entries, l.key)
 	}
 	if l.calls > 0 || l.waiting(time.Now()) {
-		l.slotless = true // the next instance need not wait for this one
-		p.wg.Go(p.slots.release)
+		l.slotless = true                                    // the next instance need not wait for this one
+		p.wg.Go(func() { p.slots.release(l.caller, false) }) // without the pool's lock, which comes after theirs
 	}
 	p.endIfDone(l)
 	p.boundRetired()

@@ -4,6 +4,7 @@
 package backend
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -222,11 +223,15 @@ func TestFailuresBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newInMemory(mcp.Legacy)
 		d.fail(errors.New("no such program"))
-		r := New(Config{Name: "inner", Launch: d.dial, Log: slog.New(slog.DiscardHandler)}, func(subscription.Event) {})
+		var log bytes.Buffer
+		r := New(Config{Name: "inner", Launch: d.dial, Log: slog.New(slog.NewTextHandler(&log, nil))}, func(subscription.Event) {})
 		for range 1000 {
 			_, err := r.Handle(t.Context(), callOf("echo", `{}`, &caller{}))
-			if err == nil || !strings.Contains(err.Error(), `server "inner"`) || !strings.Contains(err.Error(), "no such program") {
-				t.Fatalf("error %v does not name server and cause", err)
+			if err == nil || !strings.Contains(err.Error(), `server "inner": it could not be started`) {
+				t.Fatalf("error %v does not name server and kind", err)
+			}
+			if cause := lineOf(t, &log, err); !strings.Contains(cause, "no such program") {
+				t.Fatalf("the log does not name the cause: %s", cause)
 			}
 			time.Sleep(100 * time.Millisecond)
 		}

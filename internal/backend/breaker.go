@@ -41,7 +41,7 @@ type breaker struct {
 	pause  time.Duration
 	failed time.Time // the last failure
 	next   time.Time // when open: nothing passes before
-	reason error
+	reason error     // that clients may be told
 }
 
 func newBreaker(changed func()) *breaker {
@@ -62,7 +62,7 @@ func (b *breaker) allow() error {
 	}
 	now := time.Now()
 	if now.Before(b.next) {
-		return fmt.Errorf("%w (next attempt in %s)", b.reason, b.next.Sub(now).Round(100*time.Millisecond))
+		return &told{fmt.Sprintf("%v (next attempt in %s)", b.reason, b.next.Sub(now).Round(100*time.Millisecond)), b.reason}
 	}
 	b.next, b.trying = now.Add(b.pause), true
 	return nil

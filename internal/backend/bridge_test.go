@@ -173,7 +173,7 @@ func TestLogLevelFollowsTheCaller(t *testing.T) {
 				level mcp.LogLevel
 				want  string
 			}{{"error", "error"}, {"debug", "debug error"}} {
-				call, h := asking(mcp.Modern, "log", `{}`, false)
+				call, h := asking(era, "log", `{}`, false) // for a legacy server of one session: else a message is nobody's
 				call.LogLevel = tc.level
 				if _, err := r.Handle(t.Context(), call); err != nil {
 					t.Fatal(err)
@@ -228,6 +228,26 @@ func TestTasksOfBothKinds(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestTasksAreKeptAsClientsWish: a server that can be told keeps a task as long as its
+// client asked for.
+func TestTasksAreKeptAsClientsWish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newBridged(mcp.Legacy)
+		defer d.srv.Close()
+		r := newPooled(t, Config{Launch: d.dial})
+		defer r.Close()
+		call, h := asking(mcp.Legacy, "job", `{"text":"it"}`, true)
+		call.Task.TTL = 10 * time.Second
+		res, err := r.Handle(t.Context(), call)
+		if err != nil || res.Deferred == nil || res.Deferred.TTL != 10*time.Second {
+			t.Fatalf("%+v, %v; want a task of 10 s", res.Deferred, err)
+		}
+		if _, err := res.Deferred.Run(t.Context(), h); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestTaskIsCancelledAtTheServer(t *testing.T) {

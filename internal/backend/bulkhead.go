@@ -8,8 +8,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/share"
 )
 
 // maxQueue is how many calls may wait for one that is let through, as a multiple of these.
@@ -19,36 +21,90 @@ const maxQueue = 4
 var errBusy = errors.New("overloaded")
 
 // bulkhead bounds the calls to one server, so that a slow one fills up itself
-// and nothing else. Those over the bound wait, in order, until their deadline.
+// and nothing else. Those over the bound wait until their deadline. Callers have
+// shares of both and take turns, see package share. It is safe for concurrent use.
 type bulkhead struct {
-	passing chan struct{}
-	waiting atomic.Int64
+	max  int
+	knob string // that raises the bound, in errors
+
+	mu      sync.Mutex
+	passing *share.Shares
+	queued  *share.Shares
+	line    share.Line
 }
 
-func newBulkhead(calls int) *bulkhead { return &bulkhead{passing: make(chan struct{}, calls)} }
+func newBulkhead(calls int, knob string) *bulkhead {
+	return &bulkhead{max: calls, knob: knob, passing: share.New(calls, 0), queued: share.New(maxQueue*calls, 0)}
+}
 
-func (b *bulkhead) enter(ctx context.Context) error {
-	select {
-	case b.passing <- struct{}{}:
+// enter lets a call through, or waits for that until ctx ends. Each success needs a
+// leave of the same caller.
+func (b *bulkhead) enter(ctx context.Context, c share.Caller) error {
+	b.mu.Lock()
+	if b.passing.Fits(c) { // who waits does not fit: see grant
+		b.passing.Take(c)
+		b.mu.Unlock()
 		return nil
-	default:
 	}
-	defer b.waiting.Add(-1)
-	if b.waiting.Add(1) > int64(maxQueue*cap(b.passing)) {
-		return fmt.Errorf("%w: %d calls in flight and %d waiting", errBusy, cap(b.passing), maxQueue*cap(b.passing))
+	if !b.queued.Fits(c) {
+		defer b.mu.Unlock()
+		return b.refusal(c)
 	}
+	b.queued.Take(c)
+	w := b.line.Add(c)
+	b.mu.Unlock()
 	select {
-	case b.passing <- struct{}{}:
+	case <-w.Granted:
 		// Those before it may have left because the time of all is over. Sent now, it
 		// would fail at once, and count against the server.
 		if due, ok := ctx.Deadline(); ctx.Err() == nil && (!ok || time.Now().Before(due)) {
 			return nil
 		}
-		b.leave()
+		b.leave(c)
 	case <-ctx.Done():
+		b.mu.Lock()
+		if b.line.Leave(w) {
+			b.queued.Give(c)
+			b.mu.Unlock()
+		} else {
+			b.mu.Unlock()
+			b.leave(c)
+		}
 	}
 	err := cmp.Or(context.Cause(ctx), context.DeadlineExceeded)
-	return fmt.Errorf("%w: %d calls in flight: %w", errBusy, cap(b.passing), err)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return fmt.Errorf("%w: %s: %w", errBusy, b.load(c), err)
 }
 
-func (b *bulkhead) leave() { <-b.passing }
+// leave lets a call out, and in who waits.
+func (b *bulkhead) leave(c share.Caller) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.passing.Give(c)
+	b.grant()
+}
+
+// grant lets in who waits and fits: afterwards nobody does. b.mu is held.
+func (b *bulkhead) grant() {
+	for b.line.Len() > 0 {
+		c, ok := b.line.Next(b.passing.Fits)
+		if !ok {
+			return
+		}
+		b.queued.Give(c)
+		b.passing.Take(c)
+	}
+}
+
+// refusal is the error of a call that may not even wait. b.mu is held.
+func (b *bulkhead) refusal(c share.Caller) error {
+	own, _ := b.queued.Held(c)
+	return fmt.Errorf("%w: %s, and %d wait, %d of them its own; %s raises the bound", errBusy, b.load(c), b.queued.Used(), own, b.knob)
+}
+
+// load says what is in flight. b.mu is held.
+func (b *bulkhead) load(c share.Caller) string {
+	own, _ := b.passing.Held(c)
+	return fmt.Sprintf("%d of at most %d calls in flight, %d of them its client's own", b.passing.Used(), b.max, own)
+}

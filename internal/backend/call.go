@@ -31,7 +31,8 @@ func (r *Remote) exchange(ctx context.Context, l *link, call *rpc.Call) (rpc.Res
 	if err != nil {
 		return rpc.Result{}, err
 	}
-	opts := r.callOptions(ctx, l, call, call.AllowTask)
+	who := r.owner(call)
+	opts := r.callOptions(ctx, l, call, who, call.AllowTask)
 	var large *client.LargeResult
 	if mayBeLarge(call) {
 		opts.Large = func(res *client.LargeResult) { large = res }
@@ -51,7 +52,7 @@ func (r *Remote) exchange(ctx context.Context, l *link, call *rpc.Call) (rpc.Res
 		return r.large(l, call, large), nil
 	}
 	if created, ok := l.createdTask(call, body); ok {
-		return r.follow(ctx, l, call, created)
+		return r.follow(ctx, l, call, who, created)
 	}
 	return r.result(l, call, body)
 }
@@ -86,19 +87,24 @@ func (l *link) params(call *rpc.Call) Raw {
 }
 
 // callOptions connects the server's notifications and questions to the caller,
-// and shows a modern server who that is. tasks says whether a task is welcome.
-func (r *Remote) callOptions(ctx context.Context, l *link, call *rpc.Call, tasks bool) client.CallOptions {
+// and shows a modern server who that is. owner is on whose behalf the call is
+// made; tasks says whether a task is welcome.
+func (r *Remote) callOptions(ctx context.Context, l *link, call *rpc.Call, owner string, tasks bool) client.CallOptions {
 	opts := client.CallOptions{
+		Owner:       owner,
 		LogLevel:    call.LogLevel,
 		ReturnInput: true,
+		Reserve:     func(ctx context.Context, size int) error { return r.Reserve(ctx, call.Client, size) },
 		OnNotify: func(method string, params Raw) {
 			if err := call.Client.Notify(ctx, method, params); err != nil {
 				r.cfg.Log.Debug("notification not delivered", "server", r.cfg.Name, "method", method, "error", err)
 			}
 		},
-		OnAsk: func(ctx context.Context, method string, params Raw) (Raw, error) {
+	}
+	if !isCatalog(call.Method) { // lists have no client
+		opts.OnAsk = func(ctx context.Context, method string, params Raw) (Raw, error) {
 			return r.ask(ctx, l, call, method, params)
-		},
+		}
 	}
 	if to, ok := call.Client.(rpc.Detacher); ok {
 		opts.OnDetach = to.Detach

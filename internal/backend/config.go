@@ -17,7 +17,7 @@ const (
 	Shared       Sharing = "shared"
 	PerTenant    Sharing = "tenant"
 	PerPrincipal Sharing = "principal"
-	PerSession   Sharing = "session" // of modern clients, who have none: one principal
+	PerSession   Sharing = "session" // of modern clients, who have none: one call
 	PerCall      Sharing = "call"
 )
 
@@ -36,6 +36,8 @@ type Config struct {
 	Spare      int           // processes started ahead of need, at most Max
 	Idle       time.Duration // an instance without calls this long is stopped; 0 means never
 	Processes  *Slots        // bounds the processes of all servers together; nil means instances are none
+
+	Memory *Memory // bounds the large results of all servers together; nil means 256 MiB of its own
 
 	MaxCalls     int           // in flight at once, more wait; default 256
 	CallTimeout  time.Duration // longest time one call may take; 0 means the caller's deadline
@@ -63,6 +65,9 @@ func (c *Config) defaults() {
 	c.Spare = min(c.Spare, c.Max)
 	if c.MaxCalls <= 0 {
 		c.MaxCalls = 256
+	}
+	if c.Memory == nil {
+		c.Memory = NewMemory(0)
 	}
 	if c.StartTimeout <= 0 {
 		c.StartTimeout = 30 * time.Second

@@ -38,7 +38,7 @@ func (r *Remote) stray(l *link) {
 	if !l.strays.full(time.Now()) {
 		return
 	}
-	err := fmt.Errorf("stopped: it sent more than %d notifications in %s that belong to no call", floodLimit, floodWindow)
+	err := &told{text: fmt.Sprintf("stopped: it sent more than %d notifications in %s that belong to no call", floodLimit, floodWindow)}
 	r.cfg.Log.Warn("server floods", "server", r.cfg.Name, "error", err)
 	r.pool.lost(l)
 	r.breaker.failure(err, failedStart)

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/client"
@@ -26,12 +25,13 @@ func (r *Remote) Handle(ctx context.Context, call *rpc.Call) (res rpc.Result, er
 		ctx, cancel = context.WithTimeout(ctx, r.cfg.CallTimeout)
 		defer cancel()
 	}
-	if err := r.calls.enter(ctx); err != nil {
+	caller := call.Caller()
+	if err := r.calls.enter(ctx, caller); err != nil {
 		return rpc.Result{}, r.unreachable("busy", err)
 	}
 	defer func() {
 		if res.Large == nil { // else it leaves when it is closed
-			r.calls.leave()
+			r.calls.leave(caller)
 		}
 	}()
 	return r.tryTwice(ctx, call)
@@ -78,7 +78,7 @@ func (r *Remote) attempt(ctx context.Context, call *rpc.Call, from *origin, last
 	}
 	defer func() {
 		if res.Large == nil {
-			r.pool.release(l, call)
+			r.pool.release(l)
 		}
 	}()
 	if call.Method == mcp.MethodDiscover {
@@ -95,8 +95,8 @@ func (r *Remote) attempt(ctx context.Context, call *rpc.Call, from *origin, last
 	if wire, ok := jsonrpc.AsError(err); ok && !wire.FromPeer() {
 		return rpc.Result{}, false, err // made here, about the call
 	}
-	if r.cfg.Processes == nil && l.isStale(ctx, err) {
-		r.pool.lost(l)
+	if r.cfg.Processes == nil && suspect(err) && l.isStale(ctx) {
+		r.pool.retire(l)
 		if !last {
 			return rpc.Result{}, true, nil
 		}
@@ -106,33 +106,6 @@ func (r *Remote) attempt(ctx context.Context, call *rpc.Call, from *origin, last
 		return rpc.Result{}, true, nil
 	}
 	return rpc.Result{}, false, r.callError(ctx, l, call, began, err)
-}
-
-// isStale reports whether an HTTP server refused a request as one for another
-// server: it was restarted as another version, or lost the session for good.
-func (l *link) isStale(ctx context.Context, err error) bool {
-	if errors.Is(err, client.ErrSessionExpired) {
-		return true
-	}
-	if wire, ok := jsonrpc.AsError(err); ok && wire.FromPeer() && wire.Code == mcp.CodeUnsupportedVersion {
-		return true
-	}
-	e, ok := errors.AsType[*client.HTTPError](err)
-	if !ok {
-		return false
-	}
-	switch e.Status {
-	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed:
-	default:
-		return false
-	}
-	if e.Peer == nil || l.era() == mcp.Modern {
-		return e.Peer == nil
-	}
-	// Some legacy servers answer ordinary errors with 400, and a modern one
-	// answers everything legacy so: a session that lives answers a ping.
-	_, err = l.client.Call(ctx, mcp.MethodPing, nil, client.CallOptions{})
-	return err != nil && ctx.Err() == nil
 }
 
 // received takes in a result.
@@ -145,7 +118,7 @@ func (r *Remote) received(call *rpc.Call, res rpc.Result) {
 // are for, if it brings any.
 func (r *Remote) connect(ctx context.Context, call *rpc.Call, from *origin) (*link, error) {
 	if from != nil && from.instance != 0 {
-		if l := r.pool.acquireAsker(from, call); l != nil {
+		if l := r.pool.acquireAsker(from); l != nil {
 			return l, nil
 		}
 		return nil, errAskerGone
@@ -158,7 +131,7 @@ func (r *Remote) connect(ctx context.Context, call *rpc.Call, from *origin) (*li
 		if err != nil {
 			return nil, err
 		}
-		r.pool.release(l, nil)
+		r.pool.release(l)
 	}
 	return r.pool.acquire(ctx, r.keyOf(call), call)
 }
@@ -195,22 +168,29 @@ func (r *Remote) callError(ctx context.Context, l *link, call *rpc.Call, began t
 	}
 	switch {
 	case errors.Is(err, client.ErrConnClosed), errors.Is(err, client.ErrClosed):
-		err = l.launched.explain(err)
+		err = r.tell(l.launched.explain(err), true)
 		if r.pool.lost(l) { // once for all calls that were in flight
 			r.breaker.failure(err, l.death())
 		}
-		return r.unreachable("lost", fmt.Errorf("%w; it may have begun the call", err))
+		return r.unreachable("lost", &told{err.Error() + "; it may have begun the call", err})
 	case errors.Is(err, client.ErrNotOffered):
 		return jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "server %q does not have method %q", r.cfg.Name, call.Method)
+	case refusedAlone(err):
+		r.breaker.success(isCatalog(call.Method)) // a refused request is a sign of life
+		r.cfg.Log.Debug("request refused", "server", r.cfg.Name, "method", call.Method, "error", err)
+		text, _ := kindOf(err, true)
+		return r.unreachable("failed", &told{text, err})
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		err = &told{"no answer in time", context.Cause(ctx)}
 		r.breaker.failure(err, failedCall)
 		return r.unreachable("timeout", err)
 	case ctx.Err() != nil:
 		if time.Since(began) > silence {
-			r.breaker.failure(fmt.Errorf("no answer after %s", time.Since(began).Round(time.Second)), failedCall)
+			r.breaker.failure(&told{text: fmt.Sprintf("no answer after %s", time.Since(began).Round(time.Second))}, failedCall)
 		}
 		return context.Cause(ctx)
 	}
+	err = r.tell(err, true)
 	r.breaker.failure(err, failedCall)
 	if _, garbage := errors.AsType[*client.ProtocolError](err); garbage {
 		return r.unreachable("garbage", err)
@@ -218,10 +198,17 @@ func (r *Remote) callError(ctx context.Context, l *link, call *rpc.Call, began t
 	return r.unreachable("failed", err)
 }
 
-// unreachable is an error made here about a server. Its data marks it as the
-// gateway's, so that it is not taken for the server's own.
+// refusedAlone reports whether a server refused one request with an HTTP status that
+// speaks of the request.
+func refusedAlone(err error) bool {
+	e, ok := errors.AsType[*client.HTTPError](err)
+	return ok && e.Status >= 400 && e.Status < 500
+}
+
+// unreachable is an error made here about a server, as clients are told it. Its data
+// marks it as the gateway's, so that it is not taken for the server's own.
 func (r *Remote) unreachable(reason string, err error) error {
-	return jsonrpc.Errorf(jsonrpc.CodeInternal, "server %q: %w", r.cfg.Name, err).WithData(map[string]any{
+	return jsonrpc.Errorf(jsonrpc.CodeInternal, "server %q: %w", r.cfg.Name, r.tell(err, false)).WithData(map[string]any{
 		"gateway": map[string]string{"server": r.cfg.Name, "reason": reason},
 	})
 }

@@ -13,7 +13,7 @@ import "github.com/holdfast-mcp/holdfast/internal/rpc"
 // instance will do, and for servers that are no processes.
 func (r *Remote) Whose(call *rpc.Call) string {
 	switch {
-	case r.cfg.Processes == nil, r.cfg.Sharing == PerCall:
+	case r.cfg.Processes == nil, r.alone(call):
 		return ""
 	case r.cfg.Sharing == Shared:
 		return "\x00" + r.cfg.Credential // never empty

@@ -4,6 +4,7 @@
 package backend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -15,8 +16,11 @@ import (
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
-// maxOpen bounds the questions of one task that are with the client at a time.
-const maxOpen = 64
+// Bounds of the questions of one task.
+const (
+	maxOpen  = 64   // with the client at a time
+	maxAsked = 1000 // over its life
+)
 
 // inquiry takes the questions of a modern server's task to the client, and each
 // answer back as soon as it is there, on one goroutine per question. They end
@@ -44,6 +48,10 @@ func (q *inquiry) pose(ctx context.Context, requests map[string]mcp.InputRequest
 	for key, request := range requests {
 		if q.asked[key] || q.open == maxOpen {
 			continue
+		}
+		if len(q.asked) >= maxAsked {
+			q.err = cmp.Or(q.err, error(jsonrpc.Errorf(jsonrpc.CodeInternal, "the server's task asked more than %d questions", maxAsked)))
+			return
 		}
 		q.asked[key] = true
 		q.open++

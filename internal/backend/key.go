@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
@@ -118,16 +119,15 @@ func (r *Remote) keyOf(call *rpc.Call) key {
 	}
 	switch r.cfg.Sharing {
 	case PerTenant:
-		k.whose += "\x00t" + who.Tenant
+		k.whose += tenantPart + who.Tenant
 	case PerPrincipal:
-		k.whose += "\x00p" + who.ID
+		k.whose += principalPart + who.ID
 	case PerSession:
 		if s := call.Peer.Session; s != "" {
 			k.whose += sessionPart(s)
-		} else {
-			k.whose += "\x00p" + who.ID
 		}
-	case PerCall:
+	}
+	if r.alone(call) {
 		k.turn = r.turns.Add(1)
 	}
 	// The state of a shared process must not split by what its callers can do;
@@ -138,7 +138,33 @@ func (r *Remote) keyOf(call *rpc.Call) key {
 	return k
 }
 
-func sessionPart(session string) string { return "\x00s" + session }
+// alone reports whether a call has an instance of its own: by the policy, or
+// because instances are sessions' and its client has none.
+func (r *Remote) alone(call *rpc.Call) bool {
+	return r.cfg.Sharing == PerCall || r.cfg.Sharing == PerSession && call.Peer.Session == ""
+}
+
+// What follows the credential in the key of an owner's instance.
+const (
+	tenantPart    = "\x00t"
+	principalPart = "\x00p"
+	sessionMark   = "\x00s"
+)
+
+func sessionPart(session string) string { return sessionMark + session }
+
+// audience says whom it concerns what an instance tells.
+func (r *Remote) audience(k key) subscription.Audience {
+	whose := strings.TrimPrefix(k.whose, r.cfg.Credential)
+	if tenant, ok := strings.CutPrefix(whose, tenantPart); ok {
+		return subscription.Audience{Tenant: tenant}
+	}
+	if principal, ok := strings.CutPrefix(whose, principalPart); ok {
+		return subscription.Audience{Principal: principal}
+	}
+	session, _ := strings.CutPrefix(whose, sessionMark)
+	return subscription.Audience{Session: session}
+}
 
 // stateless reports whether the server is known to be one whose sessions do not
 // exist: modern, and no process that may keep something anyway.

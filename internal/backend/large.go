@@ -19,8 +19,8 @@ func mayBeLarge(call *rpc.Call) bool {
 // counts as a call in flight, on its instance and against the server's bound.
 func (r *Remote) large(l *link, call *rpc.Call, src *client.LargeResult) rpc.Result {
 	return rpc.Result{Large: rpc.NewLarge(&arriving{src, r}, func() {
-		r.pool.release(l, call)
-		r.calls.leave()
+		r.pool.release(l)
+		r.calls.leave(call.Caller())
 	})}
 }
 
@@ -34,6 +34,7 @@ type arriving struct {
 func (a *arriving) Next() (Raw, error) {
 	name, err := a.LargeResult.Next()
 	if err != nil {
+		err = a.r.tell(err, true)
 		a.r.breaker.failure(err, failedCall)
 		return nil, a.r.unreachable("lost", err)
 	}

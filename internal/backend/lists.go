@@ -10,14 +10,18 @@ import (
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
-// maxLists bounds the pages kept per server.
-const maxLists = 256
+// Bounds of the pages kept per server.
+const (
+	maxLists     = 256
+	maxListBytes = 32 << 20
+)
 
 // listCache keeps what a server listed, so that asking again does not start an
 // instance that was stopped for being idle: without one nothing changes.
 type listCache struct {
 	mu    sync.Mutex
 	pages map[string]rpc.Result
+	bytes int
 }
 
 func (c *listCache) put(call *rpc.Call, res rpc.Result) {
@@ -26,10 +30,19 @@ func (c *listCache) put(call *rpc.Call, res rpc.Result) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pages == nil || len(c.pages) >= maxLists {
-		c.pages = map[string]rpc.Result{}
+	page := call.Method + "\x00" + string(call.Params)
+	size := len(page) + len(res.Body)
+	if c.pages == nil || len(c.pages) >= maxLists || c.bytes+size > maxListBytes {
+		c.pages, c.bytes = map[string]rpc.Result{}, 0
 	}
-	c.pages[call.Method+"\x00"+string(call.Params)] = res
+	if size > maxListBytes {
+		return
+	}
+	if old, ok := c.pages[page]; ok {
+		c.bytes -= len(page) + len(old.Body)
+	}
+	c.pages[page] = res
+	c.bytes += size
 }
 
 func (c *listCache) get(call *rpc.Call) (rpc.Result, bool) {
@@ -41,7 +54,7 @@ func (c *listCache) get(call *rpc.Call) (rpc.Result, bool) {
 
 func (c *listCache) forget() {
 	c.mu.Lock()
-	c.pages = nil
+	c.pages, c.bytes = nil, 0
 	c.mu.Unlock()
 }
 

@@ -116,7 +116,12 @@ func (l *Local) Handle(ctx context.Context, call *rpc.Call) (res rpc.Result, err
 	}()
 	res, err = l.parts.Handler.Handle(ctx, call)
 	if _, wire := jsonrpc.AsError(err); err != nil && !wire && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-		return rpc.Result{}, l.failure("timeout", err)
+		l.log.Warn("call timed out", "server", l.name, "method", call.Method, "target", call.Target, "error", err)
+		return rpc.Result{}, l.failure("timeout", errors.New("no answer in time"))
+	}
+	if _, wire := jsonrpc.AsError(err); err != nil && !wire && isCatalog(call.Method) { // what clients are told of lists is not the handler's text
+		l.log.Error("list failed", "server", l.name, "method", call.Method, "error", err)
+		return rpc.Result{}, l.failure("failed", errors.New("its handler failed"))
 	}
 	if err == nil && call.Method == mcp.MethodDiscover {
 		res.Body = l.offer(res.Body)

@@ -16,8 +16,11 @@ type memo struct {
 	level atomic.Value // mcp.LogLevel that a legacy server was set to
 }
 
-// maxToolsKnown bounds the tools whose task support is remembered.
-const maxToolsKnown = 100_000
+// Bounds of the tools whose task support is remembered.
+const (
+	maxToolsKnown = 100_000
+	maxToolName   = 1 << 10 // bytes; no list shows longer ones
+)
 
 // toolTasks remembers which tools of a legacy server can run as tasks, from its
 // lists. It is safe for concurrent use; the zero value is ready.
@@ -34,6 +37,9 @@ func (t *toolTasks) of(tool string) (support string, known bool) {
 }
 
 func (t *toolTasks) learn(tool, support string) {
+	if len(tool) > maxToolName || len(support) > maxToolName {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.known == nil || len(t.known) >= maxToolsKnown {

@@ -5,12 +5,13 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
-	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/internal/share"
 )
 
 // pool holds a Remote's instances by key.
@@ -29,15 +30,16 @@ type pool struct {
 	mu      sync.Mutex
 	closed  bool
 	entries map[key]*entry
-	links   map[uint64]*link // ready instances, those that get no new calls included
 	spares  []spare
 	making  int              // spares being launched
 	emptied map[key]struct{} // whose instance ended, with what it remembered
+	links   map[uint64]*link // ready instances, those that get no new calls included
 }
 
 // entry is one key's instance, or its start.
 type entry struct {
 	key    key
+	caller share.Caller  // for whom it is started; zero if for all
 	ready  chan struct{} // closed when link or err is set
 	cancel context.CancelFunc
 	// guarded by the pool's mu:
@@ -55,8 +57,9 @@ type spare struct {
 
 func newPool(r *Remote) *pool {
 	p := &pool{
-		r: r, slots: newSlots(r.cfg.Max, fmt.Sprintf("instances of server %q", r.cfg.Name)),
-		starting: make(chan struct{}, maxStarts), kick: make(chan struct{}, 1), entries: map[key]*entry{}, links: map[uint64]*link{}, emptied: map[key]struct{}{},
+		r: r, slots: newSlots(r.cfg.Max, fmt.Sprintf("instances of server %q", r.cfg.Name), "max"),
+		starting: make(chan struct{}, maxStarts), kick: make(chan struct{}, 1), entries: map[key]*entry{}, emptied: map[key]struct{}{},
+		links: map[uint64]*link{},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.slots.join(p)
@@ -67,8 +70,13 @@ func newPool(r *Remote) *pool {
 	return p
 }
 
+var (
+	errSlowStart = errors.New("wait for the server to start")
+	errEnded     = errors.New("ended")
+)
+
 // acquire returns k's instance, starting it if there is none, held until
-// release. call, if any, becomes one of the instance's calls in flight.
+// release. call, if any, is the one it is wanted for.
 func (p *pool) acquire(ctx context.Context, k key, call *rpc.Call) (*link, error) {
 	p.mu.Lock()
 	if p.closed {
@@ -80,19 +88,18 @@ func (p *pool) acquire(ctx context.Context, k key, call *rpc.Call) (*link, error
 		l := e.link
 		l.calls++
 		p.mu.Unlock()
-		l.began(call)
 		return l, nil
 	}
 	if e == nil {
-		e = p.begin(k, p.r.shown(call))
+		e = p.begin(greeting{key: k, caller: p.r.holder(k, call), as: p.r.shown(call)})
 	}
 	e.waiters++
 	p.mu.Unlock()
 	select {
 	case <-e.ready:
 	case <-ctx.Done():
-		if p.desert(e) {
-			return nil, fmt.Errorf("wait for the server to start: %w", context.Cause(ctx))
+		if left, err := p.desert(e); left {
+			return nil, fmt.Errorf("%w: %w", err, context.Cause(ctx))
 		}
 		<-e.ready
 	}
@@ -100,46 +107,52 @@ func (p *pool) acquire(ctx context.Context, k key, call *rpc.Call) (*link, error
 		return nil, e.err
 	}
 	l := e.link // one of its calls is ours: the start counted its waiters
-	l.began(call)
 	p.tellEmptied(ctx, k, call)
 	return l, nil
 }
 
-func (l *link) began(call *rpc.Call) {
-	if call != nil && l.era() == mcp.Legacy {
-		l.running.add(call)
-	}
-}
-
-// begin starts k's instance on a goroutine of the pool, so that a caller who
-// leaves does not take it from those who stay. p.mu is held.
-func (p *pool) begin(k key, as mcp.Implementation) *entry {
+// begin starts an instance on a goroutine of the pool, so that a caller who leaves
+// does not take it from those who stay. p.mu is held.
+func (p *pool) begin(g greeting) *entry {
 	ctx, cancel := context.WithCancel(p.ctx)
-	e := &entry{key: k, ready: make(chan struct{}), cancel: cancel, queued: true}
-	p.entries[k] = e
+	e := &entry{key: g.key, caller: g.caller, ready: make(chan struct{}), cancel: cancel, queued: true}
+	p.entries[g.key] = e
 	p.wg.Go(func() {
 		defer cancel()
-		l, err := p.start(ctx, k, as, e)
-		p.settle(k, e, l, err)
+		l, err := p.start(ctx, g, e)
+		p.settle(g.key, e, l, err)
 	})
 	return e
 }
 
-// desert takes a waiter who gives up off the entry; it reports false when the
-// instance has become ready meanwhile. Nobody waiting ends a start that is still
-// waiting itself.
-func (p *pool) desert(e *entry) bool {
+// desert takes a waiter who gives up off the entry, and says what was waited for; it
+// reports false when the instance has become ready meanwhile. Nobody waiting ends a
+// start that is still waiting itself.
+func (p *pool) desert(e *entry) (left bool, err error) {
+	lack := p.lack(e.caller) // before p.mu, which comes after the slots' locks
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e.link != nil || e.err != nil {
-		return false
+		return false, nil
+	}
+	err = errSlowStart
+	if e.queued && lack != nil {
+		err = lack
 	}
 	e.waiters--
 	if e.waiters == 0 && e.queued {
 		e.cancel()
 		delete(p.entries, e.key) // who comes now begins anew
 	}
-	return true
+	return true, err
+}
+
+// lack returns why there is no room for a caller's instance, nil when there is.
+func (p *pool) lack(c share.Caller) error {
+	if err := p.slots.lack(c); err != nil || p.r.cfg.Processes == nil {
+		return err
+	}
+	return p.r.cfg.Processes.lack(c)
 }
 
 // settle makes a start's outcome known. Those who waited hold the instance.
@@ -168,10 +181,7 @@ func (p *pool) settle(k key, e *entry, l *link, err error) {
 }
 
 // release gives an instance back after a call.
-func (p *pool) release(l *link, call *rpc.Call) {
-	if call != nil && l.era() == mcp.Legacy {
-		l.running.remove(call)
-	}
+func (p *pool) release(l *link) {
 	p.mu.Lock()
 	l.calls--
 	if l.calls > 0 {
@@ -220,23 +230,20 @@ func (p *pool) end(l *link, evictedBy *Slots) {
 	slotless := l.slotless
 	p.mu.Unlock()
 	if !slotless {
-		p.slots.release()
+		p.slots.release(l.caller, evictedBy == p.slots)
 	}
-	p.freeProcess(evictedBy)
+	p.freeProcess(l.caller, evictedBy)
 }
 
-// free gives back what room has taken.
-func (p *pool) free(evictedBy *Slots) {
-	p.slots.release()
-	p.freeProcess(evictedBy)
+// free gives the slots of a caller's instance back.
+func (p *pool) free(c share.Caller, evictedBy *Slots) {
+	p.slots.release(c, evictedBy == p.slots)
+	p.freeProcess(c, evictedBy)
 }
 
-func (p *pool) freeProcess(evictedBy *Slots) {
+func (p *pool) freeProcess(c share.Caller, evictedBy *Slots) {
 	if p.r.cfg.Processes != nil {
-		p.r.cfg.Processes.release()
-	}
-	if evictedBy != nil {
-		evictedBy.evicted()
+		p.r.cfg.Processes.release(c, evictedBy == p.r.cfg.Processes)
 	}
 	p.wake()
 }
@@ -266,13 +273,16 @@ func (p *pool) mourn(l *link) {
 	case <-l.launched.Gone:
 	}
 	p.mu.Lock()
-	ordered := l.out || p.closed
+	ordered, retired := l.out || p.closed, l.retired
 	p.mu.Unlock()
-	if ordered {
+	switch {
+	case ordered:
+		return
+	case retired:
+		p.lost(l)
 		return
 	}
-	err := l.launched.explain(fmt.Errorf("ended after %s", time.Since(l.born).Round(time.Millisecond)))
-	p.r.cfg.Log.Warn("server ended", "server", p.r.cfg.Name, "error", err)
+	err := p.r.tell(l.launched.explain(fmt.Errorf("%w: after %s", errEnded, time.Since(l.born).Round(time.Millisecond))), false)
 	if p.lost(l) && l.death() == youngDeath {
 		p.r.breaker.failure(err, youngDeath)
 	}
@@ -303,7 +313,7 @@ func (p *pool) dismiss(whose string, answers bool) {
 		if !answers {
 			l.open = nil
 		}
-		p.retire(l)
+		p.retireLocked(l)
 	}
 }
 
@@ -315,13 +325,13 @@ func (p *pool) live() bool {
 	return p.entries[k] != nil
 }
 
-// hold returns every ready instance, each to be released.
+// hold returns every ready instance that is not one call's, each to be released.
 func (p *pool) hold() []*link {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var all []*link
 	for _, e := range p.entries {
-		if e.link != nil {
+		if e.link != nil && e.key.turn == 0 {
 			e.link.calls++
 			all = append(all, e.link)
 		}
@@ -341,7 +351,7 @@ func (p *pool) close() {
 	p.mu.Unlock()
 	p.cancel()
 	for _, s := range spares {
-		p.wg.Go(func() { s.up.stop(); p.free(nil) })
+		p.wg.Go(func() { s.up.stop(); p.free(share.Caller{}, nil) })
 	}
 	p.wg.Wait()
 	p.slots.leave(p)

@@ -6,6 +6,7 @@ package backend
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
@@ -19,18 +20,20 @@ import (
 // It owns one goroutine that tends the instances and one per instance being
 // started or stopped; Close ends them all and waits.
 type Remote struct {
-	cfg     Config
-	events  Events
-	digest  [8]byte // of the server and its credential
-	policy  capset
-	era     atomic.Int32 // mcp.Era as last seen, 0 while unknown
-	turns   atomic.Uint64
-	breaker *breaker
-	calls   *bulkhead
-	pool    *pool
-	lists   listCache
-	tools   toolTasks
-	watched watched
+	cfg      Config
+	events   Events
+	digest   [8]byte // of the server and its credential
+	policy   capset
+	era      atomic.Int32  // mcp.Era as last seen, 0 while unknown
+	turns    atomic.Uint64 // numbers calls that stand alone
+	refused  seldom        // questions
+	failures failures
+	breaker  *breaker
+	calls    *bulkhead
+	pool     *pool
+	lists    listCache
+	tools    toolTasks
+	watched  watched
 }
 
 var _ Backend = (*Remote)(nil)
@@ -42,7 +45,7 @@ func New(cfg Config, events Events) *Remote {
 	cfg.defaults()
 	r := &Remote{cfg: cfg, events: events, digest: digestOf(&cfg), policy: policyCaps(cfg.Capabilities)}
 	r.breaker = newBreaker(r.listsChanged)
-	r.calls = newBulkhead(cfg.MaxCalls)
+	r.calls = newBulkhead(cfg.MaxCalls, fmt.Sprintf("maxCalls of server %q", cfg.Name))
 	r.pool = newPool(r)
 	return r
 }
@@ -53,16 +56,19 @@ func (r *Remote) Name() string { return r.cfg.Name }
 // Status reports whether calls reach the server.
 func (r *Remote) Status() Status { return r.breaker.status() }
 
-// Start brings up the instance that answers lists.
+// Start brings up the instance that answers lists. Its error is for the operator.
 func (r *Remote) Start(ctx context.Context) error {
 	if err := r.breaker.allow(); err != nil {
 		return err
 	}
 	l, err := r.pool.acquire(ctx, r.commonKey(), nil)
+	if t, ok := errors.AsType[*told](err); ok {
+		return t.err
+	}
 	if err != nil {
 		return err
 	}
-	r.pool.release(l, nil)
+	r.pool.release(l)
 	return nil
 }
 
@@ -95,11 +101,15 @@ func (r *Remote) changed(k subscription.Kind) {
 	r.events(subscription.Event{Topic: subscription.Topic{Kind: k}})
 }
 
-// updated publishes a change of a watched resource.
-func (r *Remote) updated(uri string) {
+// updated publishes a change of a watched resource to those whose instance told it.
+// That of one call has no listeners.
+func (r *Remote) updated(l *link, uri string) {
+	if l.key.turn != 0 {
+		return
+	}
 	r.events(subscription.Event{
 		Topic:  subscription.Topic{Kind: subscription.Resource, Key: uri},
-		Params: updatedParams(uri),
+		Params: updatedParams(uri), For: r.audience(l.key),
 	})
 }
 

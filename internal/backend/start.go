@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/client"
 	"github.com/holdfast-mcp/holdfast/internal/process"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/share"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -21,15 +22,15 @@ import (
 const maxStarts = 4
 
 // start brings up an instance: room, process, greeting.
-func (p *pool) start(ctx context.Context, k key, as mcp.Implementation, e *entry) (*link, error) {
-	up, waited, err := p.room(ctx)
+func (p *pool) start(ctx context.Context, g greeting, e *entry) (*link, error) {
+	up, waited, err := p.room(ctx, g.caller)
 	if err == nil {
 		select {
 		case p.starting <- struct{}{}:
 			defer func() { <-p.starting }()
 		case <-ctx.Done():
 			err = context.Cause(ctx)
-			p.giveUp(up)
+			p.giveUp(g.caller, up)
 		}
 	}
 	p.mu.Lock()
@@ -38,9 +39,9 @@ func (p *pool) start(ctx context.Context, k key, as mcp.Implementation, e *entry
 	if err != nil {
 		return nil, err
 	}
-	l, err := p.startIn(ctx, greeting{k, as, 0}, up, waited)
+	l, err := p.startIn(ctx, g, up, waited)
 	if err != nil {
-		p.free(nil)
+		p.free(g.caller, nil)
 		return nil, p.startFailed(err)
 	}
 	p.r.started(l)
@@ -48,39 +49,46 @@ func (p *pool) start(ctx context.Context, k key, as mcp.Implementation, e *entry
 }
 
 // giveUp lets go of what room has taken.
-func (p *pool) giveUp(up *Launched) {
+func (p *pool) giveUp(c share.Caller, up *Launched) {
 	if up != nil {
 		up.stop()
 	}
-	p.free(nil)
+	p.free(c, nil)
 }
 
-// room takes a slot, or a spare that has one.
-func (p *pool) room(ctx context.Context) (up *Launched, waited bool, err error) {
+// room takes a caller a slot, or a spare that has one.
+func (p *pool) room(ctx context.Context, c share.Caller) (up *Launched, waited bool, err error) {
 	if up := p.takeSpare(); up != nil {
+		p.slots.pass(share.Caller{}, c)
+		p.r.cfg.Processes.pass(share.Caller{}, c)
 		return up, false, nil
 	}
-	if err := p.slots.acquire(ctx); err != nil {
+	if err := p.slots.acquire(ctx, c); err != nil {
 		return nil, true, err
 	}
 	if p.r.cfg.Processes == nil {
 		return nil, true, nil
 	}
-	if err := p.r.cfg.Processes.acquire(ctx); err != nil {
-		p.slots.release()
+	if err := p.r.cfg.Processes.acquire(ctx, c); err != nil {
+		p.slots.release(c, false)
 		return nil, true, err
 	}
 	return nil, true, nil
 }
 
+var (
+	errNotStarted = errors.New("not started")
+	errNotReady   = errors.New("not ready")
+)
+
 // startIn launches, unless a spare is up already, and greets.
 func (p *pool) startIn(ctx context.Context, g greeting, up *Launched, fresh bool) (*link, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, p.r.cfg.StartTimeout, fmt.Errorf("not ready after %s", p.r.cfg.StartTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, p.r.cfg.StartTimeout, fmt.Errorf("%w: after %s", errNotReady, p.r.cfg.StartTimeout))
 	defer cancel()
 	var err error
 	if fresh {
 		if up, err = p.launch(ctx); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", errNotStarted, err)
 		}
 	}
 	g.era = p.r.knownEra()
@@ -130,6 +138,7 @@ func (p *pool) startFailed(err error) error {
 	if p.ctx.Err() != nil {
 		return errClosed
 	}
+	err = p.r.tell(err, false)
 	p.r.breaker.failure(err, failedStart)
 	return err
 }

@@ -156,22 +156,21 @@ const startGrace = time.Minute
 
 // follow returns the task as one of the endpoint, or, when the caller cannot
 // follow it, its outcome. The instance stays until the task has ended.
-func (r *Remote) follow(ctx context.Context, l *link, call *rpc.Call, task created) (rpc.Result, error) {
-	f := &follower{r: r, l: l, call: call, created: task}
+func (r *Remote) follow(ctx context.Context, l *link, call *rpc.Call, owner string, task created) (rpc.Result, error) {
+	f := &follower{r: r, l: l, call: call, owner: owner, created: task}
 	if !call.AllowTask {
 		return f.run(ctx, call.Client)
 	}
 	r.pool.keep(l)
-	unused := time.AfterFunc(startGrace, func() { r.pool.release(l, nil) })
+	unused := time.AfterFunc(startGrace, func() { r.pool.release(l) })
 	run := func(ctx context.Context, to rpc.Client) (rpc.Result, error) {
 		if !unused.Stop() {
-			return rpc.Result{}, r.unreachable("lost", errors.New("the task was not followed in time"))
+			return rpc.Result{}, r.unreachable("lost", &told{text: "the task was not followed in time"})
 		}
 		own := *call // the task has its own way to the client
 		own.Client = to
-		f := &follower{r: r, l: l, call: &own, created: task}
-		l.began(&own)
-		defer r.pool.release(l, &own)
+		f := &follower{r: r, l: l, call: &own, owner: owner, created: task}
+		defer r.pool.release(l)
 		return f.run(ctx, to)
 	}
 	return rpc.Result{Deferred: &rpc.Deferred{Run: run, TTL: task.ttl, Poll: task.poll}}, nil
@@ -188,9 +187,10 @@ func (p *pool) keep(l *link) {
 // ask the client; run waits for them.
 type follower struct {
 	created
-	r    *Remote
-	l    *link
-	call *rpc.Call
+	r     *Remote
+	l     *link
+	call  *rpc.Call
+	owner string // of the call that began it
 }
 
 // endGrace bounds the cancelling of a task.
@@ -219,7 +219,7 @@ func (f *follower) run(ctx context.Context, to rpc.Client) (rpc.Result, error) {
 
 // send makes a call about the task.
 func (f *follower) send(ctx context.Context, method string, params Raw) (Raw, error) {
-	return f.l.client.Call(ctx, method, params, f.r.callOptions(ctx, f.l, f.call, true))
+	return f.l.client.Call(ctx, method, params, f.r.callOptions(ctx, f.l, f.call, f.owner, true))
 }
 
 func (f *follower) params() Raw {

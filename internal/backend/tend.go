@@ -7,7 +7,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/internal/share"
 )
 
 func (p *pool) wake() {
@@ -74,7 +74,7 @@ func (p *pool) keepUp() {
 	if p.r.cfg.Min > 0 && p.r.breaker.status().Up && !p.live() {
 		p.mu.Lock()
 		if k := p.r.commonKey(); !p.closed && p.entries[k] == nil {
-			p.begin(k, mcp.Implementation{})
+			p.begin(greeting{key: k})
 		}
 		p.mu.Unlock()
 	}
@@ -84,7 +84,7 @@ func (p *pool) keepUp() {
 			return
 		}
 		if !p.r.cfg.Processes.try() {
-			p.slots.release()
+			p.slots.release(share.Caller{}, false)
 			p.unwantSpare()
 			return
 		}
@@ -102,7 +102,7 @@ func (p *pool) wantSpare() bool {
 	alive := p.spares[:0]
 	for _, s := range p.spares {
 		if s.up.gone() {
-			p.wg.Go(func() { s.up.stop(); p.free(nil) })
+			p.wg.Go(func() { s.up.stop(); p.free(share.Caller{}, nil) })
 			continue
 		}
 		alive = append(alive, s)
@@ -137,9 +137,9 @@ func (p *pool) makeSpare() {
 	case kept:
 	case err == nil:
 		up.stop()
-		p.free(nil)
+		p.free(share.Caller{}, nil)
 	default:
-		p.free(nil)
+		p.free(share.Caller{}, nil)
 		_ = p.startFailed(err) // the breaker tells; nobody waits for a spare
 	}
 }
@@ -155,61 +155,51 @@ func (p *pool) takeSpare() *Launched {
 			p.wake() // another takes its place
 			return s.up
 		}
-		p.wg.Go(func() { s.up.stop(); p.free(nil) })
+		p.wg.Go(func() { s.up.stop(); p.free(share.Caller{}, nil) })
 	}
 	return nil
 }
 
-// idleSince returns the age of the first spare, or since when the instance
-// longest without a call has been so. One that waits for answers comes last.
-func (p *pool) idleSince(s *Slots) (time.Time, bool) {
+// idle implements [idler]. An instance that waits for answers counts as in use.
+func (p *pool) idle(s *Slots, yield func(candidate)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.spares) > 0 {
-		return p.spares[0].since, true
+	for _, spare := range p.spares {
+		yield(candidate{since: spare.since, born: spare.since, of: p})
 	}
-	l, since := p.idlest(s)
-	return since, l != nil
-}
-
-// idlest returns the instance with one of s's slots that has been longest without
-// a call, and since when. One that waits for answers comes after all others, by a
-// time that has not come yet. p.mu is held.
-func (p *pool) idlest(s *Slots) (found *link, since time.Time) {
 	now := time.Now()
 	for _, l := range p.links {
 		if l.calls > 0 || l.slotless && s == p.slots {
 			continue
 		}
-		used := l.used
+		since := l.used
 		if l.waiting(now) {
-			used = now.Add(answerTime)
+			since = now
 		}
-		if found == nil || used.Before(since) {
-			found, since = l, used
-		}
+		yield(candidate{since: since, born: l.born, caller: l.caller, link: l, of: p})
 	}
-	return found, since
 }
 
-// evict stops a spare or the idlest instance for another server's sake.
-func (p *pool) evict(s *Slots) bool {
+// evict implements [idler].
+func (p *pool) evict(s *Slots, c candidate) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.spares) > 0 {
+	if c.link == nil {
+		if len(p.spares) == 0 {
+			return false
+		}
 		up := p.spares[0].up
 		p.spares = p.spares[1:]
-		p.wg.Go(func() { up.stop(); p.free(s) })
+		p.wg.Go(func() { up.stop(); p.free(share.Caller{}, s) })
 		return true
 	}
-	l, _ := p.idlest(s)
-	if l == nil {
+	if c.link.out || c.link.calls > 0 {
 		return false
 	}
-	if !l.retired {
-		p.forgot(l.key)
+	if !c.link.retired {
+		p.forgot(c.link.key)
 	}
-	p.drop(l)
-	p.wg.Go(func() { p.end(l, s) })
+	p.drop(c.link)
+	p.wg.Go(func() { p.end(c.link, s) })
 	return true
 }

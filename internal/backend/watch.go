@@ -49,7 +49,7 @@ func (r *Remote) Watch(ctx context.Context, uri string, active bool) error {
 		if err != nil {
 			return err
 		}
-		defer r.pool.release(l, nil)
+		defer r.pool.release(l)
 		if !r.divided() {
 			return l.watch(ctx, uri, active)
 		}
@@ -59,7 +59,7 @@ func (r *Remote) Watch(ctx context.Context, uri string, active bool) error {
 		if err := l.watch(ctx, uri, active); err != nil && first == nil {
 			first = err
 		}
-		r.pool.release(l, nil)
+		r.pool.release(l)
 	}
 	return first
 }
@@ -81,9 +81,10 @@ func (l *link) watch(ctx context.Context, uri string, active bool) error {
 // server together costs it one request.
 const rewatching = 64
 
-// rewatch subscribes a new instance to what is listened to.
+// rewatch subscribes a new instance to what is listened to. That of one call has
+// no listeners.
 func (r *Remote) rewatch(l *link) {
-	if !r.divided() && l.key != r.commonKey() {
+	if l.key.turn != 0 || !r.divided() && l.key != r.commonKey() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/share"
 	"github.com/holdfast-mcp/holdfast/internal/task"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -24,6 +25,7 @@ type storedTask struct {
 	Principal  string                      `json:"principal"`
 	Era        mcp.Era                     `json:"era"`
 	Session    string                      `json:"session,omitzero"`
+	Caller     *share.Caller               `json:"caller,omitzero"`
 	Method     string                      `json:"method,omitzero"`
 	Target     string                      `json:"target,omitzero"`
 	Status     task.Status                 `json:"status"`
@@ -76,6 +78,9 @@ func encodeTask(t *task.Task) ([]byte, error) {
 		Revision: t.Revision, Home: t.Home, Instance: t.Instance, Questions: t.Questions, Body: t.Result.Body, ResultType: t.Result.Type,
 		Restarts: t.Restarts, Call: storeCall(t.Call),
 	}
+	if t.Caller != (share.Caller{}) {
+		s.Caller = &t.Caller
+	}
 	if t.Result.Cache != (mcp.CacheHint{}) {
 		s.Cache = &t.Result.Cache
 	}
@@ -108,6 +113,9 @@ func decodeTask(data []byte) (task.Task, error) {
 	}
 	if s.Cache != nil {
 		t.Result.Cache = *s.Cache
+	}
+	if s.Caller != nil {
+		t.Caller = *s.Caller
 	}
 	switch {
 	case s.Err == nil:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/share"
 	"github.com/holdfast-mcp/holdfast/internal/task"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -50,6 +51,7 @@ func TestUnknownTaskMembers(t *testing.T) {
 func TestTaskCall(t *testing.T) {
 	want := task.Task{
 		ID: "T1", Owner: task.Owner{Principal: "anna", Era: mcp.Legacy, Session: "s"}, Status: task.Working,
+		Caller:  share.Caller{Group: share.Group{Principal: "anna", Address: "10.0.0.1"}, Member: share.Member{Session: "s"}},
 		Created: time.Unix(1, 2), Updated: time.Unix(3, 4), TTL: time.Minute, Poll: time.Second, Revision: 1, Home: "n1", Instance: "i1", Restarts: 1,
 		Call: &task.Call{
 			Endpoint: "/mcp", Params: rpc.Raw("{\"twice\":1,\"twice\":2,\"bad\":\"\xff\"}"), Version: mcp.Latest,

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/share"
 	"github.com/holdfast-mcp/holdfast/internal/task"
 )
 
@@ -26,9 +28,9 @@ type Tasks struct {
 	mu       sync.Mutex
 	entries  map[string]*taskEntry
 	order    map[string][]task.Position // by principal, ascending
-	reserved map[string]int             // creations under way, by principal
-	creating int
-	swept    time.Time // what expired until then is gone
+	creating map[share.Caller]int       // creations under way
+	books    task.Books                 // of entries and of creations under way
+	swept    time.Time                  // what expired until then is gone
 }
 
 type taskEntry struct {
@@ -46,7 +48,7 @@ var taskKey = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 var _ task.Store = (*Tasks)(nil)
 
 func newTasks(t *kv) *Tasks {
-	return &Tasks{kv: t, entries: map[string]*taskEntry{}, order: map[string][]task.Position{}, reserved: map[string]int{}}
+	return &Tasks{kv: t, entries: map[string]*taskEntry{}, order: map[string][]task.Position{}, creating: map[share.Caller]int{}}
 }
 
 // Create implements [task.Store].
@@ -54,30 +56,80 @@ func (s *Tasks) Create(ctx context.Context, t task.Task, perPrincipal, total int
 	if !taskKey.MatchString(t.ID) {
 		return fmt.Errorf("task id %q cannot be stored", t.ID)
 	}
-	if err := s.reserve(t.Owner.Principal, perPrincipal, total); err != nil {
+	if err := s.reserve(t.Holder(), perPrincipal, total); err != nil {
 		return err
 	}
-	defer s.release(t.Owner.Principal)
+	defer s.release(t.Holder())
 	return s.write(ctx, t, 0)
 }
 
-func (s *Tasks) reserve(principal string, perPrincipal, total int) error {
+func (s *Tasks) reserve(c share.Caller, perPrincipal, total int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.order[principal])+s.reserved[principal] >= perPrincipal || len(s.entries)+s.creating >= total {
-		return task.ErrFull
+	if err := s.books.Fits(c, perPrincipal, total, s.holders); err != nil {
+		return err
 	}
-	s.reserved[principal]++
-	s.creating++
+	s.creating[c]++
+	s.books.Take(c)
 	return nil
 }
 
-func (s *Tasks) release(principal string) {
+func (s *Tasks) release(c share.Caller) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.creating--
-	if s.reserved[principal]--; s.reserved[principal] == 0 {
-		delete(s.reserved, principal)
+	s.books.Give(c)
+	if s.creating[c]--; s.creating[c] == 0 {
+		delete(s.creating, c)
+	}
+}
+
+// holders yields whose the tasks are that are there or are being created. s.mu is held.
+func (s *Tasks) holders(yield func(share.Caller) bool) {
+	for c, n := range s.creating {
+		for range n {
+			if !yield(c) {
+				return
+			}
+		}
+	}
+	for _, e := range s.entries {
+		if !yield(e.task.Holder()) {
+			return
+		}
+	}
+}
+
+// Forget implements [task.Store]: what is written is a task that has expired, which
+// every node drops when it sweeps.
+func (s *Tasks) Forget(ctx context.Context, id string) error {
+	if !taskKey.MatchString(id) {
+		return nil
+	}
+	for range putAttempts {
+		rev, t, err := s.current(ctx, id)
+		if errors.Is(err, task.ErrUnknown) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		t.TTL, t.Result, t.Err, t.Questions, t.Call = now.Sub(t.Created), rpc.Result{}, nil, nil, nil
+		if err = s.write(ctx, t, rev); err == nil {
+			s.drop(id)
+		}
+		if !errors.Is(err, errConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("forget task: %w", errConflict)
+}
+
+func (s *Tasks) drop(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[id]; e != nil {
+		s.forget(e.task)
 	}
 }
 
@@ -184,7 +236,7 @@ func (s *Tasks) fetch(ctx context.Context, id string) (value, task.Task, error) 
 func (s *Tasks) gone(t *task.Task) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.swept.Before(t.Expires())
+	return !s.swept.Before(t.Expires()) || !time.Now().Before(t.Expires())
 }
 
 // List implements [task.Store].
@@ -252,7 +304,13 @@ func (s *Tasks) keep(rev uint64, t task.Task) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[t.ID]
-	if e != nil && e.rev >= rev || !s.swept.Before(t.Expires()) {
+	if e != nil && e.rev >= rev {
+		return
+	}
+	if !s.swept.Before(t.Expires()) {
+		if e != nil { // it was forgotten before its time
+			s.forget(e.task)
+		}
 		return
 	}
 	cut := len(t.Result.Body) > maxCachedResult
@@ -264,6 +322,7 @@ func (s *Tasks) keep(rev uint64, t task.Task) {
 	if e != nil {
 		return
 	}
+	s.books.Take(t.Holder())
 	position := task.Position{Created: t.Created, ID: t.ID}
 	order := s.order[t.Owner.Principal]
 	at, _ := slices.BinarySearchFunc(order, position, task.Position.Compare)
@@ -273,6 +332,7 @@ func (s *Tasks) keep(rev uint64, t task.Task) {
 // forget removes a task from the cache. s.mu is held.
 func (s *Tasks) forget(t task.Task) {
 	delete(s.entries, t.ID)
+	s.books.Give(t.Holder())
 	principal := t.Owner.Principal
 	order := s.order[principal]
 	if at, ok := slices.BinarySearchFunc(order, task.Position{Created: t.Created, ID: t.ID}, task.Position.Compare); ok {

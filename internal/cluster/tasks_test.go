@@ -81,3 +81,44 @@ func TestOneRestartWins(t *testing.T) {
 		}
 	}
 }
+
+// TestForgottenEverywhere: a task that is forgotten before its time is so at all nodes,
+// and counts against nobody's share.
+func TestForgottenEverywhere(t *testing.T) {
+	nodes := three(t)
+	now := time.Now()
+	x := task.Task{
+		ID: rand.Text(), Owner: task.Owner{Principal: "forgetful", Era: mcp.Modern}, Status: task.Completed,
+		Created: now, Updated: now, TTL: time.Hour, Revision: 1,
+	}
+	if err := nodes[0].Tasks().Create(t.Context(), x, 1, 1000); err != nil {
+		t.Fatal(err)
+	}
+	for n, c := range nodes {
+		if _, err := c.Tasks().Get(t.Context(), x.ID); err != nil {
+			t.Fatalf("n%d does not have the task: %v", n, err)
+		}
+	}
+	if err := nodes[1].Tasks().Forget(t.Context(), x.ID); err != nil {
+		t.Fatal(err)
+	}
+	for n, c := range nodes {
+		for range 500 { // until the news is there
+			if _, err := c.Tasks().Sweep(t.Context(), time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			if list, _ := c.Tasks().List(t.Context(), x.Owner, task.Position{}, 1); len(list) == 0 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if kept, err := c.Tasks().Get(t.Context(), x.ID); !errors.Is(err, task.ErrUnknown) {
+			t.Errorf("n%d still has %+v, %v", n, kept, err)
+		}
+	}
+	next := x
+	next.ID = rand.Text()
+	if err := nodes[0].Tasks().Create(t.Context(), next, 1, 1000); err != nil {
+		t.Errorf("no room for another: %v", err)
+	}
+}

@@ -44,7 +44,8 @@
 //	sharing       whose calls meet in one: shared (default), node, tenant,
 //	              principal, session or call. Of several nodes shared means one for
 //	              all, so that what it remembers is the same everywhere; node means
-//	              one each, for child processes that remember nothing
+//	              one each, for child processes that remember nothing. Clients of
+//	              modern revisions have no session: each of their calls then has one
 //	min           kept running; default 0
 //	max           at most; default 1 for a child process of all, 50 for others,
 //	              1024 at a URL

@@ -5,7 +5,6 @@ package engine
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,7 +27,7 @@ var ErrDisconnected = errors.New("client disconnected")
 func Invoke(ctx context.Context, log *slog.Logger, h rpc.Handler, call *rpc.Call) (res rpc.Result, wire *jsonrpc.Error) {
 	defer func() {
 		if p := recover(); p != nil {
-			ref := reference()
+			ref := rpc.Reference()
 			log.Error("handler panicked", "ref", ref, "method", call.Method, "target", call.Target,
 				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			res, wire = rpc.Result{}, internalError(ref)
@@ -55,7 +54,7 @@ func WireError(log *slog.Logger, call *rpc.Call, err error) *jsonrpc.Error {
 	case errors.Is(err, context.Canceled), errors.Is(err, ErrCancelled), errors.Is(err, ErrDisconnected), errors.Is(err, transport.ErrClosed):
 		return jsonrpc.NewError(jsonrpc.CodeInternal, "the call was cancelled")
 	}
-	ref := reference()
+	ref := rpc.Reference()
 	log.Error("call failed", "ref", ref, "method", call.Method, "target", call.Target, "error", err)
 	return internalError(ref)
 }
@@ -63,6 +62,3 @@ func WireError(log *slog.Logger, call *rpc.Call, err error) *jsonrpc.Error {
 func internalError(ref string) *jsonrpc.Error {
 	return jsonrpc.Errorf(jsonrpc.CodeInternal, "internal error (reference %s)", ref)
 }
-
-// reference names one log line without telling anything about it.
-func reference() string { return rand.Text()[:10] }

@@ -28,9 +28,10 @@ type launchers struct {
 	exchange *peer.Exchange // nil when there are no other nodes
 	// repeatable reports whether a server's tool may be called twice.
 	repeatable func(server, tool string) bool
-	processes  *backend.Slots // of all servers together
-	timeout    time.Duration  // of calls, where the server has none of its own
-	secret     string         // of the cluster; no server gets it
+	processes  *backend.Slots  // of all servers together
+	memory     *backend.Memory // for the large results of all servers together
+	timeout    time.Duration   // of calls, where the server has none of its own
+	secret     string          // of the cluster; no server gets it
 	log        *slog.Logger
 }
 
@@ -41,7 +42,7 @@ func (f *launchers) backend(s *config.Server, events backend.Events) backend.Bac
 		Sharing: sharing(s.Pool.Sharing), Min: s.Pool.Min, Max: s.Pool.Max, Spare: s.Pool.Spare, Idle: s.Pool.Idle,
 		MaxCalls: s.Pool.MaxCalls, StartTimeout: s.Pool.Start, CallTimeout: f.timeout,
 		Repeatable:   func(tool string) bool { return f.repeatable(s.Name, tool) },
-		Capabilities: s.Capabilities, Log: f.log,
+		Capabilities: s.Capabilities, Memory: f.memory, Log: f.log,
 	}
 	if s.Timeout > 0 {
 		cfg.CallTimeout = s.Timeout

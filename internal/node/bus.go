@@ -12,10 +12,11 @@ import (
 
 // shared is an event on its way to the other nodes.
 type shared struct {
-	From   string            `json:"from"` // the node it happened on
-	Kind   subscription.Kind `json:"kind"`
-	Key    string            `json:"key,omitzero"`
-	Params jsonrpc.Raw       `json:"params,omitzero"`
+	From   string                `json:"from"` // the node it happened on
+	Kind   subscription.Kind     `json:"kind"`
+	Key    string                `json:"key,omitzero"`
+	Params jsonrpc.Raw           `json:"params,omitzero"`
+	For    subscription.Audience `json:"for,omitzero"`
 }
 
 // share connects what happens at one thing on this node, such as a server in
@@ -34,11 +35,11 @@ func (n *Node) share(topic string, deliver func(subscription.Event)) (publish fu
 			return
 		}
 		if e.From != self {
-			deliver(subscription.Event{Topic: subscription.Topic{Kind: e.Kind, Key: e.Key}, Params: e.Params})
+			deliver(subscription.Event{Topic: subscription.Topic{Kind: e.Kind, Key: e.Key}, Params: e.Params, For: e.For})
 		}
 	}))
 	return func(e subscription.Event) {
-		payload, err := json.Marshal(shared{From: self, Kind: e.Topic.Kind, Key: e.Topic.Key, Params: e.Params})
+		payload, err := json.Marshal(shared{From: self, Kind: e.Topic.Kind, Key: e.Topic.Key, Params: e.Params, For: e.For})
 		if err == nil {
 			err = n.cluster.Publish(topic, payload)
 		}

@@ -9,8 +9,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
 )
 
 // Listener is a bound address that is not yet served.
@@ -62,9 +65,27 @@ type arrival struct {
 
 type arrivalKey struct{}
 
-// introduce puts a connection into the context of its requests.
+// introduce puts a connection, and where it comes from, into the context of its requests.
 func introduce(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, arrivalKey{}, c)
+	return rpc.WithAddress(context.WithValue(ctx, arrivalKey{}, c), address(c.RemoteAddr()))
+}
+
+// address is what of a client's network address tells it from others: of IPv6 the
+// network, as one client has all addresses in it; nothing where there is no network.
+func address(a net.Addr) string {
+	at, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return ""
+	}
+	ip := at.Addr().Unmap().WithZone("")
+	if ip.Is4() || ip.IsLoopback() {
+		return ip.String()
+	}
+	network, err := ip.Prefix(64)
+	if err != nil {
+		return ip.String()
+	}
+	return network.String()
 }
 
 // heard notes that a request has come by its connection.

@@ -14,8 +14,10 @@ package rpc
 
 import (
 	"context"
+	"strings"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/share"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -59,6 +61,7 @@ type Call struct {
 
 	Peer      *Peer
 	Principal *Principal
+	Address   string // of the caller in the network, without the port; empty if it has none
 
 	ProgressToken Raw          // string or integer; nil when the client wants no progress
 	LogLevel      mcp.LogLevel // "" when the client wants no log messages
@@ -100,6 +103,39 @@ func (p *Principal) Key() string {
 
 // Local is the principal of callers when no credentials are configured.
 var Local = &Principal{ID: "local"}
+
+// Caller returns who makes the call, for what callers have shares of.
+func (c *Call) Caller() share.Caller {
+	who := c.Principal
+	if who == nil {
+		who = Local
+	}
+	caller := share.Caller{Group: share.Group{Tenant: who.Tenant, Principal: who.ID, Address: c.Address}}
+	if caller.Session = c.Peer.Session; caller.Session == "" {
+		caller.Client = c.Peer.Client.Name
+		if len(caller.Client) > maxClientName {
+			caller.Client = strings.ToValidUTF8(caller.Client[:maxClientName], "")
+		}
+	}
+	return caller
+}
+
+// maxClientName is how much of a client's name tells it from others, in bytes.
+const maxClientName = 64
+
+type addressKey struct{}
+
+// WithAddress returns a context that carries the caller's network address, without
+// the port, from the transport to the engine.
+func WithAddress(ctx context.Context, address string) context.Context {
+	return context.WithValue(ctx, addressKey{}, address)
+}
+
+// AddressFrom returns the context's network address, or "".
+func AddressFrom(ctx context.Context) string {
+	address, _ := ctx.Value(addressKey{}).(string)
+	return address
+}
 
 type principalKey struct{}
 

@@ -37,6 +37,22 @@ const (
 type Event struct {
 	Topic  Topic
 	Params jsonrpc.Raw // params of the notification, without the subscription's own _meta; nil for none
+	For    Audience    // whom it concerns
+}
+
+// Audience is whom an event concerns, or who a subscriber is. In an event, what is
+// empty does not narrow it: the zero Audience is everybody.
+type Audience struct {
+	Session   string // random id of a legacy session
+	Principal string
+	Tenant    string
+}
+
+// includes reports whether who is among a.
+func (a Audience) includes(who Audience) bool {
+	return (a.Session == "" || a.Session == who.Session) &&
+		(a.Principal == "" || a.Principal == who.Principal) &&
+		(a.Tenant == "" || a.Tenant == who.Tenant)
 }
 
 // Watcher learns when a topic gains its first and loses its last subscriber, so
@@ -91,9 +107,14 @@ func (h *Hub) Listens(t Topic) bool {
 	return len(h.topics[t]) > 0
 }
 
-// Subscribe returns a new subscriber to the topics. Close it.
-func (h *Hub) Subscribe(topics ...Topic) *Subscriber {
-	s := &Subscriber{hub: h, wake: make(chan struct{}, 1), topics: map[Topic]struct{}{}, pending: map[Topic]Event{}}
+// Subscribe returns a new subscriber to the topics, who gets what concerns
+// everybody. Close it.
+func (h *Hub) Subscribe(topics ...Topic) *Subscriber { return h.SubscribeAs(Audience{}, topics...) }
+
+// SubscribeAs is Subscribe for a subscriber who also gets what concerns who. An
+// event for a session is not for who has none.
+func (h *Hub) SubscribeAs(who Audience, topics ...Topic) *Subscriber {
+	s := &Subscriber{hub: h, who: who, wake: make(chan struct{}, 1), topics: map[Topic]struct{}{}, pending: map[Topic]Event{}}
 	for _, t := range topics {
 		s.Add(t)
 	}
@@ -173,6 +194,7 @@ func (h *Hub) tell(t Topic) {
 // though usually one goroutine takes.
 type Subscriber struct {
 	hub  *Hub
+	who  Audience
 	wake chan struct{}
 
 	mu      sync.Mutex
@@ -226,6 +248,9 @@ func (s *Subscriber) Take() (Event, bool) {
 }
 
 func (s *Subscriber) put(e Event) {
+	if !e.For.includes(s.who) {
+		return
+	}
 	s.mu.Lock()
 	if _, listens := s.topics[e.Topic]; !listens || s.closed {
 		s.mu.Unlock()

@@ -37,6 +37,34 @@ func TestPublishReachesListenersOnly(t *testing.T) {
 	}
 }
 
+// TestEventsReachTheirAudience: what concerns one session, principal or tenant is
+// told to nobody else.
+func TestEventsReachTheirAudience(t *testing.T) {
+	var h Hub
+	file := Topic{Resource, "file:///a"}
+	who := map[string]Audience{
+		"ada's session": {Session: "s1", Principal: "ada", Tenant: "t"}, "her other one": {Session: "s2", Principal: "ada", Tenant: "t"},
+		"bob": {Principal: "bob", Tenant: "t"}, "cyd": {Principal: "cyd", Tenant: "u"},
+	}
+	for audience, want := range map[Audience]int{
+		{}: 4, {Session: "s1"}: 1, {Principal: "ada"}: 2, {Principal: "ada", Tenant: "u"}: 0, {Tenant: "t"}: 3, {Session: "s3"}: 0,
+	} {
+		told := 0
+		var all []*Subscriber
+		for _, a := range who {
+			all = append(all, h.SubscribeAs(a, file))
+		}
+		h.Publish(Event{Topic: file, For: audience})
+		for _, s := range all {
+			told += len(drain(s))
+			s.Close()
+		}
+		if told != want {
+			t.Errorf("%+v: %d were told, want %d", audience, told, want)
+		}
+	}
+}
+
 func TestBurstBecomesOne(t *testing.T) {
 	var h Hub
 	s := h.Subscribe(Topic{Kind: Tools})

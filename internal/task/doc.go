@@ -11,6 +11,9 @@
 // tool result with isError is Completed here, and an engine whose revision calls
 // it failed says so itself.
 //
+// Callers have shares of the tasks that are kept (package share). When these are used
+// up, tasks whose outcome their client has make room (delivered.go).
+//
 // A Set serves both eras, but a task belongs to the era it was created in and to
 // the principal that created it: to everybody else it does not exist.
 //

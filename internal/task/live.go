@@ -5,7 +5,6 @@ package task
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,8 +18,11 @@ import (
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
-// maxQuestions bounds what one task may have asked over its lifetime.
-const maxQuestions = 1000
+// Bounds of what one task may ask.
+const (
+	maxQuestions     = 1000    // over its lifetime
+	maxQuestionBytes = 1 << 20 // of params at a time, as they are kept with the task
+)
 
 // live is a task that runs here. It is the rpc.Client of its work.
 //
@@ -114,6 +116,9 @@ func (l *live) attempt(ctx context.Context, d *rpc.Deferred) (res rpc.Result, wi
 	if res.Input != nil || res.Deferred != nil {
 		return rpc.Result{}, l.internal("task returned something else than a body")
 	}
+	if n := len(res.Body); n > l.set.cfg.MaxResult {
+		return rpc.Result{}, jsonrpc.Errorf(jsonrpc.CodeInternal, "the result has %d bytes, of a task at most %d are kept", n, l.set.cfg.MaxResult)
+	}
 	if res.Body == nil {
 		res.Body = rpc.Raw("{}")
 	}
@@ -122,7 +127,7 @@ func (l *live) attempt(ctx context.Context, d *rpc.Deferred) (res rpc.Result, wi
 
 // internal logs what happened under a reference, which is all the client sees.
 func (l *live) internal(msg string, args ...any) *jsonrpc.Error {
-	ref := rand.Text()[:10]
+	ref := rpc.Reference()
 	l.set.cfg.Log.Error(msg, append(args, "ref", ref, "method", l.spec.Method, "target", l.spec.Target)...)
 	return jsonrpc.Errorf(jsonrpc.CodeInternal, "internal error (reference %s)", ref)
 }
@@ -251,6 +256,15 @@ func (l *live) pose(requests map[string]rpc.InputRequest) (*ask, []string, error
 	}
 	if len(l.used)+len(requests) > maxQuestions {
 		return nil, nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "a task asked more than %d questions", maxQuestions)
+	}
+	size := 0
+	for _, asked := range []map[string]rpc.InputRequest{l.task.Questions, requests} {
+		for key, r := range asked {
+			size += len(key) + len(r.Params)
+		}
+	}
+	if size > maxQuestionBytes {
+		return nil, nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "the questions of a task have %d bytes, at most %d are kept", size, maxQuestionBytes)
 	}
 	if l.waiting == nil {
 		l.waiting, l.task.Questions = map[string]*question{}, map[string]rpc.InputRequest{}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/peer"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/share"
 	"github.com/holdfast-mcp/holdfast/internal/throttle"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -24,8 +25,9 @@ import (
 // Config configures a Set. Zero fields mean the defaults.
 type Config struct {
 	Store        Store         // default: a new [Memory]
-	PerPrincipal int           // tasks kept per principal, finished ones included; default 1000
+	PerPrincipal int           // tasks kept per principal and network address, finished ones included; default 1000
 	Total        int           // tasks kept in all; default 10000
+	MaxResult    int           // bytes of a result; the task of a larger one fails; default 4 MiB
 	TTL          time.Duration // when the work names none; default 1 hour
 	MaxTTL       time.Duration // default 24 hours
 	Poll         time.Duration // when the work names none; default 1 second
@@ -61,6 +63,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.PerPrincipal = cmp.Or(c.PerPrincipal, 1000)
 	c.Total = cmp.Or(c.Total, 10_000)
+	c.MaxResult = cmp.Or(c.MaxResult, 4<<20)
 	c.TTL = cmp.Or(c.TTL, time.Hour)
 	c.MaxTTL = cmp.Or(c.MaxTTL, 24*time.Hour)
 	c.Poll = cmp.Or(c.Poll, time.Second)
@@ -94,11 +97,16 @@ type Set struct {
 	hooks  [mcp.Modern + 1][]*func(Task) // by era; replaced, never changed
 
 	orphans map[orphan]time.Time // since when a task has been known to be lost
+
+	delivered   []delivery // oldest first
+	isDelivered map[string]struct{}
+	refusals    int       // since the last log line about one
+	nextRefusal time.Time // no log line before
 }
 
 // NewSet returns a Set and starts its sweeper.
 func NewSet(cfg Config) *Set {
-	s := &Set{cfg: cfg.withDefaults(), live: map[string]*live{}, orphans: map[orphan]time.Time{}, unwire: func() {}}
+	s := &Set{cfg: cfg.withDefaults(), live: map[string]*live{}, orphans: map[orphan]time.Time{}, isDelivered: map[string]struct{}{}, unwire: func() {}}
 	s.base, s.stop = context.WithCancel(context.Background())
 	if s.cfg.Peers != nil {
 		s.unwire = s.cfg.Peers.Serve(kindTask, s.accept)
@@ -148,6 +156,8 @@ type Spec struct {
 	// is lost. Without them the task then fails.
 	Call     *rpc.Call
 	Endpoint string
+	// Caller is who has a share of the tasks for it; the zero value means the owner.
+	Caller share.Caller
 	// TTL is the client's wish for how long the task is kept, 0 for none. It is
 	// bounded by the Set.
 	TTL time.Duration
@@ -166,7 +176,7 @@ type Spec struct {
 func (s *Set) Start(ctx context.Context, owner Owner, spec Spec, d *rpc.Deferred) (Task, error) {
 	now := time.Now()
 	t := Task{
-		ID: rand.Text(), Owner: owner, Method: spec.Method, Target: spec.Target, Status: Working,
+		ID: rand.Text(), Owner: owner, Caller: spec.Caller, Method: spec.Method, Target: spec.Target, Status: Working,
 		Created: now, Updated: now, Revision: 1,
 		TTL:  min(cmp.Or(spec.TTL, d.TTL, s.cfg.TTL), s.cfg.MaxTTL),
 		Poll: cmp.Or(d.Poll, s.cfg.Poll),
@@ -184,7 +194,7 @@ func (s *Set) Start(ctx context.Context, owner Owner, spec Spec, d *rpc.Deferred
 	}
 	s.wg.Add(1) // under the lock, so that Close waits for it
 	s.mu.Unlock()
-	if err := s.cfg.Store.Create(ctx, t, s.cfg.PerPrincipal, s.cfg.Total); err != nil {
+	if err := s.create(ctx, t); err != nil {
 		s.wg.Done()
 		if errors.Is(err, ErrFull) {
 			return Task{}, err
@@ -273,6 +283,9 @@ func (s *Set) List(ctx context.Context, owner Owner, cursor string, limit int) (
 // It returns the task afterwards and whether this call cancelled it.
 func (s *Set) Cancel(ctx context.Context, owner Owner, id string) (Task, bool, error) {
 	t, r, _, err := s.do(ctx, &request{Op: opCancel, Owner: owner, ID: id})
+	if err == nil {
+		s.Delivered(&t) // who cancels knows the outcome
+	}
 	return t, r.Changed, err
 }
 
@@ -362,6 +375,7 @@ func (s *Set) sweep() {
 // expire forgets what has expired. What runs here is looked at itself: the store
 // may have been swept by another Set.
 func (s *Set) expire(now time.Time) {
+	s.forgetDelivered(now)
 	if _, err := s.cfg.Store.Sweep(s.base, now); err != nil && !errors.Is(err, context.Canceled) {
 		s.lines.Log(s.cfg.Log, slog.LevelWarn, "sweep of expired tasks failed", "error", err)
 	}

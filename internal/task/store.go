@@ -6,11 +6,14 @@ package task
 import (
 	"context"
 	"encoding/base64"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/share"
 )
 
 // Store keeps the snapshots of tasks. The Set that runs a task is the only one
@@ -20,8 +23,9 @@ import (
 // any node, and what Put or Create did to a Get at the same node. It is safe for
 // concurrent use. tasktest holds the contract.
 type Store interface {
-	// Create keeps a new task durably. It fails with [ErrFull] when the owner's
-	// principal has perPrincipal tasks, or all together have total.
+	// Create keeps a new task durably. It fails with [ErrFull] when the task's holder
+	// has its share of total tasks, of which one principal at one network address may
+	// have perPrincipal; see package share.
 	Create(ctx context.Context, t Task, perPrincipal, total int) error
 	// Put replaces a task, if t follows what is kept, see [Task.Follows]. Else, or
 	// when no such task is kept, nothing changes; that is no error. Puts of several
@@ -38,6 +42,9 @@ type Store interface {
 	// All returns the tasks that selected returns true for, possibly without
 	// results, but with their calls. It may be behind other nodes by a moment. selected must not block.
 	All(selected func(*Task) bool) []Task
+	// Forget removes a task before its time. Other nodes forget it a little later. An
+	// unknown one is no error.
+	Forget(ctx context.Context, id string) error
 	// Sweep forgets the tasks that have expired at now and returns their ids.
 	// Several Sets and nodes may sweep at the same time.
 	Sweep(ctx context.Context, now time.Time) ([]string, error)
@@ -81,15 +88,51 @@ func parseCursor(cursor string) (Position, error) {
 
 // Memory is a Store in memory, for one node. It is safe for concurrent use.
 type Memory struct {
-	mu     sync.Mutex
-	tasks  map[string]Task
-	counts map[string]int        // by principal
-	order  map[string][]Position // by principal, ascending
+	mu    sync.Mutex
+	tasks map[string]Task
+	books Books
+	order map[string][]Position // by principal, ascending
 }
 
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory {
-	return &Memory{tasks: map[string]Task{}, counts: map[string]int{}, order: map[string][]Position{}}
+	return &Memory{tasks: map[string]Task{}, order: map[string][]Position{}}
+}
+
+// Books count whose the tasks of a store are. They belong to the store, whose lock
+// guards them. The zero value is ready.
+type Books struct {
+	perPrincipal, total int
+	shares              *share.Shares // nil before the first Fits
+}
+
+// Fits fails with [ErrFull] when a caller may not have one more. all yields the
+// holders of all tasks there are.
+func (b *Books) Fits(c share.Caller, perPrincipal, total int, all iter.Seq[share.Caller]) error {
+	if b.shares == nil || b.perPrincipal != perPrincipal || b.total != total {
+		*b = Books{perPrincipal, total, share.New(total, perPrincipal)}
+		for holder := range all {
+			b.shares.Take(holder)
+		}
+	}
+	if !b.shares.Fits(c) {
+		return Full(b.shares, c, perPrincipal, total)
+	}
+	return nil
+}
+
+// Take counts a task that is there now, Give one that is no more.
+func (b *Books) Take(c share.Caller) {
+	if b.shares != nil {
+		b.shares.Take(c)
+	}
+}
+
+// Give is the opposite of Take.
+func (b *Books) Give(c share.Caller) {
+	if b.shares != nil {
+		b.shares.Give(c)
+	}
 }
 
 var _ Store = (*Memory)(nil)
@@ -98,15 +141,35 @@ var _ Store = (*Memory)(nil)
 func (m *Memory) Create(_ context.Context, t Task, perPrincipal, total int) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	principal := t.Owner.Principal
-	if m.counts[principal] >= perPrincipal || len(m.tasks) >= total {
-		return ErrFull
+	if err := m.books.Fits(t.Holder(), perPrincipal, total, m.holders); err != nil {
+		return err
 	}
+	principal := t.Owner.Principal
 	m.tasks[t.ID] = t
-	m.counts[principal]++
+	m.books.Take(t.Holder())
 	order := m.order[principal]
 	at, _ := slices.BinarySearchFunc(order, positionOf(&t), Position.Compare)
 	m.order[principal] = slices.Insert(order, at, positionOf(&t))
+	return nil
+}
+
+// holders yields whose tasks there are. m.mu is held.
+func (m *Memory) holders(yield func(share.Caller) bool) {
+	for _, t := range m.tasks {
+		if !yield(t.Holder()) {
+			return
+		}
+	}
+}
+
+// Forget implements [Store].
+func (m *Memory) Forget(_ context.Context, id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if t, ok := m.tasks[id]; ok {
+		delete(m.tasks, id)
+		m.forget(t)
+	}
 	return nil
 }
 
@@ -184,14 +247,13 @@ func (m *Memory) Sweep(_ context.Context, now time.Time) ([]string, error) {
 
 // forget removes t from its principal's books. m.mu is held.
 func (m *Memory) forget(t Task) {
+	m.books.Give(t.Holder())
 	principal := t.Owner.Principal
-	if m.counts[principal]--; m.counts[principal] == 0 {
-		delete(m.counts, principal)
-		delete(m.order, principal)
-		return
-	}
 	order := m.order[principal]
 	if at, ok := slices.BinarySearchFunc(order, positionOf(&t), Position.Compare); ok {
-		m.order[principal] = slices.Delete(order, at, at+1)
+		order = slices.Delete(order, at, at+1)
+	}
+	if m.order[principal] = order; len(order) == 0 {
+		delete(m.order, principal)
 	}
 }

@@ -5,9 +5,11 @@ package task
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/share"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -32,9 +34,9 @@ var (
 	// ErrUnknown reports a task that never was, has expired, or belongs to
 	// another principal or era. It says no more, so that guessing teaches nothing.
 	ErrUnknown = errors.New("task: unknown or expired")
-	// ErrFull reports that a principal, or all together, have as many tasks as
-	// the limits allow.
-	ErrFull = errors.New("task: too many tasks")
+	// ErrFull reports that a caller has its share of the tasks that are kept, or all
+	// together as many as the limits allow. [Full] wraps it and says which.
+	ErrFull = errors.New("too many tasks")
 	// ErrClosed reports that the Set has been closed.
 	ErrClosed = errors.New("task: set is closed")
 	// ErrCursor reports a cursor that [Set.List] did not return.
@@ -68,12 +70,20 @@ func (o Owner) allows(owner Owner) bool {
 	return o.Endpoint == owner.Endpoint && o.Principal == owner.Principal && o.Era == owner.Era
 }
 
+// Full is an [ErrFull] that says how many tasks there are.
+func Full(shares *share.Shares, c share.Caller, perPrincipal, total int) error {
+	own, inGroup := shares.Held(c)
+	return fmt.Errorf("%w: %d of at most %d are kept, %d of at most %d of this principal and address, %d of them of this session; wait for some to expire, or ask for less time",
+		ErrFull, shares.Used(), total, inGroup, perPrincipal, own)
+}
+
 // Task is a snapshot of one task. It is immutable.
 type Task struct {
 	ID       string // unguessable
 	Owner    Owner
-	Method   string // of the call that began it
-	Target   string // of the call that began it
+	Caller   share.Caller // who has a share of the tasks for it; see Holder
+	Method   string       // of the call that began it
+	Target   string       // of the call that began it
 	Status   Status
 	Message  string // about the status, for people; may be empty
 	Created  time.Time
@@ -95,6 +105,14 @@ type Task struct {
 
 	Result rpc.Result     // when Completed
 	Err    *jsonrpc.Error // when Failed
+}
+
+// Holder returns who has a share of the tasks for t.
+func (t *Task) Holder() share.Caller {
+	if t.Caller != (share.Caller{}) {
+		return t.Caller
+	}
+	return share.Caller{Group: share.Group{Principal: t.Owner.Principal}, Member: share.Member{Session: t.Owner.Session}}
 }
 
 // Expires returns when the task is forgotten.

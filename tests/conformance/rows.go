@@ -10,11 +10,11 @@ type section struct {
 }
 
 const (
-	namedOnce    = "A legacy server is told once per session: the client's with `sharing: session` or `call`, Holdfast's where clients share."
+	namedOnce    = "A legacy server is told once per session: the client's with `sharing: session` or `call`, Holdfast's where clients share. With `session`, each call of a modern client has a process of its own."
 	toldOnce     = "A legacy server is told once per session. HTTP servers get one session for each set of capabilities, and so do processes with `sharing: session` or `call`. A process that all share is told everything the policy allows; a question its client cannot answer is refused when it comes."
 	noKeys       = "Legacy servers ask by requests, which have no key. The gateway makes one up; clients must send it back as they got it, and cannot answer before they are asked."
 	oneLife      = "What has finished stays. The running task of a tool that is marked read-only or idempotent is begun again when its node is lost, under the same id; its questions are asked anew and its progress is not told. Any other task, and one whose call is over 32 KiB, fails and says so."
-	ownLog       = "A legacy message does not say which call it belongs to: it is passed on when it comes on the call's own stream, or over stdio when no other call is in flight."
+	ownLog       = "A legacy message does not say which call it belongs to: it is passed on when it comes on the call's own stream, or over stdio when the process has only had calls of one session."
 	ownChanges   = "What changes only in the session or process of one client is not announced: the list is the same for all."
 	lostCall     = "A call that is running is lost. The client is told so; nothing is repeated for it."
 	legacySkills = "Skills need an extension, which legacy revisions do not have."
@@ -67,11 +67,11 @@ var sections = []section{
 		{"The keys that a tool gives its questions", [4]fate{none, none, no(noKeys), yes}, []string{"input-required-result-basic-elicitation", "input-required-result-ignore-extra-params"}},
 		{"Only what the client can answer", everywhere(yes), []string{"input-required-result-capability-check", "internal/engine/legacy/testdata/wire/2025-11-25/ask.txtar"}},
 		{"State of the server, proof against tampering", [4]fate{none, yes, none, yes}, []string{"input-required-result-request-state", "input-required-result-tampered-state", "internal/engine/legacy/testdata/wire/2025-11-25/input.txtar"}},
-		{"Questions outside any call", [4]fate{partly("They reach the client when they can be meant for one session only; else the server gets an error."), none,
-			partly("They reach the client when they can be meant for one principal only; else the server gets an error."), none}, []string{"internal/backend TestStrayQuestionsOfSharedServers"}},
+		{"Questions outside any call", [4]fate{partly("They reach the client when they can be meant for one session only; else the server gets an error, which names the setting that helps (`sharing: session`). Calls that ended without the server's answer count."), none,
+			partly("They reach the client when they can be meant for one call only; else the server gets an error, which names the setting that helps (`sharing: session`). Calls that ended without the server's answer count."), none}, []string{"internal/backend TestStrayQuestionsOfSharedServers", "internal/backend TestNothingReachesAnotherClient"}},
 		{"Pages that the user must open (elicitation by URL)", [4]fate{yes, partly("For clients of 2025-11-25; older ones have no such thing."), yes, yes},
 			[]string{"internal/backend TestPagesToOpenFirst", "internal/engine/legacy/testdata/wire/2025-11-25/pages.txtar"}},
-		{"Word that such a page is done", [4]fate{partly("While the call is still running, and over stdio if no other is."), yes, none, none}, []string{"client TestWordOfAPageIsTheCalls", "internal/engine/legacy/testdata/wire/2025-11-25/pages.txtar"}},
+		{"Word that such a page is done", [4]fate{partly("While the call is still running, and over stdio if the process has only had calls of one session."), yes, none, none}, []string{"client TestWordOfAPageIsTheCalls", "internal/engine/legacy/testdata/wire/2025-11-25/pages.txtar"}},
 		{"A call that waits for an answer, over a restart of the gateway", [4]fate{no(lostCall), no(lostCall), no(lostCall), yes}, []string{"internal/engine/modern/testdata/wire/2026-07-28/parked.txtar", "internal/backend TestModernQuestionsTravelAsResults"}},
 	}},
 	{"Tasks", []row{

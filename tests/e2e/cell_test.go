@@ -25,6 +25,7 @@ type cell struct {
 func newCell(t *testing.T, g *service, e entry, d dialect) *cell {
 	t.Helper()
 	p, _ := dial(t, d, g.url("/servers/"+e.name+"/mcp"), accept("name", "Ada"))
+	e.lacks = e.lacks.of(d)
 	return &cell{peer: p, entry: e, d: d}
 }
 
@@ -43,9 +44,12 @@ func (c *cell) testAll() {
 	c.feature("list", c.testList)
 	c.feature("call", c.testCall)
 	c.feature("progress", c.testProgress)
-	if c.lacks.asking {
+	switch {
+	case c.lacks.asking:
 		c.feature("asking", c.testNotAsking)
-	} else {
+	case c.lacks.shared:
+		c.feature("asking", c.testRefused)
+	default:
 		c.feature("elicitation", c.testElicitation)
 		c.feature("sampling", c.testSampling)
 		c.feature("roots", c.testRoots)
@@ -151,6 +155,20 @@ func (c *cell) testNotAsking(t *testing.T) {
 	}
 }
 
+// testRefused uses what asks at a server whose questions are nobody's: each call must
+// say so at once, with the setting that helps.
+func (c *cell) testRefused(t *testing.T) {
+	for _, u := range append(slices.Clone(c.kit.elicit), c.kit.sample) {
+		r := c.try(step{"op": "call", "name": c.prefix + u.name, "args": u.args})
+		if said := r.Error.Message + string(r.Result); !strings.Contains(said, "sharing: session") {
+			t.Errorf("%s: %s", u.name, said)
+		}
+		if slices.Contains(r.kinds(), "elicit") || slices.Contains(r.kinds(), "sample") {
+			t.Errorf("%s: a client was asked of which that cannot be told", u.name)
+		}
+	}
+}
+
 func (c *cell) testRead(t *testing.T) {
 	if got := c.do(step{"op": "read", "uri": c.kit.resource}).text(t); !strings.Contains(got, c.kit.content) {
 		t.Errorf("%s is %q", c.kit.resource, got)
@@ -162,7 +180,7 @@ func (c *cell) testRead(t *testing.T) {
 
 func (c *cell) testSubscribe(t *testing.T) {
 	r := c.try(step{"op": "subscribe", "uri": c.kit.resource})
-	if c.lacks.updates {
+	if c.lacks.updates || c.lacks.state {
 		t.Logf("subscribe: %v %s", r.OK, r.Error.Message)
 		return
 	}
@@ -208,6 +226,16 @@ func (c *cell) testLogging(t *testing.T) {
 	c.do(step{"op": "logLevel", "level": c.kit.level})
 	n := len(c.seen)
 	c.use(t, c.kit.log)
+	if c.lacks.quiet || c.lacks.state {
+		c.use(t, c.kit.echo) // with what was to come before
+		if c.kit.hush.name != "" && !c.lacks.state {
+			c.use(t, c.kit.hush)
+		}
+		if c.lacks.quiet && slices.ContainsFunc(c.seen[n:], func(e event) bool { return e.Kind == "log" }) {
+			t.Errorf("a message arrived that may be another client's: %v", c.seen[n:])
+		}
+		return
+	}
 	if c.kit.hush.name != "" {
 		// A legacy message does not say which call it is for. Over one stream it is the only call's that runs, and one
 		// that the client before left may run still, so one message more may be needed.
@@ -283,7 +311,10 @@ func testMerged(t *testing.T, g *service, entries []entry, d dialect) {
 		c.feature(e.name, func(t *testing.T) {
 			c.testCall(t)
 			c.testProgress(t)
-			if !e.lacks.asking {
+			switch {
+			case e.lacks.shared:
+				c.testRefused(t)
+			case !e.lacks.asking:
 				c.testElicitation(t)
 				c.testSampling(t)
 			}

@@ -56,6 +56,13 @@ func (l *Ledger) Most(kind string, n int) {
 	l.mu.Unlock()
 }
 
+// Counted returns how many of a kind there have been.
+func (l *Ledger) Counted(kind string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.counts[kind]
+}
+
 // Breach notes that something does not hold which must.
 func (l *Ledger) Breach(format string, args ...any) {
 	l.mu.Lock()

@@ -34,12 +34,15 @@ type Client struct {
 	HTTP   *http.Client
 	Name   string // it gives itself
 	Tasks  bool   // a modern client takes tasks for answers
+	Meta   string // members of the _meta of all requests, beside the protocol's own
 	// Answer returns the result for a question of the server, of a method with
 	// params. Nil means that the client cannot be asked.
 	Answer func(method string, params jsontext.Value) (result string)
 	// Notified is told of notifications on the stream of a call, and on that of
 	// Listen. Nil means nobody.
 	Notified func(method string, params jsontext.Value)
+	// Sending is told the id of each request before it is sent. Nil means nobody.
+	Sending func(id int)
 
 	Session string // of a legacy client, once it is open
 	LastID  string // of the last event that had one
@@ -174,6 +177,12 @@ func (c *Client) Close(ctx context.Context) error {
 	return res.Body.Close()
 }
 
+// Cancel tells the server of a legacy client that nobody waits for the answer to
+// a request any more. Modern clients end the request instead.
+func (c *Client) Cancel(ctx context.Context, id int) error {
+	return c.tell(ctx, fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%d}}`, id))
+}
+
 // Tool calls a tool with arguments in JSON.
 func (c *Client) Tool(ctx context.Context, name, arguments string) (Answer, error) {
 	return c.Ask(ctx, "tools/call", name, `{"name":`+strconv.Quote(name)+`,"arguments":`+arguments+`}`)
@@ -245,9 +254,19 @@ var ids atomic.Int64
 // message returns the next request. params is an object.
 func (c *Client) message(method, params string) string {
 	c.id = int(ids.Add(1))
+	if c.Sending != nil {
+		c.Sending(c.id)
+	}
+	meta := ""
+	if c.Meta != "" {
+		meta = "," + c.Meta
+	}
 	if c.Modern {
-		params = join(params, `,"_meta":{"io.modelcontextprotocol/protocolVersion":"`+modernVersion+
-			`","io.modelcontextprotocol/clientCapabilities":`+c.capabilities()+`,"io.modelcontextprotocol/clientInfo":`+c.info()+`}`)
+		meta += `,"io.modelcontextprotocol/protocolVersion":"` + modernVersion +
+			`","io.modelcontextprotocol/clientCapabilities":` + c.capabilities() + `,"io.modelcontextprotocol/clientInfo":` + c.info()
+	}
+	if meta != "" {
+		params = join(params, `,"_meta":`+join("{}", meta))
 	}
 	return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":%q,"params":%s}`, c.id, method, params)
 }

@@ -172,7 +172,7 @@ func (b *Backend) unplaced(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return b.ended(ctx)
 	}
-	return b.failure("unavailable", false, err)
+	return b.hidden("unavailable", false, "no node of the cluster takes the call at the moment", err)
 }
 
 // ended is the error of a call whose context has ended.
@@ -188,7 +188,15 @@ func (b *Backend) nodeLost(out *outcome) error {
 	if out.begun {
 		begun = "; the call may have been begun"
 	}
-	return b.failure("node_lost", out.begun, fmt.Errorf("node %q, where its instance was, is lost%s: %w", out.node, begun, out.err))
+	return b.hidden("node_lost", out.begun, "the node where its instance was is lost"+begun, fmt.Errorf("node %q: %w", out.node, out.err))
+}
+
+// hidden is a failure of which clients are told in what way it is one; err, which may
+// name nodes and addresses, stands in the log under the reference that they get.
+func (b *Backend) hidden(reason string, started bool, text string, err error) error {
+	ref := rpc.Reference()
+	b.x.cfg.Log.Warn("call between nodes failed", "server", b.name, "ref", ref, "kind", text, "error", err)
+	return b.failure(reason, started, fmt.Errorf("%s (reference %s)", text, ref))
 }
 
 // failure is an error made here about the server, marked as the gateway's.

@@ -60,7 +60,8 @@ func (b *Backend) unopened(ctx context.Context, node string, err error) outcome 
 	case ctx.Err() != nil:
 		return outcome{err: b.ended(ctx)}
 	}
-	return outcome{err: b.failure("unavailable", false, err)} // a home that lives is not replaced
+	// A home that lives is not replaced.
+	return outcome{err: b.hidden("unavailable", false, "the node where its instance is cannot be reached", err)}
 }
 
 // close ends the stream, which cancels what has not been answered.
@@ -70,6 +71,9 @@ func (s *sent) close(ctx context.Context) {
 	}
 	s.b.x.calling.Leave()
 }
+
+// largeResult is from how many bytes a result takes room in the memory for large ones.
+const largeResult = 1 << 20
 
 // follow passes on what comes back until there is an outcome.
 func (s *sent) follow(ctx context.Context, to rpc.Client) outcome {
@@ -104,6 +108,11 @@ func (s *sent) follow(ctx context.Context, to rpc.Client) outcome {
 			if err != nil {
 				return s.garbage(err)
 			}
+			if n := len(res.Body); n > largeResult {
+				if err := s.b.inner.Reserve(ctx, to, n); err != nil {
+					return outcome{err: err}
+				}
+			}
 			return outcome{res: res}
 		default:
 			return s.garbage(errors.New("message of an unknown kind"))
@@ -124,7 +133,7 @@ func (s *sent) broken(ctx context.Context, err error) outcome {
 }
 
 func (s *sent) garbage(err error) outcome {
-	return outcome{err: s.b.failure("garbage", true, err)}
+	return outcome{err: s.b.hidden("garbage", true, "what the node where its instance is sent cannot be understood", err)}
 }
 
 // refused is the outcome of a call that was not begun: another node may take it,
@@ -134,7 +143,7 @@ func (s *sent) refused(e *envelope) outcome {
 	if e.Closing {
 		return outcome{node: s.node, lost: true, err: err}
 	}
-	return outcome{err: s.b.failure("unavailable", false, err)}
+	return outcome{err: s.b.hidden("unavailable", false, "the node where its instance is does not take the call", err)}
 }
 
 // failed is the error of a call that its home has answered with one.

@@ -20,7 +20,7 @@ func encodeCall(ctx context.Context, call *rpc.Call) *envelope {
 	c := &wireCall{
 		ID: call.ID, Target: call.Target,
 		Version: call.Peer.Features.Version, Client: call.Peer.Client, RawCaps: call.Peer.RawCapabilities, Session: call.Peer.Session,
-		Caps: &call.Peer.Capabilities, Principal: call.Principal, Progress: call.ProgressToken, Level: call.LogLevel,
+		Caps: &call.Peer.Capabilities, Principal: call.Principal, Address: call.Address, Progress: call.ProgressToken, Level: call.LogLevel,
 		Responses: call.Input.Responses, State: call.Input.State, AllowTask: call.AllowTask,
 	}
 	c.Arguments = ifOther(call.Params, "arguments", call.Arguments)
@@ -76,7 +76,7 @@ func (e *envelope) decodeCall() (*rpc.Call, error) {
 	call := &rpc.Call{
 		Method: e.Method, ID: c.ID, Params: e.Params, Target: c.Target,
 		Arguments: orMember(e.Params, "arguments", c.Arguments), Meta: orMember(e.Params, "_meta", c.Meta),
-		Peer: peer, Principal: c.Principal, ProgressToken: c.Progress, LogLevel: c.Level,
+		Peer: peer, Principal: c.Principal, Address: c.Address, ProgressToken: c.Progress, LogLevel: c.Level,
 		Input: rpc.Input{Responses: c.Responses, State: c.State}, AllowTask: c.AllowTask,
 	}
 	if c.Task {

@@ -87,6 +87,7 @@ type wireCall struct {
 	RawCaps    Raw                     `json:"rawCaps,omitzero"`
 	Session    string                  `json:"session,omitzero"`
 	Principal  *rpc.Principal          `json:"principal,omitzero"`
+	Address    string                  `json:"address,omitzero"`
 	Progress   Raw                     `json:"progress,omitzero"`
 	Level      mcp.LogLevel            `json:"level,omitzero"`
 	Responses  map[string]Raw          `json:"responses,omitzero"`

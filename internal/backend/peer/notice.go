@@ -37,9 +37,10 @@ type heldKey struct {
 }
 
 type wireEvent struct {
-	Kind   subscription.Kind `json:"kind"`
-	Key    string            `json:"key,omitzero"`
-	Params Raw               `json:"params,omitzero"`
+	Kind   subscription.Kind     `json:"kind"`
+	Key    string                `json:"key,omitzero"`
+	Params Raw                   `json:"params,omitzero"`
+	For    subscription.Audience `json:"for,omitzero"`
 }
 
 const (
@@ -151,7 +152,7 @@ func (b *Backend) noticed(n *notice) {
 		if e.Kind != subscription.Resource {
 			b.inner.ForgetLists()
 		}
-		b.events(subscription.Event{Topic: subscription.Topic{Kind: e.Kind, Key: e.Key}, Params: e.Params})
+		b.events(subscription.Event{Topic: subscription.Topic{Kind: e.Kind, Key: e.Key}, Params: e.Params, For: e.For})
 	}
 	if n.Hello {
 		b.publishAll(false)
@@ -164,5 +165,5 @@ func (b *Backend) event(e subscription.Event) {
 	if e.Topic.Kind == subscription.Resource && !b.watching.elsewhere(e.Topic.Key) {
 		return
 	}
-	b.publish(notice{Event: &wireEvent{e.Topic.Kind, e.Topic.Key, e.Params}})
+	b.publish(notice{Event: &wireEvent{e.Topic.Kind, e.Topic.Key, e.Params, e.For}})
 }

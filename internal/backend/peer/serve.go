@@ -137,6 +137,7 @@ func serveCall(ctx context.Context, cancel context.CancelCauseFunc, w *wire, cal
 // served is a call of another node, seen from its home: it is the way back to
 // the client. One goroutine reads; serve waits for it.
 type served struct {
+	rpc.Finish
 	life context.Context // ends with the stream
 	wire *wire
 	over atomic.Bool   // it has been answered
@@ -155,6 +156,7 @@ var (
 
 // answer makes the call and sends what comes of it, at last also of its task.
 func (s *served) answer(ctx context.Context, handle rpc.HandlerFunc, call *rpc.Call, left time.Duration) {
+	defer s.Finished()
 	res, err := func() (rpc.Result, error) {
 		if left > 0 {
 			bounded, stop := context.WithTimeout(ctx, left)

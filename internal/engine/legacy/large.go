@@ -72,6 +72,10 @@ func (t *posted) answerLarge(ctx context.Context, in *engine.Inbound, r *reply, 
 func (r *reply) pour(text transport.Text, id jsonrpc.ID) (answered bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.finished { // the client has left
+		_ = text.Close() // has no error to tell
+		return true, nil
+	}
 	if !r.began {
 		to, ok := r.x.(transport.TextReplier)
 		if !ok {

@@ -87,7 +87,9 @@ func (l *link) request(in *engine.Inbound, respond func(msg []byte)) {
 	}
 	l.wg.Go(func() {
 		defer l.live.flights.End(in.ID)
-		body, wire := l.serve(ctx, in, greeting)
+		t := &turn{out: l, live: &l.live, mem: l}
+		defer t.Finished()
+		body, wire := l.serve(ctx, in, greeting, t)
 		if errors.Is(context.Cause(ctx), engine.ErrCancelled) {
 			respond(nil) // spec 2025-11-25 basic/utilities/cancellation: no response to what was cancelled
 			return
@@ -96,8 +98,8 @@ func (l *link) request(in *engine.Inbound, respond func(msg []byte)) {
 	})
 }
 
-// serve serves a request once the client has been greeted.
-func (l *link) serve(ctx context.Context, in *engine.Inbound, greeting <-chan struct{}) (Raw, *jsonrpc.Error) {
+// serve serves a request, which is t, once the client has been greeted.
+func (l *link) serve(ctx context.Context, in *engine.Inbound, greeting <-chan struct{}, t *turn) (Raw, *jsonrpc.Error) {
 	select {
 	case <-greeting:
 	case <-ctx.Done():
@@ -107,8 +109,8 @@ func (l *link) serve(ctx context.Context, in *engine.Inbound, greeting <-chan st
 	if peer == nil {
 		return nil, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "initialize has failed")
 	}
-	t := &turn{out: l, live: &l.live, mem: l}
 	t.begin(l.p, in, peer, l.principal)
+	t.call.Address = rpc.AddressFrom(l.ctx)
 	defer t.done.Store(true)
 	return t.serve(ctx, in)
 }
@@ -153,7 +155,7 @@ func (l *link) greet(in *engine.Inbound) (Raw, *jsonrpc.Error) {
 	if wire != nil {
 		return nil, mcp.DownError(peer.Features, in.Method, wire)
 	}
-	sub := l.p.cfg.Hub.Subscribe(subscription.Topic{Kind: subscription.Tools},
+	sub := l.p.cfg.Hub.SubscribeAs(audience(peer, l.principal), subscription.Topic{Kind: subscription.Tools},
 		subscription.Topic{Kind: subscription.Prompts}, subscription.Topic{Kind: subscription.Resources})
 	l.mu.Lock()
 	l.peer, l.sub = peer, sub

@@ -117,7 +117,7 @@ type cursor struct {
 // over the caller's hold on the live session. Events that the client has missed
 // since the cursor come first.
 func (p *Protocol) stand(x transport.Exchange, v *visit, live *session.Live, from *cursor) {
-	s := &standing{p: p, v: v, live: live, sub: p.cfg.Hub.Subscribe()}
+	s := &standing{p: p, v: v, live: live, sub: p.cfg.Hub.SubscribeAs(audience(v.peer, v.principal))}
 	h := homeOf(p, live)
 	ctx := context.WithoutCancel(x.Context())
 	var taken *takenOver

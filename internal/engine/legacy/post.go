@@ -61,6 +61,7 @@ func (t *posted) request(ctx context.Context, in *engine.Inbound, r *reply, v *v
 	p := v.p
 	t.out, t.live, t.mem = r, &r.home.live, v
 	t.begin(p, in, v.peer, v.principal)
+	t.call.Address = v.address
 	t.call.AllowLarge = !t.call.AllowTask && r.allowLarge(in.Method)
 	if quick(in, v.peer.Features) {
 		t.answer(ctx, in, r, done)
@@ -118,6 +119,7 @@ func (t *posted) settle(r *reply, done func()) {
 	} else {
 		r.finish()
 	}
+	t.Finished()
 	t.p.cfg.Sessions.Release(live)
 }
 
@@ -204,6 +206,7 @@ func (p *Protocol) PostBatch(x transport.Exchange, batch []jsonrpc.Element) {
 				continue
 			}
 			open.Add(1)
+			r.serves(in.ID)
 			(&posted{}).request(ctx, in, r, v, done)
 		}
 	}

@@ -4,6 +4,7 @@
 package legacy
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -36,7 +37,9 @@ type reply struct {
 	// mu puts what is sent in order, so it is held while sending.
 	mu       sync.Mutex
 	began    bool // x has become a stream
+	named    bool // an event with an id was sent, from which the client can resume
 	finished bool
+	calls    []jsonrpc.ID     // of a batch
 	stream   transport.Stream // nil while nobody is listening
 	log      *session.Stream  // nil when the stream cannot be resumed
 	held     []byte           // responses of a batch that may still be answered with JSON
@@ -95,6 +98,9 @@ func (r *reply) beginLocked() bool {
 		r.log = r.peers.openLog(r.live, callStream, r.id)
 		r.home.keep(r)
 	}
+	if !r.f.PrimingEvent { // else it can always be resumed
+		context.AfterFunc(r.x.Context(), r.left)
+	}
 	close(r.awake)
 	if r.f.PrimingEvent {
 		_ = r.emitLocked(nil) // what a client that left misses is in the log
@@ -114,6 +120,7 @@ func (r *reply) emitLocked(data []byte) error {
 	}
 	if r.stream != nil {
 		if err := r.stream.Send(e); err == nil {
+			r.named = r.named || e.ID != ""
 			return nil
 		}
 		r.stream.Close()
@@ -169,7 +176,7 @@ func (r *reply) respond(msg []byte) {
 func (r *reply) unavailable(msg []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.began || r.batch {
+	if r.began || r.batch || r.finished {
 		return
 	}
 	r.finished = true
@@ -209,7 +216,8 @@ func (r *reply) finish() {
 }
 
 // wait returns when the exchange is answered or has become a stream, which it
-// becomes after having been quiet for a while so that keep-alives can flow.
+// becomes after having been quiet for a while so that keep-alives can flow; or
+// when the client has left before: then nobody can take the outcome any more.
 func (r *reply) wait(quiet time.Duration) {
 	select {
 	case <-r.awake:
@@ -218,13 +226,66 @@ func (r *reply) wait(quiet time.Duration) {
 	}
 	timer := time.NewTimer(quiet)
 	defer timer.Stop()
-	select {
-	case <-r.awake:
-		return
-	case <-timer.C:
-		r.begin()
+	for {
+		select {
+		case <-r.awake:
+			return
+		case <-timer.C:
+			r.begin()
+		case <-r.x.Context().Done():
+			r.abandon()
+			return
+		}
 	}
-	<-r.awake
+}
+
+// abandon gives up an exchange whose client has left before anything was sent.
+//
+// spec 2025-11-25 basic/transports: disconnection "SHOULD NOT be interpreted as the
+// client cancelling its request". But with no event to resume from, nobody can ever
+// learn what came of it, and who leaves so many calls would keep others' waiting.
+func (r *reply) abandon() {
+	r.mu.Lock()
+	gone := !r.began && !r.finished
+	if gone {
+		r.finished = true // x must not be used any more
+		close(r.awake)
+	}
+	r.mu.Unlock()
+	if gone {
+		r.cancel()
+	}
+}
+
+// left cancels the calls of a stream whose client has left without an event from which
+// it could resume.
+func (r *reply) left() {
+	r.mu.Lock()
+	gone := !r.finished && (r.log == nil || !r.named)
+	r.mu.Unlock()
+	if gone {
+		r.cancel()
+	}
+}
+
+// cancel cancels the calls that r would answer.
+func (r *reply) cancel() {
+	r.mu.Lock()
+	calls := r.calls
+	r.mu.Unlock()
+	if !r.batch {
+		calls = []jsonrpc.ID{r.id}
+	}
+	for _, id := range calls {
+		r.home.flights.Cancel(id, engine.ErrDisconnected)
+	}
+}
+
+// serves notes a call of a batch.
+func (r *reply) serves(id jsonrpc.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append(r.calls, id)
 }
 
 // resume sends the events behind number seq on another stream, which becomes the

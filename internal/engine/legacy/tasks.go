@@ -44,7 +44,7 @@ func (t *turn) startTask(ctx context.Context, call *rpc.Call, res rpc.Result) (R
 		work = &rpc.Deferred{Run: func(context.Context, rpc.Client) (rpc.Result, error) { return res, nil }}
 	}
 	spec := task.Spec{
-		Method: call.Method, Target: call.Target, Peer: call.Peer, Call: call, Endpoint: t.p.cfg.Endpoint, Notify: t.notifyAside,
+		Method: call.Method, Target: call.Target, Peer: call.Peer, Call: call, Caller: call.Caller(), Endpoint: t.p.cfg.Endpoint, Notify: t.notifyAside,
 	}
 	if call.Task != nil {
 		spec.TTL = call.Task.TTL
@@ -100,7 +100,7 @@ func (t *turn) taskError(err error) *jsonrpc.Error {
 	case errors.Is(err, task.ErrCursor):
 		return jsonrpc.NewError(jsonrpc.CodeInvalidParams, "the cursor is not valid")
 	case errors.Is(err, task.ErrFull):
-		return jsonrpc.NewError(jsonrpc.CodeInternal, "too many tasks")
+		return jsonrpc.NewError(jsonrpc.CodeInternal, err.Error())
 	case errors.Is(err, task.ErrClosed):
 		t.unsaved = true
 		return jsonrpc.NewError(jsonrpc.CodeInternal, "the server is shutting down")
@@ -177,6 +177,7 @@ func (t *turn) taskResult(ctx context.Context, set *task.Set, owner task.Owner, 
 			return nil, t.taskError(err)
 		}
 		if now.Status.Terminal() {
+			set.Delivered(&now)
 			return t.outcome(&now)
 		}
 		seen = now.Revision

@@ -40,6 +40,7 @@ type outlet interface {
 
 // turn is one request being served. It is the rpc.Client of its call.
 type turn struct {
+	rpc.Finish
 	p    *Protocol
 	call rpc.Call
 	out  outlet

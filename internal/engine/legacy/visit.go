@@ -19,6 +19,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/session"
+	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -52,6 +53,11 @@ func (c *openedCache) slot(token string) *atomic.Pointer[opened] {
 	return &c.slots[maphash.String(c.seed, token)%openedSlots]
 }
 
+// audience says which changes concern a session.
+func audience(peer *rpc.Peer, p *rpc.Principal) subscription.Audience {
+	return subscription.Audience{Session: peer.Session, Principal: p.ID, Tenant: p.Tenant}
+}
+
 // refusal says why a request is not served: an HTTP status and an error.
 type refusal struct {
 	status int
@@ -81,6 +87,7 @@ type visit struct {
 	p *Protocol
 	*opened
 	principal *rpc.Principal
+	address   string          // of the client in the network
 	record    *session.Record // nil when there is none
 }
 
@@ -95,7 +102,7 @@ func (p *Protocol) open(x transport.Exchange, v *visit) *refusal {
 	if len(tokens) != 1 || tokens[0] == "" {
 		return refuse(400, "the Mcp-Session-Id header is missing; initialize first")
 	}
-	v.p, v.principal = p, rpc.PrincipalFrom(x.Context())
+	v.p, v.principal, v.address = p, rpc.PrincipalFrom(x.Context()), rpc.AddressFrom(x.Context())
 	var err error
 	if v.opened, err = p.openTicket(tokens[0], v.principal); err != nil {
 		if errors.Is(err, seal.ErrBehind) {

@@ -18,6 +18,7 @@ import (
 // started by begin, is stopped by cancel, and is waited for at the Protocol's gate.
 type call struct {
 	rpc.Call
+	rpc.Finish
 	p      *Protocol
 	method *method
 	cancel context.CancelCauseFunc
@@ -65,13 +66,14 @@ type outcome struct {
 
 // finish answers the call. The outcome of a parked call waits for the retry.
 func (c *call) finish(o outcome) {
+	defer c.Finished()
 	c.mu.Lock()
 	c.ended = true
 	l, lost := c.leg, c.lost
 	c.leg, c.lost = nil, nil
 	if l == nil && lost == nil && c.parked != nil && !c.gone {
 		kept := o
-		if o.res.Large != nil {
+		if o.res.Large != nil || !c.p.lot.keep(c.parked, len(o.res.Body)) {
 			kept = outcome{wire: errUnkept}
 		}
 		c.parked.outcome = &kept

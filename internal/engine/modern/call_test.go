@@ -131,6 +131,23 @@ func TestParkedLimits(t *testing.T) {
 	}, limit)
 }
 
+// TestParkedShares: who parks all it can leaves room for others.
+func TestParkedShares(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		n := 0
+		for ; n < 20; n++ {
+			if got := r.post(callExchange("ask", n, "").as("anna")); got.status != 200 {
+				got.want(t, 500, "of at most 16")
+				break
+			}
+		}
+		if n < 8 || n > 14 {
+			t.Errorf("one client parked %d of 16", n)
+		}
+		r.post(callExchange("ask", 50, "").as("bert")).want(t, 200, "input_required")
+	}, func(c *Config) { c.Limits.Parked, c.Limits.ParkedPerPrincipal = 16, 16 })
+}
+
 func TestParkedExpiry(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.post(callExchange("ask", 1, "")).want(t, 200, "input_required")
@@ -144,7 +161,7 @@ func TestParkedExpiry(t *testing.T) {
 		if !errors.Is(ask, errUnattended) {
 			t.Errorf("Ask returned %v", causes)
 		}
-		if len(r.lot.calls) != 0 || len(r.lot.principals) != 0 {
+		if len(r.lot.calls) != 0 || r.lot.shares.Used() != 0 {
 			t.Error("the lot still holds the call")
 		}
 	})
@@ -196,6 +213,36 @@ func TestOutcomeWaits(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		r.post(callExchange("x", 2, retry(token))).want(t, 200, "without you")
 		r.post(callExchange("x", 3, retry(token))).want(t, 400, "start over")
+	}, func(c *Config) { c.Handler = handler })
+}
+
+// TestOutcomesAreBounded: results that wait for their clients are bounded in sum, and
+// those that left, or whose client never came, make room.
+func TestOutcomesAreBounded(t *testing.T) {
+	big := strings.Repeat("x", 40<<20)
+	handler := rpc.HandlerFunc(func(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		call.Client.Ask(short, map[string]rpc.InputRequest{"name": name})
+		return text(big)
+	})
+	bubble(t, func(t *testing.T, r *rig) {
+		leave := func(id int) string {
+			token := r.post(callExchange("x", id, "")).token(t)
+			time.Sleep(2 * time.Second)
+			return token
+		}
+		first, second := leave(1), leave(2)
+		r.post(callExchange("x", 3, retry(second))).want(t, 500, "too large to be kept")
+		r.post(callExchange("x", 4, retry(first))).want(t, 200, "xxx")
+		third := leave(5)
+		r.post(callExchange("x", 6, retry(third))).want(t, 200, "xxx")
+		leave(7)
+		time.Sleep(11 * time.Minute)
+		synctest.Wait()
+		if r.lot.kept != 0 {
+			t.Errorf("%d bytes are kept for nobody", r.lot.kept)
+		}
 	}, func(c *Config) { c.Handler = handler })
 }
 

@@ -50,7 +50,7 @@ func (p *Protocol) begin(ctx context.Context, req *request, l leg) *jsonrpc.Erro
 	c.Call = rpc.Call{
 		Method: in.Method, ID: in.ID, Params: in.Params, Target: req.target,
 		Arguments: in.Fields.Arguments, Meta: in.Fields.Meta.Raw, Peer: req.peer, Principal: req.principal,
-		ProgressToken: req.progress, LogLevel: req.level, AllowTask: p.allowTask(req), Client: c,
+		Address: rpc.AddressFrom(ctx), ProgressToken: req.progress, LogLevel: req.level, AllowTask: p.allowTask(req), Client: c,
 		AllowLarge: allowLarge(req, l),
 	}
 	c.Input.Responses = req.responses

@@ -109,7 +109,8 @@ func (f *filter) topics() []subscription.Topic {
 // drains: then, and only then, the client gets a result.
 func (l *listen) run(send func([]byte) error, done <-chan struct{}) {
 	defer l.p.listens.Leave()
-	l.sub = l.p.cfg.Hub.Subscribe(l.honours.topics()...)
+	who := subscription.Audience{Principal: l.req.principal.ID, Tenant: l.req.principal.Tenant}
+	l.sub = l.p.cfg.Hub.SubscribeAs(who, l.honours.topics()...)
 	defer l.sub.Close()
 	if l.begin(send) != nil {
 		return

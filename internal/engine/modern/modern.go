@@ -74,7 +74,7 @@ type Limits struct {
 	ListensPerConn     int           // open on one Conn; default 100
 	Subscriptions      int           // resources, and tasks, in one listen; default 1000
 	Parked             int           // calls waiting for their client; default 10000
-	ParkedPerPrincipal int           // default 1000
+	ParkedPerPrincipal int           // of them, of one principal at one network address; default 1000
 	ParkedFor          time.Duration // before a parked call is given up; default 10 minutes
 	StateTTL           time.Duration // life of a returned requestState; default 1 hour
 	Rounds             int           // of input per call; default 32
@@ -105,7 +105,7 @@ type Protocol struct {
 	supported  []mcp.Version
 	serverMeta Raw // {"io.modelcontextprotocol/serverInfo": …}
 	peers      peers
-	lot        lot
+	lot        *lot
 	calls      *gate.Gate
 	listens    *gate.Gate
 	timers     sync.Pool      // of *time.Timer
@@ -153,7 +153,7 @@ func New(cfg Config) *Protocol {
 		cfg: cfg, unwatch: func() {}, unwire: func() {}, supported: append([]mcp.Version{version}, cfg.Legacy...),
 		serverMeta: serverMeta(cfg.Info), extensions: cfg.Extensions,
 		calls: gate.New(cfg.Limits.Calls), listens: gate.New(cfg.Limits.Listens),
-		lot:    lot{max: cfg.Limits.Parked, perPrincipal: cfg.Limits.ParkedPerPrincipal},
+		lot:    newLot(cfg.Limits.Parked, cfg.Limits.ParkedPerPrincipal),
 		visits: gate.New(cfg.Limits.Parked),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())

@@ -15,6 +15,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
+	"github.com/holdfast-mcp/holdfast/internal/share"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
@@ -34,11 +35,13 @@ var errParkedGone = jsonrpc.NewError(jsonrpc.CodeInvalidParams,
 type parked struct {
 	id      callID
 	binding string
+	caller  share.Caller         // who has a share of the lot for it
 	pending map[string]*question // by the key the client sees
 	asked   map[string]rpc.InputRequest
 	merge   *time.Timer // until the questions are sent
 	expiry  *time.Timer // runs while no client is there
 	outcome *outcome    // the handler ended while no client was there
+	kept    int         // bytes of its result; guarded by the lot's mu
 }
 
 type callID [16]byte
@@ -277,33 +280,55 @@ func (k *parked) deliver(responses map[string]Raw) {
 	}
 }
 
-// lot holds the calls that have asked, so that retries find them. It is safe
-// for concurrent use; the zero lot with limits is ready.
+// lot holds the calls that have asked, so that retries find them. Callers have shares
+// of it, see package share. It is safe for concurrent use.
 type lot struct {
-	max, perPrincipal int
+	max int
 
-	mu         sync.Mutex
-	calls      map[callID]*call
-	principals map[string]int
+	mu     sync.Mutex
+	calls  map[callID]*call
+	shares *share.Shares
+	kept   int // bytes of results that wait for their clients
+}
+
+// newLot returns a lot for so many calls, of which one principal at one network
+// address may have so many.
+func newLot(max, perPrincipal int) *lot {
+	return &lot{max: max, calls: map[callID]*call{}, shares: share.New(max, perPrincipal)}
+}
+
+// maxKept bounds the bytes of all results that wait for clients to come back.
+const maxKept = 64 << 20
+
+// keep makes room for the result of a call in the lot, of n bytes, until the call
+// leaves. It reports false when there is none.
+func (t *lot) keep(k *parked, n int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.calls[k.id] == nil || t.kept+n > maxKept {
+		return false
+	}
+	k.kept = n
+	t.kept += n
+	return true
 }
 
 // enter gives c, begun by req, a place. c.mu is held.
 func (t *lot) enter(c *call, req *request) *jsonrpc.Error {
 	k := &parked{
-		binding: c.p.binding(req),
+		binding: c.p.binding(req), caller: c.Caller(),
 		pending: map[string]*question{}, asked: map[string]rpc.InputRequest{},
 	}
 	rand.Read(k.id[:])
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.calls) >= t.max || t.principals[c.Principal.ID] >= t.perPrincipal {
-		return jsonrpc.NewError(jsonrpc.CodeInternal, "too many calls wait for input from their clients")
+	if !t.shares.Fits(k.caller) {
+		own, inGroup := t.shares.Held(k.caller)
+		return jsonrpc.Errorf(jsonrpc.CodeInternal, "too many calls wait for input from their clients: %d of at most %d, %d of them of this principal and address, %d of this client",
+			t.shares.Used(), t.max, inGroup, own)
 	}
-	if t.calls == nil {
-		t.calls, t.principals = map[callID]*call{}, map[string]int{}
-	}
+	t.shares.Take(k.caller)
 	t.calls[k.id] = c
-	t.principals[c.Principal.ID]++
 	c.parked = k
 	return nil
 }
@@ -322,9 +347,8 @@ func (t *lot) leave(c *call) {
 		return
 	}
 	delete(t.calls, c.parked.id)
-	if t.principals[c.Principal.ID]--; t.principals[c.Principal.ID] == 0 {
-		delete(t.principals, c.Principal.ID)
-	}
+	t.kept -= c.parked.kept
+	t.shares.Give(c.parked.caller)
 }
 
 // close gives up every call in the lot.

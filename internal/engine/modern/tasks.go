@@ -34,7 +34,7 @@ func (p *Protocol) startTask(ctx context.Context, c *call, d *rpc.Deferred) (rpc
 		return rpc.Result{}, mcp.MissingExtension(mcp.ExtensionTasks)
 	}
 	spec := task.Spec{
-		Method: c.Method, Target: c.Target, Peer: c.Peer, Call: &c.Call, Endpoint: p.cfg.Endpoint, Changed: p.publishTask,
+		Method: c.Method, Target: c.Target, Peer: c.Peer, Call: &c.Call, Caller: c.Caller(), Endpoint: p.cfg.Endpoint, Changed: p.publishTask,
 	}
 	t, err := p.cfg.Tasks.Start(ctx, p.taskOwner(c.Principal), spec, d)
 	if err != nil {
@@ -65,6 +65,7 @@ func (p *Protocol) getTask(ctx context.Context, call *rpc.Call) (rpc.Result, err
 	if err != nil {
 		return rpc.Result{}, p.taskError(err)
 	}
+	p.cfg.Tasks.Delivered(&t)
 	return rpc.Result{Body: mustMarshal(p.wireTask(t, true))}, nil
 }
 
@@ -95,7 +96,7 @@ func (p *Protocol) taskError(err error) *jsonrpc.Error {
 	case errors.Is(err, task.ErrUnknown):
 		return jsonrpc.NewError(jsonrpc.CodeInvalidParams, "unknown or expired task")
 	case errors.Is(err, task.ErrFull):
-		return jsonrpc.NewError(jsonrpc.CodeInternal, "too many tasks; wait for some to expire")
+		return jsonrpc.NewError(jsonrpc.CodeInternal, err.Error())
 	case errors.Is(err, task.ErrUnavailable):
 		p.lines.Log(p.cfg.Log, slog.LevelWarn, "request on a task refused", "error", err)
 		return errNoTasks

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/share"
 	"github.com/holdfast-mcp/holdfast/internal/task"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -39,6 +40,8 @@ func Run(t *testing.T, open func(t *testing.T) task.Store) {
 	t.Run("call", func(t *testing.T) { call(t, open(t)) })
 	t.Run("all", func(t *testing.T) { all(t, open(t)) })
 	t.Run("list", func(t *testing.T) { list(t, open(t)) })
+	t.Run("shares", func(t *testing.T) { shares(t, open(t)) })
+	t.Run("forget", func(t *testing.T) { forget(t, open(t)) })
 	t.Run("sweep", func(t *testing.T) { sweep(t, open(t)) })
 }
 
@@ -74,6 +77,58 @@ func limits(t *testing.T, s task.Store) {
 	}
 	if err := s.Create(t.Context(), sample("e", anna, 0), 2, 100); !errors.Is(err, task.ErrFull) {
 		t.Errorf("over the principal's limit: %v, want ErrFull", err)
+	}
+}
+
+// shares: a session, and an address, leave tasks to others.
+func shares(t *testing.T, s task.Store) {
+	const total, each = 32, 16
+	fill := func(address, session string) int {
+		for n := 0; ; n++ {
+			x := sample(address+session+fmt.Sprint(n), anna, 0)
+			x.Caller = share.Caller{Group: share.Group{Principal: "anna", Address: address}, Member: share.Member{Session: session}}
+			if err := s.Create(t.Context(), x, each, total); errors.Is(err, task.ErrFull) {
+				return n
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := fill("a", "greedy"); n < each/2 || n >= each {
+		t.Errorf("one session has %d of %d tasks", n, each)
+	}
+	if n := fill("a", "other"); n == 0 {
+		t.Error("another session has none")
+	}
+	if n := fill("b", "third"); n < each/2 {
+		t.Errorf("another address has %d tasks", n)
+	}
+	if err := s.Forget(t.Context(), "agreedy0"); err != nil {
+		t.Fatal(err)
+	}
+	if n := fill("a", "last"); n == 0 {
+		t.Error("what was forgotten made no room")
+	}
+}
+
+func forget(t *testing.T, s task.Store) {
+	first := sample("a", anna, 0)
+	mustCreate(t, s, first, sample("b", anna, 1))
+	first.Revision, first.Status = 2, task.Completed // final, and forgotten all the same
+	if err := s.Put(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"a", "a", "unknown"} {
+		if err := s.Forget(t.Context(), id); err != nil {
+			t.Errorf("forget %s: %v", id, err)
+		}
+	}
+	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, task.ErrUnknown) {
+		t.Errorf("get of a forgotten task: %v, want ErrUnknown", err)
+	}
+	list, err := s.List(t.Context(), anna, task.Position{}, 10)
+	if err != nil || len(list) != 1 || list[0].ID != "b" {
+		t.Errorf("list = %v, %v; want the other one", list, err)
 	}
 }
 

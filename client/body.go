@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// maxGrow is what a server's word for the length of a body is taken for; beyond, the
+// buffer grows with what arrives.
+const maxGrow = 1 << 20
+
+// readBody reads a body of at most max bytes.
+func readBody(resp *http.Response, max int) ([]byte, error) {
+	if resp.ContentLength > int64(max) {
+		return nil, protocolErrorf("a body of %d bytes is over the limit of %d", resp.ContentLength, max)
+	}
+	var buf bytes.Buffer
+	if resp.ContentLength > 0 {
+		buf.Grow(int(min(resp.ContentLength, maxGrow)) + bytes.MinRead)
+	}
+	n, err := buf.ReadFrom(io.LimitReader(resp.Body, int64(max)+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the response: %w", err)
+	case n > int64(max):
+		return nil, protocolErrorf("a body is over the limit of %d bytes", max)
+	}
+	return buf.Bytes(), nil
+}
+
+// body reads the body of f's response, at most the message limit. It returns nil
+// when the body has become a large result.
+func (k *core) body(ctx context.Context, resp *http.Response, f *flight, modern bool) ([]byte, error) {
+	over := k.cfg.largeOver
+	if !f.weighs() || resp.ContentLength >= 0 && resp.ContentLength <= int64(over) {
+		return readBody(resp, k.cfg.maxMessage)
+	}
+	var buf bytes.Buffer
+	n, err := buf.ReadFrom(io.LimitReader(resp.Body, int64(over)+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the response: %w", err)
+	}
+	if n <= int64(over) {
+		return buf.Bytes(), nil
+	}
+	if f.req.opts.Large != nil && f.take(k, resp, modern, buf.Bytes(), resp.Body, func(resp *http.Response) { resp.Body.Close() }) {
+		return nil, nil
+	}
+	size := k.cfg.maxMessage
+	if resp.ContentLength > 0 {
+		size = int(min(resp.ContentLength, int64(size)))
+	}
+	if err := f.reserve(ctx, size); err != nil {
+		return nil, err
+	}
+	return rest(&buf, resp.Body, k.cfg.maxMessage, "a body")
+}
+
+// weighs reports whether it matters how large f's answer is.
+func (f *flight) weighs() bool { return f.req.opts.Large != nil || f.req.opts.Reserve != nil }
+
+// reserve asks for room for f's answer, which is a large one.
+func (f *flight) reserve(ctx context.Context, size int) error {
+	if f.req.opts.Reserve == nil {
+		return nil
+	}
+	f.noRoom = f.req.opts.Reserve(ctx, size)
+	return f.noRoom
+}
+
+// grower returns what is asked for room when an event of f's stream is a large one.
+func (k *core) grower(ctx context.Context, f *flight) func() error {
+	if !f.weighs() {
+		return nil
+	}
+	return func() error { return f.reserve(ctx, k.cfg.maxMessage) }
+}
+
+// rest reads on what turned out not to be a large result.
+func rest(head *bytes.Buffer, r io.Reader, max int, what string) ([]byte, error) {
+	if _, err := head.ReadFrom(io.LimitReader(r, int64(max-head.Len())+1)); err != nil {
+		return nil, fmt.Errorf("read the response: %w", err)
+	}
+	if head.Len() > max {
+		return nil, protocolErrorf("%s is over the limit of %d bytes", what, max)
+	}
+	return head.Bytes(), nil
+}
