@@ -28,7 +28,7 @@ const (
 // docs/architecture.md draws the same picture.
 var layers = map[string]int{
 	"jsonrpc": 0, "internal/sse": 0, "internal/filelock": 0, "internal/process": 1, "internal/httpguard": 0, "internal/control": 0, "internal/search": 0,
-	"internal/quota": 0, "internal/throttle": 0, "internal/httpserver": 1,
+	"internal/quota": 0, "internal/throttle": 0, "internal/httpio": 0, "internal/httpserver": 1,
 	"mcp":          1,
 	"internal/rpc": 2, "transport": 2, "internal/seal": 2, "internal/peer": 2,
 	"internal/engine": 3, "internal/session": 3, "internal/task": 4, "internal/subscription": 3,
