@@ -13,52 +13,20 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/holdfast-mcp/holdfast/internal/nettest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// one is a listener that accepts one connection.
-type one struct {
-	conn   chan net.Conn
-	once   sync.Once
-	closed chan struct{}
-}
-
-func (l *one) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conn:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *one) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return nil
-}
-
-func (l *one) Addr() net.Addr { return &net.TCPAddr{} }
-
 // serve serves h on a connection in memory and returns its other end.
 func serve(t *testing.T, h http.HandlerFunc) net.Conn {
-	ours, theirs := net.Pipe()
-	l := &one{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
-	l.conn <- theirs
-	srv := &http.Server{Handler: h}
-	go func() { _ = srv.Serve(l) }() // ends with Close below
-	t.Cleanup(func() {
-		ours.Close()
-		srv.Close()
-		time.Sleep(time.Second) // net/http waits a little before it closes some
-	})
-	return ours
+	return nettest.Serve(t, &http.Server{Handler: h}, nil)("192.0.2.1")
 }
 
 // room notes what it is asked for and refuses more than its limit.

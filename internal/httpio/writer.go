@@ -12,8 +12,9 @@ import (
 const part = 64 << 10
 
 // Writer writes an answer. Its client must take each 64 KiB within the timeout,
-// on a stream of HTTP/2 too; otherwise the write fails. Where the server does not
-// support deadlines, there are none. Writer is a value, for one goroutine.
+// on a stream of HTTP/2 too; otherwise the write fails. The last deadline is also
+// that of what the server writes when the handler has returned. Where the server
+// does not support deadlines, there are none. Writer is a value, for one goroutine.
 type Writer struct {
 	W       http.ResponseWriter
 	Timeout time.Duration
@@ -41,7 +42,8 @@ func (w Writer) Flush() error {
 // handler: of a header without a body, or with a short one.
 func (w Writer) Begin() { w.deadline(time.Now().Add(w.Timeout)) }
 
-// Rest takes the deadline away: nothing is being written.
+// Rest takes the deadline away: nothing is being written, and may not be for longer
+// than the timeout. A stream of HTTP/2 ends with its deadline, written to or not.
 func (w Writer) Rest() { w.deadline(time.Time{}) }
 
 func (w Writer) deadline(t time.Time) {

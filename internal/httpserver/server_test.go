@@ -17,55 +17,16 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/nettest"
 )
-
-// pipes is a listener in memory.
-type pipes struct {
-	accept chan net.Conn
-	once   sync.Once
-	closed chan struct{}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.accept:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return pipeAddr{} }
-
-type pipeAddr struct{}
-
-func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "pipe" }
 
 // serve serves h in memory until the test ends, and returns how to connect.
 func serve(t *testing.T, max int, h http.HandlerFunc) func() net.Conn {
-	l := &pipes{accept: make(chan net.Conn), closed: make(chan struct{})}
 	log := slog.New(slog.DiscardHandler)
 	conns := NewConns(max, 100, log)
-	srv := New(h, conns, log)
-	go func() { _ = srv.Serve(conns.Listener(l)) }() // ends with Close below
-	t.Cleanup(func() {
-		if err := srv.Close(); err != nil {
-			t.Error(err)
-		}
-		synctest.Wait()
-	})
-	return func() net.Conn {
-		ours, theirs := net.Pipe()
-		l.accept <- theirs
-		t.Cleanup(func() { ours.Close() })
-		return ours
-	}
+	dial := nettest.Serve(t, New(h, conns, log), conns.Listener)
+	return func() net.Conn { return dial("192.0.2.1") }
 }
 
 // within fails the test unless f returns before the given time has passed, and
