@@ -14,7 +14,7 @@ const part = 64 << 10
 // Writer writes an answer. Its client must take each 64 KiB within the timeout,
 // on a stream of HTTP/2 too; otherwise the write fails. The last deadline is also
 // that of what the server writes when the handler has returned. Where the server
-// does not support deadlines, there are none. Writer is a value, for one goroutine.
+// does not support deadlines, there are none. Writer is a value, for one goroutine, but for Cut.
 type Writer struct {
 	W       http.ResponseWriter
 	Timeout time.Duration
@@ -45,6 +45,9 @@ func (w Writer) Begin() { w.deadline(time.Now().Add(w.Timeout)) }
 // Rest takes the deadline away: nothing is being written, and may not be for longer
 // than the timeout. A stream of HTTP/2 ends with its deadline, written to or not.
 func (w Writer) Rest() { w.deadline(time.Time{}) }
+
+// Cut makes a write in progress, by another goroutine, fail at once.
+func (w Writer) Cut() { w.deadline(time.Unix(1, 0)) }
 
 func (w Writer) deadline(t time.Time) {
 	_ = http.NewResponseController(w.W).SetWriteDeadline(t) // see Writer
