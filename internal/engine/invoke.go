@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -58,6 +59,22 @@ func WireError(log *slog.Logger, call *rpc.Call, err error) *jsonrpc.Error {
 	ref := reference()
 	log.Error("call failed", "ref", ref, "method", call.Method, "target", call.Target, "error", err)
 	return internalError(ref)
+}
+
+// HoldWhile returns deferred work that keeps a call's message until it has run,
+// and how to let go of the message when it never will.
+func HoldWhile(d *rpc.Deferred, hold *transport.Hold) (held *rpc.Deferred, release func()) {
+	if hold == nil {
+		return d, func() {}
+	}
+	hold.Keep()
+	release = sync.OnceFunc(hold.Release)
+	work := *d
+	work.Run = func(ctx context.Context, client rpc.Client) (rpc.Result, error) {
+		defer release()
+		return d.Run(ctx, client)
+	}
+	return &work, release
 }
 
 func internalError(ref string) *jsonrpc.Error {

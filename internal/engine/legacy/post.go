@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/quota"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -19,6 +20,9 @@ type posted struct {
 	turn
 	reply reply
 	visit visit
+
+	client quota.Client // whose place it takes
+	placed bool         // it has not been given back
 }
 
 // Post implements [engine.Protocol].
@@ -71,12 +75,33 @@ func (t *posted) request(ctx context.Context, in *engine.Inbound, r *reply, v *v
 		t.conclude(r, appendAnswer(nil, in.ID, nil, wire), done)
 		return
 	}
+	t.client = engine.ClientOf(r.x, v.principal)
+	if wire := p.cfg.Shares.EnterCall(t.client); wire != nil {
+		t.live.flights.End(in.ID)
+		msg := appendAnswer(nil, in.ID, nil, wire)
+		r.unavailable(msg)
+		t.conclude(r, msg, done)
+		return
+	}
+	t.placed = true
+	in.Hold.Keep()
 	p.calls.Add(1)
 	p.crew.Go(func() {
 		defer p.calls.Add(-1)
 		defer t.live.flights.End(in.ID)
+		defer in.Hold.Release()
+		defer t.leave()
 		t.answer(ctx, in, r, done)
 	})
+}
+
+// leave gives the call's place back; idempotent. It comes before the answer is
+// written, which may take as long as its client likes.
+func (t *posted) leave() {
+	if t.placed {
+		t.placed = false
+		t.p.cfg.Shares.LeaveCall(t.client)
+	}
 }
 
 // buffers are for responses: a transport does not keep what it is given.
@@ -87,8 +112,14 @@ const maxPooled = 64 << 10
 
 func (t *posted) answer(ctx context.Context, in *engine.Inbound, r *reply, done func()) {
 	body, wire := t.serve(ctx, in)
+	t.leave()
 	if t.large != nil {
 		t.answerLarge(ctx, in, r, done)
+		return
+	}
+	if wire == nil && len(body) >= wholeFrom && r.respondParts(answerParts(in.ID, body)) {
+		t.done.Store(true)
+		t.settle(r, done)
 		return
 	}
 	buf := buffers.Get().(*[]byte)
@@ -190,6 +221,7 @@ func (p *Protocol) PostBatch(x transport.Exchange, batch []jsonrpc.Element) {
 	for i := range batch {
 		e := &batch[i]
 		in := engine.NewInbound(e.Message)
+		in.Hold = transport.HoldOf(x)
 		switch wire := batchError(e); {
 		case wire != nil:
 			r.respond(jsonrpc.AppendError(nil, in.ID, wire))

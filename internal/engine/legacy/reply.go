@@ -164,6 +164,21 @@ func (r *reply) respond(msg []byte) {
 	}
 }
 
+// respondParts takes a response in parts, which it does not keep. It reports false
+// when it has not taken it.
+func (r *reply) respondParts(parts [][]byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	to, ok := r.x.(transport.PartsReplier)
+	if !ok || r.finished || r.began || r.batch {
+		return false
+	}
+	r.finished = true
+	to.ReplyParts(parts)
+	close(r.awake)
+	return true
+}
+
 // unavailable answers a request that cannot be served now but could be later, if
 // the answer can still say so.
 func (r *reply) unavailable(msg []byte) {

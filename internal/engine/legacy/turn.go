@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/transport"
 )
 
 // live is what the calls of one session or connection share.
@@ -45,6 +46,8 @@ type turn struct {
 	mem  memory
 	done atomic.Bool // the call has been answered
 
+	hold *transport.Hold // of the message it came with
+
 	unsaved bool // what the call is to change was not stored
 
 	pages pages // that the client was asked to open
@@ -59,7 +62,7 @@ var (
 
 // begin fills t for a request.
 func (t *turn) begin(p *Protocol, in *engine.Inbound, peer *rpc.Peer, principal *rpc.Principal) {
-	t.p = p
+	t.p, t.hold = p, in.Hold
 	t.call = rpc.Call{
 		Method: in.Method, ID: in.ID, Params: in.Params, Target: in.Target(), Arguments: in.Fields.Arguments,
 		Meta: in.Fields.Meta.Raw, Peer: peer, Principal: principal,
@@ -237,6 +240,18 @@ func (t *turn) subscription(ctx context.Context) (Raw, *jsonrpc.Error) {
 		return nil, t.unchanged(err)
 	}
 	return Raw("{}"), nil
+}
+
+// wholeFrom is the size, in bytes, from which on a result is sent as it is. It may
+// be a list that many clients get, and a copy would be kept for as long as one of
+// them takes to read it. Smaller ones are copied into the answer, which is one
+// write less.
+const wholeFrom = 64 << 10
+
+// answerParts returns the response to request id with a result, in parts.
+func answerParts(id jsonrpc.ID, body Raw) [][]byte {
+	head := append([]byte(`{"jsonrpc":"2.0","id":`), id.Raw()...)
+	return [][]byte{append(head, `,"result":`...), body, []byte("}")}
 }
 
 // appendAnswer appends the response to request id.

@@ -3,7 +3,13 @@
 
 package modern
 
-import "sync"
+import (
+	"math"
+	"sync"
+)
+
+// unbounded is the maximum of a gate that only counts.
+const unbounded = math.MaxInt
 
 // gate counts what is inside, up to a maximum, and can be closed for good. It
 // is safe for concurrent use.

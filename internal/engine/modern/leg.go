@@ -28,6 +28,18 @@ type leg interface {
 	serve(c carried)
 }
 
+// partsLeg is a leg whose answer may be sent in parts.
+type partsLeg interface {
+	// answerParts is answer with status 200 and a message in parts. It reports false
+	// when this leg, as it is now, cannot do that; then it has not been answered.
+	answerParts(parts [][]byte) bool
+}
+
+var (
+	_ partsLeg = (*httpLeg)(nil)
+	_ partsLeg = (*connLeg)(nil)
+)
+
 // carried is what a leg belongs to: a call of this node, or a relay to one of
 // another.
 type carried interface {
@@ -61,12 +73,26 @@ func (p *Protocol) begin(ctx context.Context, req *request, l leg) *jsonrpc.Erro
 		}
 		c.Input.State, c.round = state.data, state.round
 	}
-	if !p.calls.enter() {
-		return errBusy
+	if wire := p.enter(req); wire != nil {
+		return wire
 	}
+	c.place, c.hold = &req.client, in.Hold
+	c.hold.Keep()
 	ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.serve(c)
 	p.crew.Go(func() { c.run(ctx) })
+	return nil
+}
+
+// enter takes a place for what a request asks for.
+func (p *Protocol) enter(req *request) *jsonrpc.Error {
+	if wire := p.cfg.Shares.EnterCall(req.client); wire != nil {
+		return wire
+	}
+	if !p.calls.enter() {
+		p.cfg.Shares.LeaveCall(req.client)
+		return errBusy
+	}
 	return nil
 }
 

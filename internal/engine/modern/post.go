@@ -31,6 +31,7 @@ func (p *Protocol) Post(x transport.Exchange, in *engine.Inbound) {
 		engine.ReplyError(x, mcp.HTTPStatus(wire.Code), in.ID, wire)
 		return
 	}
+	req.client = engine.ClientOf(x, req.principal)
 	if req.method.name == mcp.MethodListen {
 		p.postListen(x, req)
 		return
@@ -52,7 +53,8 @@ func refuse(x transport.Exchange, id jsonrpc.ID, wire *jsonrpc.Error) {
 
 // statusOf returns the HTTP status of an error.
 func statusOf(wire *jsonrpc.Error) int {
-	if wire == errBusy || wire == errNoTasks || wire == errUnreached {
+	switch wire {
+	case errBusy, errListens, errNoTasks, errUnreached, engine.ErrCrowded, engine.ErrShare:
 		return 503
 	}
 	return mcp.HTTPStatus(wire.Code)
@@ -172,6 +174,22 @@ func (l *httpLeg) answer(msg []byte, status int) {
 		reply(l.x, status, msg)
 	}
 	l.done <- struct{}{}
+}
+
+func (l *httpLeg) answerParts(parts [][]byte) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return true
+	}
+	to, ok := l.x.(transport.PartsReplier)
+	if !ok || l.stream != nil {
+		return false
+	}
+	l.ended = true
+	to.ReplyParts(parts)
+	l.done <- struct{}{}
+	return true
 }
 
 // timer returns a running timer. Timers are pooled per Protocol, as one made

@@ -81,8 +81,8 @@ func (p *Protocol) relay(ctx context.Context, req *request, l leg, to *address) 
 	if to.node == node || p.cfg.Peers.Lost(to.node, to.instance) {
 		return errHomeLost
 	}
-	if !p.calls.enter() {
-		return errBusy
+	if wire := p.enter(req); wire != nil {
+		return wire
 	}
 	r := &relay{p: p, req: req, leg: l, to: to}
 	ctx, r.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -96,6 +96,7 @@ func (r *relay) abandon(_ leg, cause error) { r.cancel(cause) }
 // run forwards until the answer has come, the client has gone, or the home is lost.
 func (r *relay) run(ctx context.Context) {
 	defer r.p.calls.leave()
+	defer r.p.cfg.Shares.LeaveCall(r.req.client)
 	defer r.cancel(nil)
 	wire := r.forward(ctx)
 	switch {
