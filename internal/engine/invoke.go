@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/throttle"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/transport"
 )
@@ -30,7 +31,7 @@ func Invoke(ctx context.Context, log *slog.Logger, h rpc.Handler, call *rpc.Call
 	defer func() {
 		if p := recover(); p != nil {
 			ref := reference()
-			log.Error("handler panicked", "ref", ref, "method", call.Method, "target", call.Target,
+			log.Error("handler panicked", "ref", ref, "method", call.Method, "target", throttle.Short(call.Target),
 				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			res, wire = rpc.Result{}, internalError(ref)
 		}
@@ -57,7 +58,7 @@ func WireError(log *slog.Logger, call *rpc.Call, err error) *jsonrpc.Error {
 		return jsonrpc.NewError(jsonrpc.CodeInternal, "the call was cancelled")
 	}
 	ref := reference()
-	log.Error("call failed", "ref", ref, "method", call.Method, "target", call.Target, "error", err)
+	log.Error("call failed", "ref", ref, "method", call.Method, "target", throttle.Short(call.Target), "error", err)
 	return internalError(ref)
 }
 

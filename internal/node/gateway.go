@@ -5,6 +5,7 @@ package node
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
 	"github.com/holdfast-mcp/holdfast/internal/gateway"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
+	"github.com/holdfast-mcp/holdfast/internal/throttle"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
@@ -128,6 +130,7 @@ func (n *Node) start(ctx context.Context) {
 // watcher makes a hub's watcher of a backend's or gateway's Watch. The work runs
 // beside the subscriber, in order per topic, bounded by a timeout.
 func (n *Node) watcher(watch func(context.Context, string, bool) error) subscription.Watcher {
+	var unwatched throttle.Line
 	return func(t subscription.Topic, active bool) {
 		if t.Kind != subscription.Resource {
 			return
@@ -135,7 +138,8 @@ func (n *Node) watcher(watch func(context.Context, string, bool) error) subscrip
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := watch(ctx, t.Key, active); err != nil {
-			n.cfg.Log.Warn("resource not watched", "uri", t.Key, "active", active, "error", err)
+			unwatched.Log(n.cfg.Log, slog.LevelWarn, "resource not watched",
+				"uri", throttle.Short(t.Key), "active", active, "error", throttle.Short(err.Error()))
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/throttle"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
@@ -123,7 +124,7 @@ func (l *live) attempt(ctx context.Context, d *rpc.Deferred) (res rpc.Result, wi
 // internal logs what happened under a reference, which is all the client sees.
 func (l *live) internal(msg string, args ...any) *jsonrpc.Error {
 	ref := rand.Text()[:10]
-	l.set.cfg.Log.Error(msg, append(args, "ref", ref, "method", l.spec.Method, "target", l.spec.Target)...)
+	l.set.cfg.Log.Error(msg, append(args, "ref", ref, "method", l.spec.Method, "target", throttle.Short(l.spec.Target))...)
 	return jsonrpc.Errorf(jsonrpc.CodeInternal, "internal error (reference %s)", ref)
 }
 

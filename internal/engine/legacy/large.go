@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/throttle"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -53,7 +54,7 @@ func (t *posted) answerLarge(ctx context.Context, in *engine.Inbound, r *reply, 
 	case err == nil:
 		t.settle(r, done)
 	case begun:
-		t.p.cfg.Log.Warn("large result broken off", "method", in.Method, "target", t.call.Target, "error", err)
+		t.p.cfg.Log.Warn("large result broken off", "method", in.Method, "target", throttle.Short(t.call.Target), "error", err)
 		t.settle(r, done)
 	case errors.Is(err, errNoText):
 		body, wire := t.whole()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/internal/throttle"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -44,7 +45,7 @@ func (p *Protocol) answerLarge(l leg, m *method, o *outcome) bool {
 		begun, err := over.answerText(text)
 		stop()
 		if err != nil && begun {
-			p.cfg.Log.Warn("large result broken off", "method", m.name, "target", req.target, "error", err)
+			p.cfg.Log.Warn("large result broken off", "method", m.name, "target", throttle.Short(req.target), "error", err)
 		}
 		if err == nil || begun {
 			return true
