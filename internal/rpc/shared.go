@@ -33,6 +33,9 @@ func (s *Shared) Form(key any, build func() (Raw, error)) (Raw, error) {
 
 // Down returns the body for a client that speaks f, see [mcp.DownResult].
 func (r *Result) Down(f *mcp.Features, method string) (Raw, error) {
+	if r.Shared == nil { // which costs no closure
+		return mcp.DownResult(f, method, r.Body)
+	}
 	body := r.Body
 	return r.Shared.Form(f, func() (Raw, error) { return mcp.DownResult(f, method, body) })
 }

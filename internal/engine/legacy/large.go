@@ -58,10 +58,10 @@ func (t *posted) answerLarge(ctx context.Context, in *engine.Inbound, r *reply, 
 		t.settle(r, done)
 	case errors.Is(err, errNoText):
 		body, wire := t.whole()
-		t.conclude(r, appendAnswer(nil, in.ID, body, wire), done)
+		t.conclude(r, appendAnswer(nil, in.ID, body, wire), nil, done)
 	default:
 		wire := engine.WireError(t.p.cfg.Log, &t.call, err)
-		t.conclude(r, appendAnswer(nil, in.ID, nil, mcp.DownError(t.call.Peer.Features, in.Method, wire)), done)
+		t.conclude(r, appendAnswer(nil, in.ID, nil, mcp.DownError(t.call.Peer.Features, in.Method, wire)), nil, done)
 	}
 }
 

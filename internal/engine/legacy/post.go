@@ -4,6 +4,7 @@
 package legacy
 
 import (
+	"bytes"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -72,7 +73,7 @@ func (t *posted) request(ctx context.Context, in *engine.Inbound, r *reply, v *v
 	}
 	ctx, wire := t.live.flights.Begin(context.WithoutCancel(ctx), in.ID)
 	if wire != nil {
-		t.conclude(r, appendAnswer(nil, in.ID, nil, wire), done)
+		t.conclude(r, appendAnswer(nil, in.ID, nil, wire), nil, done)
 		return
 	}
 	t.client = engine.ClientOf(r.x, v.principal)
@@ -80,7 +81,7 @@ func (t *posted) request(ctx context.Context, in *engine.Inbound, r *reply, v *v
 		t.live.flights.End(in.ID)
 		msg := appendAnswer(nil, in.ID, nil, wire)
 		r.unavailable(msg)
-		t.conclude(r, msg, done)
+		t.conclude(r, msg, nil, done)
 		return
 	}
 	t.placed = true
@@ -110,6 +111,13 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b 
 // maxPooled keeps large responses from pinning their buffers.
 const maxPooled = 64 << 10
 
+// recycle puts a buffer back, nil for none.
+func recycle(buf *[]byte) {
+	if buf != nil && cap(*buf) <= maxPooled {
+		buffers.Put(buf)
+	}
+}
+
 func (t *posted) answer(ctx context.Context, in *engine.Inbound, r *reply, done func()) {
 	body, wire := t.serve(ctx, in)
 	t.leave()
@@ -123,21 +131,17 @@ func (t *posted) answer(ctx context.Context, in *engine.Inbound, r *reply, done 
 		return
 	}
 	buf := buffers.Get().(*[]byte)
-	msg := appendAnswer((*buf)[:0], in.ID, body, wire)
+	*buf = appendAnswer((*buf)[:0], in.ID, body, wire)
 	if t.unsaved {
-		r.unavailable(msg)
+		r.unavailable(bytes.Clone(*buf))
 	}
-	t.conclude(r, msg, done)
-	if cap(msg) <= maxPooled {
-		*buf = msg
-		buffers.Put(buf)
-	}
+	t.conclude(r, *buf, buf, done)
 }
 
-// conclude gives the response.
-func (t *posted) conclude(r *reply, msg []byte, done func()) {
+// conclude gives the response, and the buffer it is in unless that is nil.
+func (t *posted) conclude(r *reply, msg []byte, pooled *[]byte, done func()) {
 	t.done.Store(true)
-	r.respond(msg)
+	r.respond(msg, pooled)
 	t.settle(r, done)
 }
 
@@ -224,7 +228,7 @@ func (p *Protocol) PostBatch(x transport.Exchange, batch []jsonrpc.Element) {
 		in.Hold = transport.HoldOf(x)
 		switch wire := batchError(e); {
 		case wire != nil:
-			r.respond(jsonrpc.AppendError(nil, in.ID, wire))
+			r.respond(jsonrpc.AppendError(nil, in.ID, wire), nil)
 		case in.Kind() != jsonrpc.Request:
 			if err := p.oneWay(ctx, v, in); err != nil {
 				p.cfg.Log.Warn("message not delivered", "session", v.peer.Session, "error", err)
@@ -232,7 +236,7 @@ func (p *Protocol) PostBatch(x transport.Exchange, batch []jsonrpc.Element) {
 		default:
 			// Each request holds the same entry, until it is answered.
 			if _, err := p.cfg.Sessions.Acquire(v.id); err != nil {
-				r.respond(jsonrpc.AppendError(nil, in.ID, jsonrpc.NewError(jsonrpc.CodeInternal, err.Error())))
+				r.respond(jsonrpc.AppendError(nil, in.ID, jsonrpc.NewError(jsonrpc.CodeInternal, err.Error())), nil)
 				continue
 			}
 			open.Add(1)

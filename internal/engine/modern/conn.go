@@ -190,32 +190,23 @@ func (g *connLeg) send(msg []byte) error {
 	return g.link.conn.Write(msg)
 }
 
-func (g *connLeg) answer(msg []byte, _ int) {
+func (g *connLeg) answer(m message) {
+	defer m.release()
 	g.release() // first, as the client may use the id again once it has the answer
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.ended {
-		g.ended = true
-		g.link.write(msg)
-	}
-}
-
-func (g *connLeg) answerParts(parts [][]byte) bool {
-	to, ok := g.link.conn.(transport.PartsWriter)
-	if !ok {
-		return false
-	}
-	g.release()
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	if g.ended {
-		return true
+		return
 	}
 	g.ended = true
-	if err := to.WriteParts(parts); err != nil {
+	to, ok := g.link.conn.(transport.PartsWriter)
+	if m.parts == nil || !ok {
+		g.link.write(m.whole())
+		return
+	}
+	if err := to.WriteParts(m.parts); err != nil {
 		g.link.p.cfg.Log.Debug("message not delivered", "error", err)
 	}
-	return true
 }
 
 func (g *connLeg) release() {

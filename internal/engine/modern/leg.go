@@ -4,6 +4,7 @@
 package modern
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
@@ -19,26 +20,42 @@ type leg interface {
 	// send sends a notification; it fails when the client has gone. On an
 	// answered leg it does nothing.
 	send(msg []byte) error
-	// answer sends the final message, with the HTTP status it deserves, and ends
-	// the leg. Only the first answer is sent, and none to a client that has gone.
-	answer(msg []byte, status int)
+	// answer sends the final message and ends the leg. Only the first answer is
+	// sent, and none to a client that has gone. The leg takes the message over.
+	answer(m message)
 	// release ends the leg of a client that has gone, once its call has stopped.
 	release()
 	// serve tells the leg whose it is, before that one can use it.
 	serve(c carried)
 }
 
-// partsLeg is a leg whose answer may be sent in parts.
-type partsLeg interface {
-	// answerParts is answer with status 200 and a message in parts. It reports false
-	// when this leg, as it is now, cannot do that; then it has not been answered.
-	answerParts(parts [][]byte) bool
+// message is an answer on its way to a client.
+type message struct {
+	status int      // the HTTP status it deserves
+	data   []byte   // the whole of it, or
+	parts  [][]byte // its parts, some of which other answers share
+	pooled *[]byte  // the buffer that data is in, if that is to be used again
 }
 
-var (
-	_ partsLeg = (*httpLeg)(nil)
-	_ partsLeg = (*connLeg)(nil)
-)
+// whole returns the message in one piece.
+func (m *message) whole() []byte {
+	if m.parts != nil {
+		return bytes.Join(m.parts, nil)
+	}
+	return m.data
+}
+
+// release gives the buffer back. The message is of no use afterwards.
+func (m *message) release() {
+	if m.pooled != nil {
+		putBuffer(m.pooled)
+	}
+}
+
+// failure is the message of an error that answers request id.
+func failure(id jsonrpc.ID, wire *jsonrpc.Error) message {
+	return message{status: statusOf(wire), data: jsonrpc.AppendError(nil, id, wire)}
+}
 
 // carried is what a leg belongs to: a call of this node, or a relay to one of
 // another.

@@ -104,7 +104,7 @@ func (r *relay) run(ctx context.Context) {
 	case ctx.Err() != nil:
 		r.leg.release()
 	default:
-		r.leg.answer(jsonrpc.AppendError(nil, r.req.in.ID, wire), statusOf(wire))
+		r.leg.answer(failure(r.req.in.ID, wire))
 	}
 }
 
@@ -132,7 +132,7 @@ func (r *relay) forward(ctx context.Context) *jsonrpc.Error {
 		case len(msg) > 1 && msg[0] == relayNotification:
 			err = r.leg.send(msg[1:])
 		case len(msg) > 3 && msg[0] == relayAnswer:
-			r.leg.answer(msg[3:], int(binary.BigEndian.Uint16(msg[1:])))
+			r.leg.answer(message{status: int(binary.BigEndian.Uint16(msg[1:])), data: msg[3:]})
 			return nil
 		case len(msg) == 1 && msg[0] == relayRefused:
 			return errUnreached

@@ -27,7 +27,6 @@ func (p *Protocol) answer(l leg, m *method, peer *rpc.Peer, round int, o outcome
 		return
 	}
 	buf := getBuffer()
-	defer putBuffer(buf)
 	req := l.from()
 	wire, status := o.wire, 200
 	if wire != nil {
@@ -42,7 +41,7 @@ func (p *Protocol) answer(l leg, m *method, peer *rpc.Peer, round int, o outcome
 	if wire != nil {
 		*buf = jsonrpc.AppendError((*buf)[:0], req.in.ID, wire)
 	}
-	l.answer(oneLine(*buf), status)
+	l.answer(message{status: status, data: oneLine(*buf), pooled: buf})
 }
 
 // sharedFrom is the size, in bytes, from which on a body that many answers share is
@@ -53,9 +52,8 @@ const sharedFrom = 64 << 10
 // which a client that reads slowly would keep for as long. It reports false when l
 // has not been answered.
 func (p *Protocol) answerShared(l leg, m *method, res *rpc.Result) bool {
-	to, ok := l.(partsLeg)
 	req := l.from()
-	if !ok || len(res.Body) < sharedFrom || res.Shared == nil || res.Type != "" && res.Type != mcp.ResultComplete || req.retry() {
+	if len(res.Body) < sharedFrom || res.Shared == nil || res.Type != "" && res.Type != mcp.ResultComplete || req.retry() {
 		return false
 	}
 	whole, wire := p.shared(m, res)
@@ -63,17 +61,20 @@ func (p *Protocol) answerShared(l leg, m *method, res *rpc.Result) bool {
 		return false
 	}
 	head := append([]byte(`{"jsonrpc":"2.0","id":`), req.in.ID.Raw()...)
-	return to.answerParts([][]byte{append(head, `,"result":`...), whole, []byte("}")})
+	l.answer(message{status: 200, parts: [][]byte{append(head, `,"result":`...), whole, []byte("}")}})
+	return true
 }
 
 // shared returns the result object of a complete result that many calls get.
 func (p *Protocol) shared(m *method, res *rpc.Result) (Raw, *jsonrpc.Error) {
 	cache := (*mcp.CacheHint)(nil)
 	if m.cacheable {
-		cache = &res.Cache
+		hint := res.Cache
+		cache = &hint
 	}
-	whole, err := res.Shared.Form(p, func() (Raw, error) {
-		body, wire := p.appendBody(nil, m, res, mcp.ResultComplete, cache)
+	own := *res // so that results which are not shared stay on the stack
+	whole, err := own.Shared.Form(p, func() (Raw, error) {
+		body, wire := p.appendBody(nil, m, &own, mcp.ResultComplete, cache)
 		if wire != nil {
 			return nil, wire
 		}
