@@ -47,8 +47,11 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// budget returns what the transports of a server share.
-func (l Limits) budget() *transport.Budget { return transport.NewBudget(l.MessageMemory, l.Share) }
+// budgets returns what the transports of a server share: of messages received or
+// served, and of answers that wait to be read, which have the usual bound.
+func (l Limits) budgets() (messages, unread *transport.Budget) {
+	return transport.NewBudget(l.MessageMemory, l.Share), transport.NewBudget(64<<20, l.Share)
+}
 
 // conns returns how many connections may be open.
 func (l Limits) conns() int {

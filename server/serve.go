@@ -35,14 +35,14 @@ func (s *Server) serving() *endpoint.Endpoint {
 	s.start.Do(func() {
 		limits := jsonrpc.DefaultLimits()
 		limits.Bytes = int(s.limits.MaxBody)
-		s.budget = s.limits.budget()
+		s.budget, s.unread = s.limits.budgets()
 		e := endpoint.New(endpoint.Config{
 			Handler: s.handler, Info: s.info, Hub: &s.hub, Ring: s.ring, Extensions: s.extensionList(),
 			ToolHeaders: func(_ context.Context, tool string) []mcp.HeaderParam { return s.toolHeaders(tool) },
 			Eras:        s.eras, Log: s.log, Limits: limits, Shares: engine.NewShares(s.limits.Calls, s.limits.Share),
 		})
 		s.streamable = streamable.NewHandler(e, streamable.Config{
-			MaxBody: s.limits.MaxBody, Budget: s.budget, AllowedHosts: s.hosts, AllowedOrigins: s.origins,
+			MaxBody: s.limits.MaxBody, Budget: s.budget, Unread: s.unread, AllowedHosts: s.hosts, AllowedOrigins: s.origins,
 		})
 		s.endpoint.Store(e)
 	})
@@ -129,7 +129,7 @@ func (s *Server) mux(e *endpoint.Endpoint) http.Handler {
 	mux.Handle("/mcp", s)
 	if s.eras == nil || slices.Contains(s.eras, mcp.Legacy) {
 		sse := httpsse.NewHandler(e, httpsse.Config{
-			MaxBody: s.limits.MaxBody, Budget: s.budget, AllowedHosts: s.hosts, AllowedOrigins: s.origins,
+			MaxBody: s.limits.MaxBody, Budget: s.budget, Unread: s.unread, AllowedHosts: s.hosts, AllowedOrigins: s.origins,
 		})
 		mux.Handle("/sse", sse)
 		mux.Handle("/messages", sse)

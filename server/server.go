@@ -56,8 +56,9 @@ type Server struct {
 
 	start      sync.Once
 	endpoint   atomic.Pointer[endpoint.Endpoint]
-	streamable http.Handler // set by start, as is budget
-	budget     *transport.Budget
+	streamable http.Handler      // set by start, as are the budgets
+	budget     *transport.Budget // of messages
+	unread     *transport.Budget
 }
 
 const defaultPageSize = 500

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/quota"
 )
@@ -20,9 +21,10 @@ var ErrBusy = errors.New("too many bytes of messages are being received and serv
 // bounds of their own; and most messages are no longer.
 const uncounted = 4 << 10
 
-// Budget bounds the bytes of the messages that are being received or served at
-// once, over all transports that share it. The first 4 KiB of each do not count.
-// It is safe for concurrent use. A nil Budget bounds nothing.
+// Budget bounds the bytes of messages that there are at once, over all transports
+// that share it: of those received or served, or of those that wait for a client
+// to read them. The first 4 KiB of each do not count. It is safe for concurrent
+// use. A nil Budget bounds nothing.
 type Budget struct{ bytes *quota.Quota }
 
 // NewBudget returns a budget of max bytes, of which one client, that is, one
@@ -85,6 +87,20 @@ func (h *Hold) Release() {
 	if h != nil && h.users.Add(-1) < 0 && h.bytes > 0 {
 		h.budget.bytes.Give(h.client, h.bytes)
 	}
+}
+
+// hurried is how long a client may take nothing of an answer when all answers
+// together are over their budget.
+const hurried = time.Second
+
+// Patience returns how long the client of h may take nothing of a message of n
+// bytes that is written to it: usual, or a second when the budget of unread messages
+// is used up. Until h is released, the message counts.
+func (h *Hold) Patience(n int, usual time.Duration) time.Duration {
+	if h.Grow(n) == nil {
+		return usual
+	}
+	return min(usual, hurried)
 }
 
 // Holder is an Exchange whose body, or a Conn whose messages, belong to a Budget.

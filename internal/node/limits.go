@@ -15,13 +15,19 @@ import (
 type bounds struct {
 	shares   *engine.Shares
 	messages *transport.Budget
+	unread   *transport.Budget
 	logs     *session.LogBudget
 }
+
+// unreadMemory is how many bytes of answers may wait for clients that are slow to
+// read them.
+const unreadMemory = 64 << 20
 
 func newBounds(l *config.Limits) bounds {
 	return bounds{
 		shares:   engine.NewShares(l.Calls, l.Share),
 		messages: transport.NewBudget(l.MessageMemory, l.Share),
+		unread:   transport.NewBudget(unreadMemory, l.Share),
 		logs:     session.NewLogBudget(0),
 	}
 }

@@ -182,3 +182,22 @@ func TestParts(t *testing.T) {
 		}
 	})
 }
+
+// TestUnreadBudget holds that over the budget of unread messages a client must
+// read at once.
+func TestUnreadBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := chatty{messages: 1, failed: make(chan error, 2)}
+		dial := inMemory(t, w, Config{Unread: transport.NewBudget(3<<19, 100)})
+		began := time.Now()
+		for range 2 {
+			subscribe(t, dial())
+			synctest.Wait()
+		}
+		for _, want := range []time.Duration{time.Second, 30 * time.Second} {
+			if err := <-w.failed; err == nil || time.Since(began) != want {
+				t.Errorf("written after %v: %v, want a failure after %v", time.Since(began), err, want)
+			}
+		}
+	})
+}

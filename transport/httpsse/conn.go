@@ -37,9 +37,9 @@ type message struct {
 
 // conn is one open stream as a transport.Conn.
 type conn struct {
+	cfg    *Config
 	cancel context.CancelCauseFunc // ends its serving
 	remote string                  // address of the client
-	rest   bool                    // between messages no deadline may run
 
 	in   chan message
 	done chan struct{}
@@ -66,7 +66,7 @@ var (
 
 func newConn(w http.ResponseWriter, cfg *Config, remote string, cancel context.CancelCauseFunc) *conn {
 	return &conn{
-		w: httpio.Writer{W: w, Timeout: cfg.WriteTimeout}, rest: cfg.KeepAlive >= cfg.WriteTimeout, cancel: cancel, remote: remote,
+		w: httpio.Writer{W: w, Timeout: cfg.WriteTimeout}, cfg: cfg, cancel: cancel, remote: remote,
 		in: make(chan message, queued), done: make(chan struct{}), leaving: make(chan struct{}),
 		turn: make(chan struct{}, 1),
 	}
@@ -209,6 +209,10 @@ func (c *conn) send(parts ...[]byte) error {
 		return transport.ErrClosed
 	default:
 	}
+	var unread transport.Hold
+	unread.Begin(c.cfg.Unread, c.remote)
+	defer unread.Release()
+	c.w.Timeout = unread.Patience(int(size), c.cfg.WriteTimeout)
 	err := c.write(parts)
 	if err != nil {
 		c.end()
@@ -224,7 +228,7 @@ func (c *conn) write(parts [][]byte) error {
 		}
 	}
 	err := c.w.Flush()
-	if err == nil && c.rest { // else the next comment comes before the deadline
+	if err == nil && c.cfg.KeepAlive >= c.cfg.WriteTimeout { // else the next comment comes before the deadline
 		c.w.Rest()
 	}
 	return err

@@ -40,6 +40,7 @@ type Config struct {
 	Messages       string            // path that clients POST to; default "/messages"
 	MaxBody        int64             // bytes of a POST; default 4 MiB
 	Budget         *transport.Budget // of the bytes of all messages; nil means no bound but MaxBody for each
+	Unread         *transport.Budget // of the bytes of all messages being sent; over it WriteTimeout is a second; nil means no bound
 	MaxStreams     int               // open streams; default 10,000
 	KeepAlive      time.Duration     // a stream quiet for this long gets a comment; default 15 s
 	WriteTimeout   time.Duration     // a client that does not take 64 KiB in this time loses its stream; default 30 s

@@ -163,3 +163,52 @@ func TestSlowReaders(t *testing.T) {
 		})
 	}
 }
+
+// TestUnreadBudget holds that answers which wait for their clients have a budget,
+// and that over it a client must read at once, which one that reads does.
+func TestUnreadBudget(t *testing.T) {
+	large := strings.Repeat("x", 200_000)
+	for name, f := range map[string]exchanges{
+		"reply": func(x transport.Exchange) { x.Reply(200, []byte(large)) },
+		"parts": func(x transport.Exchange) { x.(transport.PartsReplier).ReplyParts([][]byte{[]byte(large)}) },
+		"stream": func(x transport.Exchange) {
+			s := x.Stream()
+			_ = s.Send(transport.Event{Data: []byte(large)}) // shows in how long it takes
+			s.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				budget := transport.NewBudget(300_000, 100)
+				took := make(chan time.Duration, 10)
+				dial := inMemory(t, Config{Unread: budget}, func(x transport.Exchange) {
+					began := time.Now()
+					f(x)
+					took <- time.Since(began)
+				})
+				for range 3 { // who read the header, and nothing else
+					c := dial("192.0.2.1")
+					post(c, 2, "{}")
+					if _, err := http.ReadResponse(bufio.NewReaderSize(c, 16), nil); err != nil {
+						t.Fatal(err)
+					}
+					synctest.Wait()
+				}
+				reader := dial("192.0.2.1")
+				post(reader, 2, "{}")
+				if _, body, _ := answer(t, reader); strings.Count(body, "x") != len(large) {
+					t.Errorf("a client that reads gets %d bytes of %d", strings.Count(body, "x"), len(large))
+				}
+				for i, want := range []time.Duration{0, time.Second, time.Second, defaultWriteTimeout} {
+					if got := <-took; got != want {
+						t.Errorf("answer %d took %v, want %v", i, got, want)
+					}
+				}
+				synctest.Wait()
+				if used := budget.Used(); used != 0 {
+					t.Errorf("%d bytes count in the end", used)
+				}
+			})
+		})
+	}
+}

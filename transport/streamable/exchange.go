@@ -22,6 +22,7 @@ type exchange struct {
 	cfg    *Config
 	body   []byte
 	hold   transport.Hold // of body
+	unread transport.Hold // of an answer that is no stream
 	stream *stream
 	broken bool // the answer has been broken off, see ReplyText
 }
@@ -45,12 +46,12 @@ func (x *exchange) RemoteAddr() string    { return x.r.RemoteAddr }
 func (x *exchange) Reply(status int, body []byte, headers ...string) {
 	if body == nil {
 		setHeaders(x.w.Header(), headers)
-		x.writer().Begin()
+		x.writer(0).Begin()
 		x.w.WriteHeader(status)
 		return
 	}
 	x.begin(status, len(body), headers)
-	_, _ = x.writer().Write(body) // a client that left has no use for the answer
+	_, _ = x.writer(len(body)).Write(body) // a client that left has no use for the answer
 }
 
 // ReplyParts implements [transport.PartsReplier].
@@ -60,8 +61,9 @@ func (x *exchange) ReplyParts(parts [][]byte, headers ...string) {
 		size += len(part)
 	}
 	x.begin(http.StatusOK, size, headers)
+	w := x.writer(size)
 	for _, part := range parts {
-		if _, err := x.writer().Write(part); err != nil {
+		if _, err := w.Write(part); err != nil {
 			return // a client that left has no use for the rest
 		}
 	}
@@ -76,7 +78,10 @@ func (x *exchange) begin(status, size int, headers []string) {
 	x.w.WriteHeader(status)
 }
 
-func (x *exchange) writer() httpio.Writer { return httpio.Writer{W: x.w, Timeout: x.cfg.WriteTimeout} }
+// writer writes an answer of so many bytes.
+func (x *exchange) writer(size int) httpio.Writer {
+	return httpio.Writer{W: x.w, Timeout: x.unread.Patience(size, x.cfg.WriteTimeout)}
+}
 
 func (x *exchange) Stream(headers ...string) transport.Stream {
 	h := x.w.Header()
@@ -85,7 +90,7 @@ func (x *exchange) Stream(headers ...string) transport.Stream {
 	h["Cache-Control"] = []string{"no-cache, no-transform"}
 	h["X-Accel-Buffering"] = []string{"no"} // nginx and its kin would hold events back
 	x.w.WriteHeader(http.StatusOK)
-	s := &stream{w: x.writer(), keepAlive: x.cfg.KeepAlive, last: time.Now(), done: make(chan struct{}), gone: x.r.Context()}
+	s := &stream{x: x, w: x.writer(0), keepAlive: x.cfg.KeepAlive, last: time.Now(), done: make(chan struct{}), gone: x.r.Context()}
 	if err := s.w.Flush(); err != nil {
 		s.Close()
 	}
@@ -136,6 +141,7 @@ func setHeaders(h http.Header, pairs []string) {
 
 // stream is the response body of an exchange that became an event stream.
 type stream struct {
+	x         *exchange
 	keepAlive time.Duration
 	done      chan struct{}
 	gone      context.Context // ends when the client has gone
@@ -182,6 +188,10 @@ func (s *stream) tick() time.Duration {
 // write sends and flushes; s.mu is held. A failed or timed-out write ends the stream.
 func (s *stream) write(p []byte) error {
 	s.last = time.Now()
+	var unread transport.Hold
+	unread.Begin(s.x.cfg.Unread, s.x.r.RemoteAddr)
+	defer unread.Release()
+	s.w.Timeout = unread.Patience(len(p), s.x.cfg.WriteTimeout)
 	_, err := s.w.Write(p)
 	if err == nil {
 		err = s.w.Flush()

@@ -29,6 +29,7 @@ import (
 type Config struct {
 	MaxBody        int64             // bytes of a request body; default 4 MiB
 	Budget         *transport.Budget // of the bytes of all bodies; nil means no bound but MaxBody for each
+	Unread         *transport.Budget // of the bytes of all answers being sent; over it WriteTimeout is a second; nil means no bound
 	KeepAlive      time.Duration     // a stream quiet for this long gets a comment; default 15 s
 	WriteTimeout   time.Duration     // a client that does not take 64 KiB of an answer in this time loses it, and its stream; default 30 s
 	AllowedHosts   []string          // Host names besides loopback and the listening address; "*" for any
@@ -70,6 +71,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{w: w, r: r, cfg: &h.cfg}
 	x.hold.Begin(h.cfg.Budget, r.RemoteAddr)
 	defer x.hold.Release()
+	x.unread.Begin(h.cfg.Unread, r.RemoteAddr)
+	defer x.unread.Release()
 	switch r.Method {
 	case http.MethodPost:
 		if !h.accept(w, r, x) {

@@ -47,6 +47,7 @@ func (e *CloseError) Error() string {
 type limits struct {
 	maxMessage int64
 	budget     *transport.Budget
+	unread     *transport.Budget
 	queue      int64         // messages that wait to be written
 	queueBytes int64         // and their bytes, if there are several
 	arrival    time.Duration // how long a message may take, and a second more for each 64 KiB; 0 is no limit
@@ -135,6 +136,13 @@ func (c *conn) WriteParts(parts [][]byte) error {
 	if waiting > c.lim.queue || waiting > 1 && bytes > c.lim.queueBytes {
 		c.end(ws.StatusTryAgainLater, "messages are not read fast enough", ErrTooSlow)
 		return c.err
+	}
+	var unread transport.Hold
+	unread.Begin(c.lim.unread, c.remote)
+	defer unread.Release()
+	if unread.Patience(int(size), c.lim.write) < c.lim.write {
+		c.wire.hurry.Add(1)
+		defer c.wire.hurry.Add(-1)
 	}
 	if err := c.send(parts, size); err != nil {
 		return c.writeFailed(err)

@@ -329,6 +329,30 @@ func TestBudget(t *testing.T) {
 	other.Close()
 }
 
+// TestUnreadBudget holds that over the budget of unread messages a peer must read
+// at once.
+func TestUnreadBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failed := make(chan error, 2)
+		h := NewHandler(conns(func(_ context.Context, c transport.Conn) error {
+			failed <- c.Write(make([]byte, 1<<20))
+			return c.Close()
+		}), Config{Unread: transport.NewBudget(3<<19, 100)})
+		t.Cleanup(h.Close)
+		dial := nettest.Serve(t, &http.Server{Handler: h}, nil)
+		began := time.Now()
+		for range 2 {
+			shake(t, dial("192.0.2.1"), "Sec-WebSocket-Protocol: mcp\r\n")
+			synctest.Wait()
+		}
+		for _, want := range []time.Duration{time.Second, 30 * time.Second} {
+			if err := <-failed; err == nil || time.Since(began) != want {
+				t.Errorf("written after %v: %v, want a failure after %v", time.Since(began), err, want)
+			}
+		}
+	})
+}
+
 // TestPeerThatStopsMidway: the closing handshake must not wait for the rest of a
 // message that never comes.
 func TestPeerThatStopsMidway(t *testing.T) {

@@ -27,6 +27,7 @@ import (
 type Config struct {
 	MaxMessage     int64             // bytes of a message; default 4 MiB
 	Budget         *transport.Budget // of the bytes of all messages; nil means no bound but MaxMessage for each
+	Unread         *transport.Budget // of the bytes of all messages being sent; over it WriteTimeout is a second; nil means no bound
 	MaxConns       int               // open connections; default 10,000
 	Queue          int               // writes that may wait for a slow reader, per connection; default 1,024
 	QueueBytes     int64             // and their bytes, unless it is a single one; default 16 MiB
@@ -44,6 +45,7 @@ func (c *Config) limits() limits {
 	return limits{
 		maxMessage: cmp.Or(max(c.MaxMessage, 0), 4<<20),
 		budget:     c.Budget,
+		unread:     c.Unread,
 		queue:      int64(cmp.Or(max(c.Queue, 0), 1024)),
 		queueBytes: cmp.Or(max(c.QueueBytes, 0), 16<<20),
 		arrival:    cmp.Or(max(c.Arrival, 0), 10*time.Second),
