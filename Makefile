@@ -4,7 +4,7 @@
 GO ?= go
 FUZZTIME ?= 30s
 
-.PHONY: help build serve test race lint conformance bench bench-cluster bench-gateway storm cluster fuzz
+.PHONY: help build serve test race lint conformance bench bench-cluster bench-gateway storm cluster flood fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ storm: ## kill servers and Holdfast at random, then measure sick servers' neighb
 
 cluster: ## kill, restart, stop and cut off nodes under load, and hold that nothing is lost
 	$(GO) run ./tests/cluster
+
+flood: ## flood a node from one client, and hold its memory and what others feel; BEFORE=binary compares with another
+	$(GO) run ./tests/flood $(if $(BEFORE),-before $(BEFORE))
 
 fuzz: ## run every fuzz target for FUZZTIME
 	@set -e; for pkg in $$($(GO) list ./...); do \
