@@ -58,8 +58,8 @@ type Hold struct {
 func (h *Hold) Begin(b *Budget, remote string) { h.budget, h.remote = b, remote }
 
 // Grow says that the message takes n bytes in all by now. It fails with
-// [ErrBusy] when there is no room; what h had before it keeps. It is for the
-// first user alone, before there are others.
+// [ErrBusy] when there is no room: then the message is refused, and counts no
+// more. It is for the first user alone, before there are others.
 func (h *Hold) Grow(n int) error {
 	if h == nil || h.budget == nil || int64(n)-uncounted <= h.bytes {
 		return nil
@@ -69,6 +69,8 @@ func (h *Hold) Grow(n int) error {
 	}
 	more := int64(n) - uncounted - h.bytes
 	if err := h.budget.bytes.Take(h.client, more); err != nil {
+		h.budget.bytes.Give(h.client, h.bytes)
+		h.bytes = 0
 		return fmt.Errorf("%w: %w", ErrBusy, err)
 	}
 	h.bytes += more

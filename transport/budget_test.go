@@ -25,9 +25,14 @@ func TestBudget(t *testing.T) {
 	if err := errors.Join(one.Grow(10_000+uncounted), one.Grow(20_000), one.Grow(70_000+uncounted)); err != nil || b.Used() != 70_000 {
 		t.Fatalf("grown to 70,000 bytes: %v, %d count", err, b.Used())
 	}
-	if err := one.Grow(80_000 + uncounted); !errors.Is(err, ErrBusy) || !errors.Is(err, quota.ErrShare) || b.Used() != 70_000 {
-		t.Errorf("over the client's share: %v, %d bytes count", err, b.Used())
+	over := hold("192.0.2.1:3")
+	if err := over.Grow(1000 + uncounted); err != nil || b.Used() != 71_000 {
+		t.Errorf("within the client's share: %v, %d bytes count", err, b.Used())
 	}
+	if err := over.Grow(6000 + uncounted); !errors.Is(err, ErrBusy) || !errors.Is(err, quota.ErrShare) || b.Used() != 70_000 {
+		t.Errorf("over the client's share: %v, %d bytes count, want those of the other message", err, b.Used())
+	}
+	over.Release()
 	other := hold("192.0.2.2:1")
 	if err := other.Grow(40_000 + uncounted); !errors.Is(err, ErrBusy) || !errors.Is(err, quota.ErrFull) {
 		t.Errorf("over what is left: %v", err)

@@ -39,9 +39,11 @@ type Room interface {
 }
 
 // ReadBody reads the body of a request, at most max bytes. It fails with
-// [*http.MaxBytesError], with [ErrSlow], or with what room said; any other error
-// means that the client has gone or sends no HTTP. Where the server does not
-// support deadlines, there are none.
+// [*http.MaxBytesError], with [ErrSlow], or with what room said: then the rest of
+// the body is read and dropped, in the same time, as a client that is still
+// sending would not see the answer. Any other error means that the client has
+// gone or sends no HTTP. Where the server does not support deadlines, there are
+// none.
 func ReadBody(w http.ResponseWriter, r *http.Request, max int64, room Room) ([]byte, error) {
 	switch {
 	case r.ContentLength > max:
@@ -51,9 +53,14 @@ func ReadBody(w http.ResponseWriter, r *http.Request, max int64, room Room) ([]b
 	}
 	b := body{w: w, began: time.Now(), room: room, length: r.ContentLength, max: max}
 	b.extend()
-	data, err := b.readAll(http.MaxBytesReader(w, r.Body, max))
+	from := http.MaxBytesReader(w, r.Body, max)
+	data, err := b.readAll(from)
+	if errors.Is(err, errRoom) {
+		b.drop(from)
+		return nil, b.refused
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, fmt.Errorf("%w (%d bytes did)", ErrSlow, len(b.data))
+		return nil, fmt.Errorf("%w (%d bytes did)", ErrSlow, b.arrived)
 	}
 	return data, err
 }
@@ -66,15 +73,21 @@ type body struct {
 	length int64 // as announced, -1 if it was not
 	max    int64
 	data   []byte
-	next   int // how many bytes move the deadline
+
+	arrived int   // bytes, those dropped included
+	next    int   // how many of them move the deadline
+	refused error // what room said
 }
+
+// errRoom says that there is no room for the body.
+var errRoom = errors.New("no room")
 
 // extend moves the deadline when enough has arrived.
 func (b *body) extend() {
-	if len(b.data) < b.next {
+	if b.arrived < b.next {
 		return
 	}
-	parts := len(b.data) / bodyPart
+	parts := b.arrived / bodyPart
 	b.next = (parts + 1) * bodyPart
 	_ = http.NewResponseController(b.w).SetReadDeadline(b.began.Add(bodyGrace + time.Duration(parts)*time.Second)) // see ReadBody
 }
@@ -88,6 +101,7 @@ func (b *body) readAll(r io.Reader) ([]byte, error) {
 		}
 		n, err := r.Read(b.data[len(b.data):cap(b.data)])
 		b.data = b.data[:len(b.data)+n]
+		b.arrived = len(b.data)
 		switch {
 		case int64(len(b.data)) == b.length, errors.Is(err, io.EOF) && b.length < 0:
 			return b.data, nil
@@ -115,10 +129,26 @@ func (b *body) grow() error {
 	// One byte over the limit, so that it shows.
 	size = min(size, b.max+1)
 	if err := b.room.Grow(int(size)); err != nil {
-		return err
+		b.refused = err
+		return errRoom
 	}
 	larger := make([]byte, len(b.data), size)
 	copy(larger, b.data)
 	b.data = larger
 	return nil
+}
+
+// drop reads what is left of a body that is refused.
+func (b *body) drop(r io.Reader) {
+	scratch := b.data[:0]
+	if b.data = nil; cap(scratch) > firstBuffer || cap(scratch) == 0 {
+		scratch = make([]byte, firstBuffer)
+	}
+	for {
+		n, err := r.Read(scratch[:cap(scratch)])
+		if b.arrived += n; err != nil {
+			return
+		}
+		b.extend()
+	}
 }
