@@ -81,7 +81,8 @@ type Stream interface {
 }
 
 // PartsReplier is an Exchange whose answer can be in parts, which are sent as they
-// are: what many answers share need not be copied for each.
+// are: what many answers share need not be copied for each. As it is there anyway,
+// it does not count as waiting for its client.
 type PartsReplier interface {
 	// ReplyParts is Reply with status 200 and the parts, one after the other, as JSON
 	// body. It keeps none of them.

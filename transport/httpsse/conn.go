@@ -173,23 +173,21 @@ func (c *conn) WriteParts(parts [][]byte) error {
 		}
 	}
 	all := append([][]byte{[]byte("event: message\ndata: ")}, parts...)
-	return c.send(append(all, []byte("\n\n"))...)
+	return c.send(0, append(all, []byte("\n\n"))...)
 }
 
 func (c *conn) event(name string, data []byte) error {
-	return c.send(sse.Append(nil, sse.Event{Name: name, Data: data}))
+	event := sse.Append(nil, sse.Event{Name: name, Data: data})
+	return c.send(int64(len(event)), event)
 }
 
 func (c *conn) comment() {
-	_ = c.send([]byte(sse.KeepAlive)) // a failure closes the stream
+	_ = c.send(0, []byte(sse.KeepAlive)) // a failure closes the stream
 }
 
-// send writes an event. When too much waits for the client, the stream ends.
-func (c *conn) send(parts ...[]byte) error {
-	size := int64(0)
-	for _, p := range parts {
-		size += int64(len(p))
-	}
+// send writes an event that takes so many bytes for itself. When too much waits
+// for the client, the stream ends.
+func (c *conn) send(size int64, parts ...[]byte) error {
 	defer c.waiting.Add(-1)
 	defer c.unwritten.Add(-size)
 	if more := c.waiting.Add(1) > 1; c.unwritten.Add(size) > maxUnwritten && more {

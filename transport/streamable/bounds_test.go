@@ -170,7 +170,6 @@ func TestUnreadBudget(t *testing.T) {
 	large := strings.Repeat("x", 200_000)
 	for name, f := range map[string]exchanges{
 		"reply": func(x transport.Exchange) { x.Reply(200, []byte(large)) },
-		"parts": func(x transport.Exchange) { x.(transport.PartsReplier).ReplyParts([][]byte{[]byte(large)}) },
 		"stream": func(x transport.Exchange) {
 			s := x.Stream()
 			_ = s.Send(transport.Event{Data: []byte(large)}) // shows in how long it takes

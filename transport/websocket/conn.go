@@ -119,16 +119,15 @@ func newConn(w *ws.Conn, below *wire, lim limits, remote string, gone func()) *c
 // Write implements [transport.Conn]. It waits its turn while the peer makes
 // progress with earlier messages; when too many wait, or the peer takes nothing
 // for the write timeout, the connection ends.
-func (c *conn) Write(msg []byte) error { return c.WriteParts([][]byte{msg}) }
+func (c *conn) Write(msg []byte) error { return c.write(int64(len(msg)), [][]byte{msg}) }
 
 // WriteParts implements [transport.PartsWriter].
-func (c *conn) WriteParts(parts [][]byte) error {
+func (c *conn) WriteParts(parts [][]byte) error { return c.write(0, parts) }
+
+// write writes a message that takes so many bytes for itself.
+func (c *conn) write(size int64, parts [][]byte) error {
 	if c.ended() {
 		return transport.ErrClosed
-	}
-	size := int64(0)
-	for _, part := range parts {
-		size += int64(len(part))
 	}
 	defer c.writers.Add(-1)
 	defer c.unwritten.Add(-size)
@@ -144,7 +143,7 @@ func (c *conn) WriteParts(parts [][]byte) error {
 		c.wire.hurry.Add(1)
 		defer c.wire.hurry.Add(-1)
 	}
-	if err := c.send(parts, size); err != nil {
+	if err := c.send(parts); err != nil {
 		return c.writeFailed(err)
 	}
 	c.touch()
@@ -152,9 +151,9 @@ func (c *conn) WriteParts(parts [][]byte) error {
 }
 
 // send writes one message, a long one in fragments.
-func (c *conn) send(parts [][]byte, size int64) error {
+func (c *conn) send(parts [][]byte) error {
 	ctx := context.Background() // the wire has the deadline
-	if len(parts) == 1 && size <= fragment {
+	if len(parts) == 1 && len(parts[0]) <= fragment {
 		return c.ws.Write(ctx, ws.MessageText, parts[0])
 	}
 	w, err := c.ws.Writer(ctx, ws.MessageText)

@@ -209,7 +209,7 @@ func TestTooManyBytesWait(t *testing.T) {
 		}
 		errs := make(chan error)
 		for range 2 {
-			go func() { errs <- c.(transport.PartsWriter).WriteParts([][]byte{msg, make([]byte, 30<<20)}) }()
+			go func() { errs <- c.Write(make([]byte, 32<<20)) }()
 		}
 		<-c.(*conn).done
 		close(full)

@@ -100,12 +100,12 @@ func (l *link) request(in *engine.Inbound, g *gathered) {
 	l.wg.Go(func() {
 		defer l.live.flights.End(in.ID)
 		defer in.Hold.Release()
-		body, wire := l.serve(ctx, in, greeting)
+		body, shared, wire := l.serve(ctx, in, greeting)
 		l.p.cfg.Shares.LeaveCall(l.client)
 		switch {
 		case errors.Is(context.Cause(ctx), engine.ErrCancelled):
 			respond(nil) // spec 2025-11-25 basic/utilities/cancellation: no response to what was cancelled
-		case wire == nil && len(body) >= wholeFrom && g == nil:
+		case shared && wire == nil && len(body) >= wholeFrom && g == nil:
 			l.answerWhole(in.ID, body)
 		default:
 			respond(appendAnswer(nil, in.ID, body, wire))
@@ -113,8 +113,8 @@ func (l *link) request(in *engine.Inbound, g *gathered) {
 	})
 }
 
-// answerWhole writes a response with a long result, without a copy of it if the
-// connection can.
+// answerWhole writes a response with a result that others get too, without a copy
+// of it if the connection can.
 func (l *link) answerWhole(id jsonrpc.ID, body Raw) {
 	to, ok := l.c.(transport.PartsWriter)
 	if !ok {
@@ -126,21 +126,23 @@ func (l *link) answerWhole(id jsonrpc.ID, body Raw) {
 	}
 }
 
-// serve serves a request once the client has been greeted.
-func (l *link) serve(ctx context.Context, in *engine.Inbound, greeting <-chan struct{}) (Raw, *jsonrpc.Error) {
+// serve serves a request once the client has been greeted. shared says whether
+// others get the same result.
+func (l *link) serve(ctx context.Context, in *engine.Inbound, greeting <-chan struct{}) (body Raw, shared bool, wire *jsonrpc.Error) {
 	select {
 	case <-greeting:
 	case <-ctx.Done():
-		return nil, jsonrpc.NewError(jsonrpc.CodeInternal, "the call was cancelled")
+		return nil, false, jsonrpc.NewError(jsonrpc.CodeInternal, "the call was cancelled")
 	}
 	peer := l.known()
 	if peer == nil {
-		return nil, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "initialize has failed")
+		return nil, false, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "initialize has failed")
 	}
 	t := &turn{out: l, live: &l.live, mem: l}
 	t.begin(l.p, in, peer, l.principal)
 	defer t.done.Store(true)
-	return t.serve(ctx, in)
+	body, wire = t.serve(ctx, in)
+	return body, t.shared, wire
 }
 
 func (l *link) known() *rpc.Peer {

@@ -125,7 +125,7 @@ func (t *posted) answer(ctx context.Context, in *engine.Inbound, r *reply, done 
 		t.answerLarge(ctx, in, r, done)
 		return
 	}
-	if wire == nil && len(body) >= wholeFrom && r.respondParts(answerParts(in.ID, body)) {
+	if t.shared && wire == nil && len(body) >= wholeFrom && r.respondParts(answerParts(in.ID, body)) {
 		t.done.Store(true)
 		t.settle(r, done)
 		return

@@ -52,7 +52,8 @@ type turn struct {
 
 	pages pages // that the client was asked to open
 
-	large *rpc.Large // the result, if it is sent while it arrives
+	large  *rpc.Large // the result, if it is sent while it arrives
+	shared bool       // the result is in memory for other calls too
 }
 
 var (
@@ -188,6 +189,7 @@ func (t *turn) input(ctx context.Context, wish *rpc.InputRequired, round int) (m
 
 // result converts a handler's result for the session's version.
 func (t *turn) result(method string, res *rpc.Result) (Raw, *jsonrpc.Error) {
+	t.shared = res.Shared != nil
 	down, err := res.Down(t.call.Peer.Features, method)
 	if err != nil {
 		return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "the result cannot be sent: %w", err)
@@ -242,10 +244,9 @@ func (t *turn) subscription(ctx context.Context) (Raw, *jsonrpc.Error) {
 	return Raw("{}"), nil
 }
 
-// wholeFrom is the size, in bytes, from which on a result is sent as it is. It may
-// be a list that many clients get, and a copy would be kept for as long as one of
-// them takes to read it. Smaller ones are copied into the answer, which is one
-// write less.
+// wholeFrom is the size, in bytes, from which on a result that many clients get is
+// sent as it is: a copy would be kept for as long as one of them takes to read it.
+// Smaller ones are copied into the answer, which is one write less.
 const wholeFrom = 64 << 10
 
 // answerParts returns the response to request id with a result, in parts.
