@@ -251,6 +251,12 @@ func TestBodyDeadlineEnds(t *testing.T) {
 }
 
 func TestWriter(t *testing.T) {
+	for _, parts := range []bool{false, true} {
+		t.Run(fmt.Sprintf("parts=%t", parts), func(t *testing.T) { testWriter(t, parts) })
+	}
+}
+
+func testWriter(t *testing.T, parts bool) {
 	const timeout = 30 * time.Second
 	for _, tc := range []struct {
 		name  string
@@ -269,6 +275,10 @@ func TestWriter(t *testing.T) {
 				wrote := make(chan error, 1)
 				c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 					w.Header().Set("Content-Length", fmt.Sprint(size))
+					if parts {
+						wrote <- Writer{w, timeout}.WriteParts([][]byte{make([]byte, 10), make([]byte, size-20), nil, make([]byte, 10)})
+						return
+					}
 					_, err := Writer{w, timeout}.Write(make([]byte, size))
 					wrote <- err
 				})

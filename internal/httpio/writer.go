@@ -32,6 +32,25 @@ func (w Writer) Write(p []byte) (int, error) {
 	}
 }
 
+// WriteParts writes several texts, one after the other.
+func (w Writer) WriteParts(texts [][]byte) error {
+	left := 0 // of what must be taken before the deadline
+	for _, text := range texts {
+		for len(text) > 0 {
+			if left == 0 {
+				w.deadline(time.Now().Add(w.Timeout))
+				left = part
+			}
+			n, err := w.W.Write(text[:min(len(text), left)])
+			if err != nil {
+				return err
+			}
+			text, left = text[n:], left-n
+		}
+	}
+	return nil
+}
+
 // Flush sends what has been written.
 func (w Writer) Flush() error {
 	w.deadline(time.Now().Add(w.Timeout))

@@ -210,8 +210,9 @@ func (c *conn) send(size int64, parts ...[]byte) error {
 	var unread transport.Hold
 	unread.Begin(c.cfg.Unread, c.remote)
 	defer unread.Release()
-	c.w.Timeout = unread.Patience(int(size), c.cfg.WriteTimeout)
-	err := c.write(parts)
+	w := c.w
+	w.Timeout = unread.Patience(int(size), w.Timeout)
+	err := c.write(w, parts)
 	if err != nil {
 		c.end()
 	}
@@ -219,15 +220,13 @@ func (c *conn) send(size int64, parts ...[]byte) error {
 }
 
 // write writes and flushes; it is the caller's turn.
-func (c *conn) write(parts [][]byte) error {
-	for _, p := range parts {
-		if _, err := c.w.Write(p); err != nil {
-			return err
-		}
+func (c *conn) write(w httpio.Writer, parts [][]byte) error {
+	err := w.WriteParts(parts)
+	if err == nil {
+		err = w.Flush()
 	}
-	err := c.w.Flush()
 	if err == nil && c.cfg.KeepAlive >= c.cfg.WriteTimeout { // else the next comment comes before the deadline
-		c.w.Rest()
+		w.Rest()
 	}
 	return err
 }

@@ -61,12 +61,7 @@ func (x *exchange) ReplyParts(parts [][]byte, headers ...string) {
 		size += len(part)
 	}
 	x.begin(http.StatusOK, size, headers)
-	w := x.writer(0)
-	for _, part := range parts {
-		if _, err := w.Write(part); err != nil {
-			return // a client that left has no use for the rest
-		}
-	}
+	_ = x.writer(0).WriteParts(parts) // a client that left has no use for the answer
 }
 
 // begin begins an answer with a JSON body of so many bytes.
