@@ -55,6 +55,9 @@ type conn struct {
 
 	turn chan struct{} // holds one token while somebody writes
 	w    httpio.Writer
+
+	cutting sync.Mutex // guards what follows, and cutting a write off
+	closed  bool       // w is not to be used any more
 }
 
 var (
@@ -193,7 +196,7 @@ func (c *conn) send(size int64, parts ...[]byte) error {
 	if more := c.waiting.Add(1) > 1; c.unwritten.Add(size) > maxUnwritten && more {
 		c.cancel(errUnread)
 		c.end()
-		c.w.Cut()
+		c.cut()
 		return errUnread
 	}
 	select {
@@ -234,9 +237,21 @@ func (c *conn) write(w httpio.Writer, parts [][]byte) error {
 // Close ends the stream after a write in progress.
 func (c *conn) Close() error {
 	c.end()
-	c.turn <- struct{}{} // no write may follow the GET handler's return
-	<-c.turn
+	c.turn <- struct{}{} // nothing may use the writer after the GET handler's return
+	defer func() { <-c.turn }()
+	c.cutting.Lock()
+	defer c.cutting.Unlock()
+	c.closed = true
 	return nil
+}
+
+// cut makes a write in progress fail at once.
+func (c *conn) cut() {
+	c.cutting.Lock()
+	defer c.cutting.Unlock()
+	if !c.closed {
+		c.w.Cut()
+	}
 }
 
 func (c *conn) end() { c.once.Do(func() { close(c.done) }) }
