@@ -21,6 +21,9 @@ const (
 	// each time so many bytes of it have arrived: 4 MiB may take 74 seconds.
 	bodyGrace = 10 * time.Second
 	bodyPart  = 64 << 10
+	// dropPause is how long nothing is read after each bodyPart of a body that is
+	// refused: the rate is 640 KiB a second.
+	dropPause = 100 * time.Millisecond
 	// firstBuffer is what is allocated for a body of which nothing has arrived, at
 	// most. Most bodies fit it.
 	firstBuffer = 4 << 10
@@ -138,17 +141,22 @@ func (b *body) grow() error {
 	return nil
 }
 
-// drop reads what is left of a body that is refused.
+// drop reads what is left of a body that is refused, slowly: who sends many must
+// not keep the server busy with that.
 func (b *body) drop(r io.Reader) {
 	scratch := b.data[:0]
 	if b.data = nil; cap(scratch) > firstBuffer || cap(scratch) == 0 {
 		scratch = make([]byte, firstBuffer)
 	}
-	for {
+	for read := 0; ; {
 		n, err := r.Read(scratch[:cap(scratch)])
 		if b.arrived += n; err != nil {
 			return
 		}
 		b.extend()
+		if read += n; read >= bodyPart {
+			read = 0
+			time.Sleep(dropPause)
+		}
 	}
 }
