@@ -4,6 +4,7 @@
 package httpserver
 
 import (
+	"crypto/tls"
 	"net"
 	"sync/atomic"
 	"time"
@@ -76,6 +77,16 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 func (c *Conn) SetDeadline(t time.Time) error {
 	c.timed.Store(!t.IsZero())
 	return c.Conn.SetDeadline(t)
+}
+
+// cut closes the connection without a word, and without waiting for its client.
+func (c *Conn) cut() {
+	c.conns.leave(c)
+	if secure, ok := c.Conn.(*tls.Conn); ok {
+		secure.NetConn().Close()
+		return
+	}
+	c.Conn.Close()
 }
 
 // Close implements [net.Conn].

@@ -5,6 +5,7 @@ package httpserver
 
 import (
 	"cmp"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net"
@@ -43,6 +44,7 @@ type Conns struct {
 
 	mu      sync.Mutex
 	open    map[*Conn]struct{}
+	secure  map[net.Conn]*Conn // those of TLS, which the server has without their Conn
 	clients map[quota.Client]*client
 	idle    time.Time // no connection can be closed before; see barren
 }
@@ -59,7 +61,7 @@ type client struct {
 func NewConns(max, share int, log *slog.Logger) *Conns {
 	return &Conns{
 		max: max, each: int(quota.Share(int64(max), share)), share: share, log: log,
-		open: map[*Conn]struct{}{}, clients: map[quota.Client]*client{},
+		open: map[*Conn]struct{}{}, secure: map[net.Conn]*Conn{}, clients: map[quota.Client]*client{},
 	}
 }
 
@@ -81,10 +83,22 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c, ok := l.conns.Admit(nc); ok {
+		c, ok := l.conns.Admit(nc)
+		if _, secure := nc.(*tls.Conn); ok && secure {
+			l.conns.keep(c)
+			return nc, nil // as it is, or net/http would not know it for TLS
+		}
+		if ok {
 			return c, nil
 		}
 	}
+}
+
+// keep remembers which connection of TLS is whose.
+func (s *Conns) keep(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.secure[c.Conn] = c
 }
 
 // Admit takes a connection that was accepted, and makes room for it if need be.
@@ -100,7 +114,7 @@ func (s *Conns) Admit(nc net.Conn) (*Conn, bool) {
 		return c, true
 	}
 	for _, idle := range s.makeRoom(name) {
-		idle.Close() // gives its place back; an error has nobody to be told
+		idle.cut() // gives its place back
 	}
 	if s.enter(c, name) {
 		return c, true
@@ -135,6 +149,7 @@ func (s *Conns) leave(c *Conn) {
 		return
 	}
 	delete(s.open, c)
+	delete(s.secure, c.Conn)
 	if c.client.open--; c.client.open == 0 {
 		delete(s.clients, c.client.name)
 	}
@@ -222,14 +237,26 @@ func (s *Conns) refuse(nc net.Conn, name quota.Client) {
 
 // state is the [http.Server.ConnState] of the server.
 func (s *Conns) state(nc net.Conn, state http.ConnState) {
-	c, ok := nc.(interface{ self() *Conn })
-	if !ok {
+	c, secure := s.find(nc)
+	if c == nil {
 		return
 	}
-	switch state {
-	case http.StateActive, http.StateHijacked:
-		c.self().busy()
-	case http.StateIdle:
-		c.self().rests(time.Now())
+	switch {
+	case secure && (state == http.StateClosed || state == http.StateHijacked): // nothing more is heard of it
+		s.leave(c)
+	case state == http.StateActive, state == http.StateHijacked:
+		c.busy()
+	case state == http.StateIdle:
+		c.rests(time.Now())
 	}
+}
+
+// find returns what is known of a connection that the server has.
+func (s *Conns) find(nc net.Conn) (c *Conn, secure bool) {
+	if c, ok := nc.(interface{ self() *Conn }); ok {
+		return c.self(), false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.secure[nc], true
 }

@@ -182,6 +182,22 @@ func TestConnsOwnShare(t *testing.T) {
 	}
 }
 
+// TestConnsHijacked holds that a connection which is not the server's any more
+// counts until it is closed, and does not give way.
+func TestConnsHijacked(t *testing.T) {
+	c := newCrowd(t, 1, 100)
+	c.come(a + " 1")
+	c.is(http.StateActive, a+" 1")
+	c.is(http.StateHijacked, a+" 1")
+	if c.come(b+" 1") || c.fakes[a+" 1"].closed {
+		t.Error("a hijacked connection does not count, or gives way")
+	}
+	c.open[a+" 1"].Close()
+	if !c.come(b + " 2") {
+		t.Error("a hijacked connection counts though it is closed")
+	}
+}
+
 func TestConnsForget(t *testing.T) {
 	c := newCrowd(t, 2, 100)
 	for range 100 {

@@ -6,12 +6,15 @@ package httpserver
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -261,4 +264,50 @@ func TestConnWriteDeadlineOfTheWriter(t *testing.T) {
 			t.Errorf("failed after %v: %v, want the writer's own deadline", time.Since(began), err)
 		}
 	})
+}
+
+// opened returns how many connections are open.
+func opened(s *Conns) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(len(s.open), len(s.secure))
+}
+
+// TestTLS holds the bounds of connections that are of TLS, which requests show.
+func TestTLS(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	conns := NewConns(2, 100, log)
+	s := httptest.NewUnstartedServer(nil)
+	s.StartTLS() // for its certificate
+	defer s.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.TLS == nil || !r.TLS.HandshakeComplete {
+			t.Error("a request does not show that it came by TLS")
+		}
+	}), conns, log)
+	served := make(chan error, 1)
+	go func() { // ends with Close below
+		served <- srv.Serve(conns.Listener(tls.NewListener(l, &tls.Config{Certificates: s.TLS.Certificates}))) //nolint:gosec // a test
+	}()
+	for i := range 10 { // each over a connection of its own, which stays open
+		c := &http.Client{Transport: s.Client().Transport.(*http.Transport).Clone()}
+		defer c.CloseIdleConnections()
+		res, err := c.Get("https://" + l.Addr().String())
+		if err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		res.Body.Close()
+		if n := opened(conns); n > 2 {
+			t.Errorf("%d connections are open", n)
+		}
+	}
+	srv.Close()
+	<-served
+	for opened(conns) > 0 { // each is told of as it ends
+		runtime.Gosched()
+	}
 }
