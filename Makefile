@@ -4,7 +4,7 @@
 GO ?= go
 FUZZTIME ?= 30s
 
-.PHONY: help build serve test tidy race lint conformance bench bench-cluster bench-gateway storm privacy cluster fuzz
+.PHONY: help build serve test tidy race lint conformance bench bench-cluster bench-gateway storm privacy cluster flood fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,9 @@ privacy: ## let clients and servers say all they can, and hold that each client 
 
 cluster: ## kill, restart, stop and cut off nodes under load, and hold that nothing is lost
 	$(GO) run ./tests/cluster
+
+flood: ## flood a node from one client, and hold its memory and what others feel; BEFORE=binary compares with another
+	$(GO) run ./tests/flood $(if $(BEFORE),-before $(BEFORE))
 
 fuzz: ## run every fuzz target for FUZZTIME
 	@set -e; for pkg in $$($(GO) list ./...); do \

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
+	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/httpserver"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -22,24 +24,26 @@ import (
 	"github.com/holdfast-mcp/holdfast/transport/streamable"
 )
 
-// Bounds of serving over HTTP.
+// Bounds of the end of serving over HTTP.
 const (
-	drainTimeout  = 10 * time.Second
-	closeTimeout  = 2 * time.Second
-	headerTimeout = 10 * time.Second
-	idleTimeout   = 2 * time.Minute
-	headerBytes   = 64 << 10
+	drainTimeout = 10 * time.Second
+	closeTimeout = 2 * time.Second
 )
 
 // serving returns the endpoint, made when the server first serves.
 func (s *Server) serving() *endpoint.Endpoint {
 	s.start.Do(func() {
+		limits := jsonrpc.DefaultLimits()
+		limits.Bytes = int(s.limits.MaxBody)
+		s.budget, s.unread = s.limits.budgets()
 		e := endpoint.New(endpoint.Config{
 			Handler: s.handler, Info: s.info, Hub: &s.hub, Ring: s.ring, Extensions: s.extensionList(),
 			ToolHeaders: func(_ context.Context, tool string) []mcp.HeaderParam { return s.toolHeaders(tool) },
-			Eras:        s.eras, Log: s.log,
+			Eras:        s.eras, Log: s.log, Limits: limits, Shares: engine.NewShares(s.limits.Calls, s.limits.Share),
 		})
-		s.streamable = streamable.NewHandler(e, streamable.Config{AllowedHosts: s.hosts, AllowedOrigins: s.origins})
+		s.streamable = streamable.NewHandler(e, streamable.Config{
+			MaxBody: s.limits.MaxBody, Budget: s.budget, Unread: s.unread, AllowedHosts: s.hosts, AllowedOrigins: s.origins,
+		})
 		s.endpoint.Store(e)
 	})
 	return s.endpoint.Load()
@@ -70,7 +74,7 @@ func (s *Server) ServeStdio(ctx context.Context) error {
 		feed.CloseWithError(err)
 	}()
 	out := struct{ io.Writer }{os.Stdout} // which must not be closed
-	return s.ServeConn(ctx, stdio.New(in, out, jsonrpc.DefaultLimits().Bytes))
+	return s.ServeConn(ctx, stdio.New(in, out, int(s.limits.MaxBody)))
 }
 
 // ListenAndServe serves HTTP on addr until ctx ends: Streamable HTTP at /mcp
@@ -91,16 +95,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer e.Close()
 	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	srv := &http.Server{
-		Handler: s.mux(e), Protocols: protocols,
-		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
-		BaseContext: func(net.Listener) context.Context { return requests },
-	}
+	conns := httpserver.NewConns(s.limits.conns(), s.limits.Share, s.log)
+	srv := httpserver.New(s.mux(e), conns, s.log)
+	srv.BaseContext = func(net.Listener) context.Context { return requests }
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }() // owned here: ends with Shutdown or Close, received below
+	go func() { served <- srv.Serve(conns.Listener(l)) }() // owned here: ends with Shutdown or Close, received below
 	select {
 	case err := <-served:
 		return err
@@ -129,7 +128,9 @@ func (s *Server) mux(e *endpoint.Endpoint) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/mcp", s)
 	if s.eras == nil || slices.Contains(s.eras, mcp.Legacy) {
-		sse := httpsse.NewHandler(e, httpsse.Config{AllowedHosts: s.hosts, AllowedOrigins: s.origins})
+		sse := httpsse.NewHandler(e, httpsse.Config{
+			MaxBody: s.limits.MaxBody, Budget: s.budget, Unread: s.unread, AllowedHosts: s.hosts, AllowedOrigins: s.origins,
+		})
 		mux.Handle("/sse", sse)
 		mux.Handle("/messages", sse)
 	}

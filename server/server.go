@@ -18,6 +18,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/transport"
 )
 
 // Raw is a JSON value kept as it is.
@@ -35,6 +36,7 @@ type Server struct {
 	middleware   []Middleware
 	hosts        []string
 	origins      []string
+	limits       Limits
 
 	tools     catalog[*tool]
 	resources catalog[*resource]
@@ -55,7 +57,9 @@ type Server struct {
 
 	start      sync.Once
 	endpoint   atomic.Pointer[endpoint.Endpoint]
-	streamable http.Handler // set by start
+	streamable http.Handler      // set by start, as are the budgets
+	budget     *transport.Budget // of messages
+	unread     *transport.Budget
 }
 
 const defaultPageSize = 500
@@ -72,6 +76,7 @@ func New(name, version string, opts ...Option) *Server {
 	for _, o := range opts {
 		o.server(s)
 	}
+	s.limits = s.limits.withDefaults()
 	s.tools.init(s, mcp.MethodListTools, "tools")
 	s.resources.init(s, mcp.MethodListResources, "resources")
 	s.templates.init(s, mcp.MethodListResourceTemplates, "resourceTemplates")

@@ -80,6 +80,21 @@ type Stream interface {
 	Done() <-chan struct{}
 }
 
+// PartsReplier is an Exchange whose answer can be in parts, which are sent as they
+// are: what many answers share need not be copied for each. As it is there anyway,
+// it does not count as waiting for its client.
+type PartsReplier interface {
+	// ReplyParts is Reply with status 200 and the parts, one after the other, as JSON
+	// body. It keeps none of them.
+	ReplyParts(parts [][]byte, headers ...string)
+}
+
+// PartsWriter is a Conn whose messages can be in parts, as with [PartsReplier].
+type PartsWriter interface {
+	// WriteParts is Write with the parts, one after the other, as message.
+	WriteParts(parts [][]byte) error
+}
+
 // Text is a JSON text on one line that is produced while it is sent.
 type Text interface {
 	// WriteTo writes the text. An error means that what has been written is not

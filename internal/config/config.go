@@ -40,7 +40,7 @@ type Config struct {
 	Endpoints []Endpoint
 	// ServerEndpoints serves each server alone and whole at /servers/NAME/mcp.
 	ServerEndpoints bool
-	// Limits bound what one client may ask.
+	// Limits bound what clients may ask and hold.
 	Limits Limits
 	// Drain says how serving ends.
 	Drain Drain
@@ -58,15 +58,6 @@ type Config struct {
 	// Notices tell what was accepted but has no effect, one line each, in the
 	// order of the file and with file and line. They hold no secrets.
 	Notices []string
-}
-
-// Limits bound what one client may ask.
-type Limits struct {
-	MaxBody     int64         // bytes of one message or batch
-	MaxDepth    int           // nesting of arrays and objects in it
-	MaxBatch    int           // messages in one batch
-	CallTimeout time.Duration // longest time one call may take
-	Processes   int           // child processes at once, of all servers together
 }
 
 // Drain says how serving ends after SIGTERM or Ctrl-C.
@@ -198,16 +189,10 @@ func Default() Config {
 	return Config{
 		Listen:          "127.0.0.1:8080",
 		ServerEndpoints: true,
-		Limits: Limits{
-			MaxBody:     4 << 20,
-			MaxDepth:    128,
-			MaxBatch:    100,
-			CallTimeout: 10 * time.Minute,
-			Processes:   256,
-		},
-		Drain:   Drain{Notice: NoticeDefault, Calls: 30 * time.Second},
-		Cluster: defaultCluster(),
-		KeyAge:  90 * day,
+		Limits:          defaultLimits(),
+		Drain:           Drain{Notice: NoticeDefault, Calls: 30 * time.Second},
+		Cluster:         defaultCluster(),
+		KeyAge:          90 * day,
 	}
 }
 

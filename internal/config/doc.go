@@ -15,7 +15,8 @@
 //	endpoints:
 //	  reading: {servers: [files], include: [files__read_*], search: true}
 //	  /servers/*: false
-//	limits: {maxBody: 4MiB, maxDepth: 128, maxBatch: 100, callTimeout: 10m, processes: 256}
+//	limits: {maxBody: 4MiB, maxDepth: 128, maxBatch: 100, callTimeout: 10m, processes: 256,
+//	         connections: 20000, calls: 65536, messageMemory: 64MiB, share: 75%}
 //	drain: {notice: 2s, calls: 30s}
 //	cluster: {name: a, listen: 10.0.0.1:7422, join: [10.0.0.1:7422, 10.0.0.2:7422, 10.0.0.3:7422]}
 //	keyAge: 90d
@@ -110,6 +111,24 @@
 // find_tool and call_tool in place of the list of tools. A client of an endpoint
 // reaches nothing outside of it, but each server is also served whole, at
 // /servers/NAME/mcp; the key /servers/*, with the value false, ends that.
+//
+// # Limits
+//
+// maxBody, maxDepth and maxBatch bound one message, callTimeout one call. The
+// others are for the whole node, of which one client may have a share: a
+// principal or, without one, an address. Behind a proxy all clients have its
+// address; share: 100% then leaves it to the proxy to tell them apart.
+//
+//	connections    open at once; without the key as many as there are file
+//	               descriptors for, after what servers and the store need. When
+//	               there is no room, connections that wait for a request give way
+//	calls          in flight at once; default 65536
+//	messageMemory  of all messages that are received or served at once; default 64MiB,
+//	               or four times maxBody if that is more
+//	share          percent of these for one client; default 75%
+//	processes      child processes at once; default 256
+//
+// docs/limits.md lists these and the bounds that no key sets.
 //
 // # The end
 //

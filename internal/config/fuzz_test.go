@@ -73,6 +73,9 @@ func checkConfig(t *testing.T, c *Config) {
 	if c.Limits.MaxBody <= 0 || c.Limits.MaxDepth <= 0 || c.Limits.MaxBatch <= 0 || c.Limits.CallTimeout <= 0 || c.Limits.Processes <= 0 {
 		t.Fatalf("limits %+v", c.Limits)
 	}
+	if l := c.Limits; l.Connections < 0 || l.Calls <= 0 || l.Share < 1 || l.Share > 100 || l.MessageMemory*int64(l.Share)/100 < l.MaxBody {
+		t.Fatalf("limits %+v", l)
+	}
 	if c.Drain.Notice < NoticeDefault || c.Drain.Calls <= 0 {
 		t.Fatalf("drain %+v", c.Drain)
 	}

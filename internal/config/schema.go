@@ -197,24 +197,6 @@ func (p *parser) data(path string, at pair) {
 	}
 }
 
-func (p *parser) limits(path string, at pair) {
-	if at.value.kind == kindNull {
-		return
-	}
-	if at.value.kind != kindMap {
-		p.wrongKind(path, at.value, "a mapping such as {maxBody: 4MiB}")
-		return
-	}
-	l := &p.cfg.Limits
-	p.mapping(path, at.value, nil, []field{
-		{"maxBody", func(path string, at pair) { p.size(path, at.value, 1<<10, 1<<30, &l.MaxBody) }},
-		{"maxDepth", func(path string, at pair) { p.count(path, at.value, 8, 1000, &l.MaxDepth) }},
-		{"maxBatch", func(path string, at pair) { p.count(path, at.value, 1, 10_000, &l.MaxBatch) }},
-		{"callTimeout", func(path string, at pair) { p.duration(path, at.value, &l.CallTimeout) }},
-		{"processes", func(path string, at pair) { p.count(path, at.value, 1, maxInstances, &l.Processes) }},
-	})
-}
-
 func (p *parser) drain(path string, at pair) {
 	if at.value.kind == kindNull {
 		return

@@ -44,6 +44,10 @@ type Config struct {
 	// Sessions keeps what sessions change, Tasks the calls that go on after their
 	// answer; endpoints may share them. Nil means memory of this endpoint alone.
 	Sessions session.Store
+	// Shares bounds what clients use, and Logs the event logs of sessions, over all
+	// endpoints that have the same. Nil means this endpoint alone.
+	Shares *engine.Shares
+	Logs   *session.LogBudget
 	// Peers are the other nodes that serve this endpoint; Sessions must then be a
 	// session.Feed. Nil means that there are none.
 	Peers legacy.Peers
@@ -86,6 +90,9 @@ func New(cfg Config) *Endpoint {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
+	if cfg.Shares == nil {
+		cfg.Shares = engine.NewShares(0, engine.DefaultShare)
+	}
 	if cfg.Eras == nil {
 		cfg.Eras = []mcp.Era{mcp.Legacy, mcp.Modern}
 	}
@@ -98,7 +105,8 @@ func New(cfg Config) *Endpoint {
 	if slices.Contains(cfg.Eras, mcp.Legacy) {
 		e.legacy = legacy.New(legacy.Config{
 			Handler: cfg.Handler, Info: cfg.Info, Ring: cfg.Ring, Hub: cfg.Hub, Tasks: e.tasks, Endpoint: cfg.Name,
-			Sessions: session.NewRegistry(session.Config{Store: cfg.Sessions}), Peers: cfg.Peers, Ended: cfg.SessionEnded, Log: cfg.Log,
+			Sessions: session.NewRegistry(session.Config{Store: cfg.Sessions, Logs: cfg.Logs}), Shares: cfg.Shares,
+			Peers: cfg.Peers, Ended: cfg.SessionEnded, Log: cfg.Log,
 		})
 		protocols = append(protocols, e.legacy)
 	}
@@ -110,7 +118,7 @@ func New(cfg Config) *Endpoint {
 		e.modern = modern.New(modern.Config{
 			Handler: cfg.Handler, Info: cfg.Info, Ring: cfg.Ring, Hub: cfg.Hub, Tasks: e.tasks, Endpoint: cfg.Name,
 			Extensions: cfg.Extensions, Legacy: older, ToolHeaders: cfg.ToolHeaders, Log: cfg.Log,
-			Peers: cfg.Nodes, PeerKind: cfg.NodesKind,
+			Peers: cfg.Nodes, PeerKind: cfg.NodesKind, Shares: cfg.Shares,
 		})
 		protocols = append(protocols, e.modern)
 	}

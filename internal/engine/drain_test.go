@@ -110,3 +110,71 @@ func TestDraining(t *testing.T) {
 		})
 	}
 }
+
+// holding is a Conn each of whose messages has a hold.
+type holding struct {
+	*scripted
+	budget *transport.Budget
+	hold   *transport.Hold
+}
+
+func (h *holding) Read() ([]byte, error) {
+	msg, err := h.scripted.Read()
+	h.hold = &transport.Hold{}
+	h.hold.Begin(h.budget, "192.0.2.1:1")
+	if err == nil {
+		err = h.hold.Grow(len(msg))
+	}
+	return msg, err
+}
+
+func (h *holding) Hold() *transport.Hold { return h.hold }
+
+// keeping is a protocol that goes on using the first message it gets.
+type keeping struct {
+	named
+	kept *transport.Hold
+}
+
+func (k *keeping) Attach(context.Context, transport.Conn) Link { return k }
+
+func (k *keeping) Receive(in *Inbound) {
+	if k.kept == nil {
+		k.kept = in.Hold
+		k.kept.Keep()
+	}
+}
+
+// TestConnHolds holds that a message of a Conn counts as long as its era uses it,
+// whatever kind of message it is.
+func TestConnHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pad := `,"x":"` + strings.Repeat("x", 10_000) + `"`
+		c := &holding{scripted: &scripted{reads: make(chan any), done: make(chan struct{})}, budget: transport.NewBudget(1<<20, 100)}
+		k := &keeping{named: named{mcp.Legacy, &[]string{}}}
+		served := make(chan error, 1)
+		go func() { // ends with Close
+			served <- New(jsonrpc.DefaultLimits(), slog.New(slog.DiscardHandler), k).ServeConn(t.Context(), c)
+		}()
+		for i, msg := range []string{
+			`{"jsonrpc":"2.0","id":1,"method":"a","params":{"y":1` + pad + `}}`,
+			`{"jsonrpc":"2.0","id":2,"method":"b","params":{"y":1` + pad + `}}`,
+			`[{"jsonrpc":"2.0","id":3,"method":"c","params":{"y":1` + pad + `}}]`,
+			`{"jsonrpc":"2.0","id":4,"nonsense":1` + pad + `}`,
+		} {
+			c.reads <- msg
+			synctest.Wait()
+			if used := c.budget.Used(); used < 5000 || used > 10_000 {
+				t.Errorf("%d bytes count after message %d, want those of the first", used, i+1)
+			}
+		}
+		k.kept.Release()
+		if used := c.budget.Used(); used != 0 {
+			t.Errorf("%d bytes count when nothing is used any more", used)
+		}
+		c.Close()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -37,7 +37,8 @@ type Protocol interface {
 // called from the reading goroutine only and must not wait for handlers.
 type Link interface {
 	Receive(in *Inbound)
-	ReceiveBatch(batch []jsonrpc.Element)
+	// ReceiveBatch receives an array, whose messages have one hold.
+	ReceiveBatch(batch []jsonrpc.Element, hold *transport.Hold)
 	// Finish waits until the calls in flight have been answered, or ctx ends. No
 	// new request is received after it has begun. It is safe for use beside Receive.
 	Finish(ctx context.Context)
@@ -87,6 +88,7 @@ func (e *Engine) ServeExchange(x transport.Exchange) {
 		return
 	}
 	in := NewInbound(msg)
+	in.Hold = transport.HoldOf(x)
 	e.choose(in, x).Post(x, in)
 }
 
@@ -214,7 +216,8 @@ func (s *served) link(p Protocol) Link {
 
 // receive hands one message to its era.
 func (s *served) receive(data []byte) {
-	e := s.e
+	e, hold := s.e, transport.HoldOf(s.c)
+	defer hold.Release()
 	if jsonrpc.IsBatch(data) {
 		batch, err := jsonrpc.DecodeBatch(data, e.limits)
 		switch {
@@ -223,7 +226,7 @@ func (s *served) receive(data []byte) {
 		case s.last:
 			e.refuse(s.c, jsonrpc.ID{}, errDraining)
 		default:
-			s.link(e.first()).ReceiveBatch(batch)
+			s.link(e.first()).ReceiveBatch(batch, hold)
 		}
 		return
 	}
@@ -233,6 +236,7 @@ func (s *served) receive(data []byte) {
 		return
 	}
 	in := NewInbound(msg)
+	in.Hold = hold
 	switch {
 	case s.last && in.Kind() == jsonrpc.Request:
 		e.refuse(s.c, in.ID, errDraining)

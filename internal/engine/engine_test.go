@@ -36,7 +36,7 @@ func (n named) PostBatch(transport.Exchange, []jsonrpc.Element) { n.note("batch"
 func (n named) Other(x transport.Exchange)                      { n.note(x.Verb()) }
 func (n named) Attach(context.Context, transport.Conn) Link     { return n }
 func (n named) Receive(in *Inbound)                             { n.note(in.Method) }
-func (n named) ReceiveBatch([]jsonrpc.Element)                  { n.note("batch") }
+func (n named) ReceiveBatch([]jsonrpc.Element, *transport.Hold) { n.note("batch") }
 func (n named) Finish(context.Context)                          { n.note("finish") }
 func (n named) Close()                                          {}
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/transport"
 )
 
 // Raw is a JSON value kept as received.
@@ -20,6 +21,9 @@ type Inbound struct {
 	// ParamsErr says why Fields could not be read: params is an array, or _meta
 	// is not an object.
 	ParamsErr *jsonrpc.Error
+	// Hold is the message's part of the transport's budget; it may be nil. Who goes
+	// on using the message when the method that was given it has returned keeps it.
+	Hold *transport.Hold
 }
 
 // Fields are the members of params that engines look at, all raw.

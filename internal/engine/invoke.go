@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -28,7 +30,7 @@ func Invoke(ctx context.Context, log *slog.Logger, h rpc.Handler, call *rpc.Call
 	defer func() {
 		if p := recover(); p != nil {
 			ref := rpc.Reference()
-			log.Error("handler panicked", "ref", ref, "method", call.Method, "target", call.Target,
+			log.Error("handler panicked", "ref", ref, "method", call.Method, "target", display.Short(call.Target),
 				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			res, wire = rpc.Result{}, internalError(ref)
 		}
@@ -55,8 +57,24 @@ func WireError(log *slog.Logger, call *rpc.Call, err error) *jsonrpc.Error {
 		return jsonrpc.NewError(jsonrpc.CodeInternal, "the call was cancelled")
 	}
 	ref := rpc.Reference()
-	log.Error("call failed", "ref", ref, "method", call.Method, "target", call.Target, "error", err)
+	log.Error("call failed", "ref", ref, "method", call.Method, "target", display.Short(call.Target), "error", err)
 	return internalError(ref)
+}
+
+// HoldWhile returns deferred work that keeps a call's message until it has run,
+// and how to let go of the message when it never will.
+func HoldWhile(d *rpc.Deferred, hold *transport.Hold) (held *rpc.Deferred, release func()) {
+	if hold == nil {
+		return d, func() {}
+	}
+	hold.Keep()
+	release = sync.OnceFunc(hold.Release)
+	work := *d
+	work.Run = func(ctx context.Context, client rpc.Client) (rpc.Result, error) {
+		defer release()
+		return d.Run(ctx, client)
+	}
+	return &work, release
 }
 
 func internalError(ref string) *jsonrpc.Error {

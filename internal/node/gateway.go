@@ -5,14 +5,17 @@ package node
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
 	"github.com/holdfast-mcp/holdfast/internal/gateway"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
+	"github.com/holdfast-mcp/holdfast/internal/throttle"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
@@ -134,6 +137,7 @@ func (n *Node) start(ctx context.Context) {
 // watcher makes a hub's watcher of a backend's or gateway's Watch. The work runs
 // beside the subscriber, in order per topic, bounded by a timeout.
 func (n *Node) watcher(watch func(context.Context, string, bool) error) subscription.Watcher {
+	var unwatched throttle.Lines
 	return func(t subscription.Topic, active bool) {
 		if t.Kind != subscription.Resource {
 			return
@@ -141,7 +145,8 @@ func (n *Node) watcher(watch func(context.Context, string, bool) error) subscrip
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := watch(ctx, t.Key, active); err != nil {
-			n.cfg.Log.Warn("resource not watched", "uri", t.Key, "active", active, "error", err)
+			unwatched.Log(n.cfg.Log, slog.LevelWarn, "resource not watched",
+				"uri", display.Short(t.Key), "active", active, "error", display.Short(err.Error()))
 		}
 	}
 }

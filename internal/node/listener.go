@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/httpserver"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 )
 
@@ -21,7 +22,8 @@ type Listener struct {
 	net.Listener
 	URL string // of the common endpoint
 
-	silent atomic.Int64 // connections accepted that have not had a request yet
+	conns  *httpserver.Conns // bounds them; nil until the listener is served
+	silent atomic.Int64      // connections accepted that have not had a request yet
 }
 
 // Bind takes the listening address, so that a taken port is known before
@@ -46,19 +48,25 @@ func cause(err error) error {
 
 // Accept implements [net.Listener].
 func (l *Listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		nc, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		c, ok := l.conns.Admit(nc)
+		if !ok {
+			continue
+		}
+		a := &arrival{Conn: c, of: l}
+		a.silent.Store(true)
+		l.silent.Add(1)
+		return a, nil
 	}
-	a := &arrival{Conn: c, of: l}
-	a.silent.Store(true)
-	l.silent.Add(1)
-	return a, nil
 }
 
 // arrival is a connection that was accepted.
 type arrival struct {
-	net.Conn
+	*httpserver.Conn
 	of     *Listener
 	silent atomic.Bool // it has not had a request
 }

@@ -71,6 +71,7 @@ type Node struct {
 	keys     *keyFollower
 	exchange *peer.Exchange // nil when there are no other nodes
 	tasks    *task.Set
+	bounds   bounds
 	handlers map[string]rpc.Handler // of the endpoints, by path; complete once opened
 	opened   atomic.Bool
 	control  *control.Server // nil when commands cannot ask
@@ -98,7 +99,7 @@ const startTimeout = 10 * time.Second
 // New returns a node that has not started. Its Handler answers probes.
 func New(cfg Config) *Node {
 	return &Node{
-		cfg: cfg, single: map[string]*endpoint.Endpoint{}, virtual: map[string]*endpoint.Endpoint{},
+		cfg: cfg, bounds: newBounds(&cfg.File.Limits), single: map[string]*endpoint.Endpoint{}, virtual: map[string]*endpoint.Endpoint{},
 		handlers: map[string]rpc.Handler{}, turn: make(chan struct{}, 1), routed: make(chan struct{}), held: make(chan struct{}, maxHeld),
 	}
 }
@@ -180,6 +181,7 @@ func (n *Node) endpoint(path string, cfg endpoint.Config) *endpoint.Endpoint {
 	limits.Depth, limits.Batch = n.cfg.File.Limits.MaxDepth, n.cfg.File.Limits.MaxBatch
 	cfg.Info, cfg.Ring, cfg.Log, cfg.Limits, cfg.Tasks = n.info(), n.data.ring, n.cfg.Log, limits, n.tasks
 	cfg.Name = path + "/mcp"
+	cfg.Shares, cfg.Logs = n.bounds.shares, n.bounds.logs
 	if n.cluster != nil {
 		n.join(path, &cfg)
 		n.handlers[cfg.Name] = cfg.Handler

@@ -156,10 +156,12 @@ func (n *Node) names() []string {
 func (n *Node) mount(mux *http.ServeMux, prefix string, e *endpoint.Endpoint) {
 	f := &n.cfg.File
 	mux.Handle(prefix+"/mcp", streamable.NewHandler(e, streamable.Config{
-		MaxBody: f.Limits.MaxBody, AllowedHosts: f.AllowedHosts, AllowedOrigins: f.AllowedOrigins,
+		MaxBody: f.Limits.MaxBody, Budget: n.bounds.messages, Unread: n.bounds.unread,
+		AllowedHosts: f.AllowedHosts, AllowedOrigins: f.AllowedOrigins,
 	}))
 	cfg := httpsse.Config{
-		Messages: prefix + "/messages", MaxBody: f.Limits.MaxBody, AllowedHosts: f.AllowedHosts, AllowedOrigins: f.AllowedOrigins, Log: n.cfg.Log,
+		Messages: prefix + "/messages", MaxBody: f.Limits.MaxBody, Budget: n.bounds.messages, Unread: n.bounds.unread,
+		AllowedHosts: f.AllowedHosts, AllowedOrigins: f.AllowedOrigins, Log: n.cfg.Log,
 	}
 	n.joinStreams(prefix, &cfg)
 	old := httpsse.NewHandler(e, cfg)
@@ -167,7 +169,8 @@ func (n *Node) mount(mux *http.ServeMux, prefix string, e *endpoint.Endpoint) {
 	mux.Handle(prefix+"/sse", old)
 	mux.Handle(prefix+"/messages", old)
 	socket := websocket.NewHandler(e, websocket.Config{
-		MaxMessage: f.Limits.MaxBody, AllowedHosts: f.AllowedHosts, AllowedOrigins: f.AllowedOrigins, Log: n.cfg.Log,
+		MaxMessage: f.Limits.MaxBody, Budget: n.bounds.messages, Unread: n.bounds.unread,
+		AllowedHosts: f.AllowedHosts, AllowedOrigins: f.AllowedOrigins, Log: n.cfg.Log,
 	})
 	n.sockets = append(n.sockets, socket)
 	mux.Handle(prefix+"/ws", socket)

@@ -6,9 +6,9 @@ package node
 import (
 	"cmp"
 	"context"
-	"log/slog"
 	"net/http"
-	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/httpserver"
 )
 
 // Serve serves HTTP on l until ctx ends, which also cuts a start short. Probes are
@@ -17,15 +17,9 @@ import (
 // longer, streams are ended so that their clients reconnect elsewhere, and calls
 // finish within bounds. It returns nil when ctx was the reason. Close is next.
 func (n *Node) Serve(ctx context.Context, l *Listener, ready func()) error {
-	srv := &http.Server{
-		Handler:           n.Handler(),
-		ConnContext:       introduce,
-		Protocols:         protocols(),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       5 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(n.cfg.Log.Handler(), slog.LevelDebug),
-	}
+	l.conns = n.conns()
+	srv := httpserver.New(n.Handler(), l.conns, n.cfg.Log)
+	srv.ConnContext = introduce
 	up, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	over := make(chan struct{})
@@ -61,12 +55,4 @@ func (n *Node) unstarted(ctx context.Context, err error) error {
 	}
 	n.cfg.Log.Info("ended before it had started", "reason", err)
 	return nil
-}
-
-// protocols are HTTP/1.1 and cleartext HTTP/2.
-func protocols() *http.Protocols {
-	p := new(http.Protocols)
-	p.SetHTTP1(true)
-	p.SetUnencryptedHTTP2(true)
-	return p
 }

@@ -14,30 +14,28 @@ import (
 // the body and has one form per version and engine. The zero Shared is ready;
 // it is safe for concurrent use.
 type Shared struct {
-	forms sync.Map // key → form
+	forms sync.Map // key → func() (Raw, error)
 }
 
-type form struct {
-	body Raw
-	err  error
-}
-
-// Form returns the form that key stands for, made by build the first time. Two
-// first callers may both build; all get the same. A nil Shared keeps nothing.
+// Form returns the form that key stands for, made by build the first time. Others
+// who want it meanwhile wait: a form may be as large as the body, and a crowd of
+// first callers would make as many. A nil Shared keeps nothing.
 func (s *Shared) Form(key any, build func() (Raw, error)) (Raw, error) {
 	if s == nil {
 		return build()
 	}
-	if kept, ok := s.forms.Load(key); ok {
-		return kept.(form).body, kept.(form).err
+	form, ok := s.forms.Load(key)
+	if !ok {
+		form, _ = s.forms.LoadOrStore(key, sync.OnceValues(build))
 	}
-	body, err := build()
-	kept, _ := s.forms.LoadOrStore(key, form{body, err})
-	return kept.(form).body, kept.(form).err
+	return form.(func() (Raw, error))()
 }
 
 // Down returns the body for a client that speaks f, see [mcp.DownResult].
 func (r *Result) Down(f *mcp.Features, method string) (Raw, error) {
+	if r.Shared == nil { // which costs no closure
+		return mcp.DownResult(f, method, r.Body)
+	}
 	body := r.Body
 	return r.Shared.Form(f, func() (Raw, error) { return mcp.DownResult(f, method, body) })
 }

@@ -4,7 +4,9 @@
 package rpc
 
 import (
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -38,4 +40,30 @@ func TestSharedKeepsItsForms(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// TestSharedBuildsOnce holds that a crowd of first callers has a form made once.
+func TestSharedBuildsOnce(t *testing.T) {
+	var shared Shared
+	var built atomic.Int64
+	crowd := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() {
+			<-crowd
+			body, err := shared.Form("a", func() (Raw, error) {
+				built.Add(1)
+				runtime.Gosched() // lets the others come
+				return Raw("{}"), nil
+			})
+			if string(body) != "{}" || err != nil {
+				t.Errorf("%s, %v", body, err)
+			}
+		})
+	}
+	close(crowd)
+	wg.Wait()
+	if n := built.Load(); n != 1 {
+		t.Errorf("built %d times", n)
+	}
 }

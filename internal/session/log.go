@@ -23,13 +23,44 @@ type Event struct {
 	Data []byte // not to be modified
 }
 
+// LogBudget bounds the bytes of all event logs of a node, whatever registry they
+// belong to. When nothing is left, a log makes room by dropping its own oldest
+// events. It is safe for concurrent use.
+type LogBudget struct {
+	max  int64
+	used atomic.Int64
+}
+
+const defaultLogBudget = 256 << 20
+
+// NewLogBudget returns a budget of so many bytes, 0 for 256 MiB.
+func NewLogBudget(max int64) *LogBudget {
+	if max <= 0 {
+		max = defaultLogBudget
+	}
+	return &LogBudget{max: max}
+}
+
+// Used returns how many bytes all logs have.
+func (b *LogBudget) Used() int64 { return b.used.Load() }
+
+// take takes bytes, if there are so many.
+func (b *LogBudget) take(size int64) bool {
+	if b.used.Add(size) > b.max {
+		b.used.Add(-size)
+		return false
+	}
+	return true
+}
+
+func (b *LogBudget) give(size int64) { b.used.Add(-size) }
+
 // Log keeps the latest events of a session's streams, so that a client that
 // lost its connection can have them again. It is bounded by number, bytes and
 // age; the oldest events go first, and that some are gone is known afterwards.
 // It is safe for concurrent use.
 type Log struct {
 	limits *Config
-	total  *atomic.Int64 // bytes kept by all logs of the registry
 
 	mu      sync.Mutex
 	streams map[string]*Stream
@@ -108,18 +139,15 @@ func (s *Stream) Append(data []byte) string {
 // makeRoom drops the oldest events until one of the given size fits, and takes
 // its bytes from the budget of all logs. It reports false when there is no way.
 func (l *Log) makeRoom(size int) bool {
-	if size > l.limits.LogBytes || int64(size) > l.limits.TotalLogBytes {
+	all := l.limits.Logs
+	if size > l.limits.LogBytes || int64(size) > all.max {
 		return false
 	}
 	for l.head < len(l.events) && (len(l.events)-l.head >= l.limits.LogEvents || l.bytes+size > l.limits.LogBytes ||
-		l.total.Load()+int64(size) > l.limits.TotalLogBytes) {
+		all.Used()+int64(size) > all.max) {
 		l.dropOldest()
 	}
-	if l.total.Add(int64(size)) > l.limits.TotalLogBytes {
-		l.total.Add(-int64(size))
-		return false
-	}
-	return true
+	return all.take(int64(size))
 }
 
 // skip gives up the newest event of s, and with it the older ones: what is kept
@@ -132,7 +160,7 @@ func (l *Log) skip(s *Stream) {
 			continue
 		}
 		l.bytes -= len(e.data) + eventOverhead
-		l.total.Add(-int64(len(e.data) + eventOverhead))
+		l.limits.Logs.give(int64(len(e.data) + eventOverhead))
 	}
 	clear(l.events[len(kept):])
 	l.events, l.head = kept, 0
@@ -153,7 +181,7 @@ func (l *Log) dropOldest() {
 		delete(l.streams, s.id)
 	}
 	l.bytes -= len(e.data) + eventOverhead
-	l.total.Add(-int64(len(e.data) + eventOverhead))
+	l.limits.Logs.give(int64(len(e.data) + eventOverhead))
 	*e = logged{}
 	l.head++
 	if l.head == len(l.events) {
@@ -215,10 +243,10 @@ func (s *Stream) After(seq uint64) (events []Event, lost uint64, done bool) {
 	return events, lost, s.done
 }
 
-// clear drops everything and gives the bytes back to the registry's budget.
+// clear drops everything and gives the bytes back to the budget.
 func (l *Log) clear() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.total.Add(-int64(l.bytes))
+	l.limits.Logs.give(int64(l.bytes))
 	l.streams, l.events, l.head, l.bytes = nil, nil, 0, 0
 }

@@ -20,13 +20,13 @@ var (
 // Config says where records are kept and bounds what sessions may hold on one
 // node. Zero fields mean the default.
 type Config struct {
-	Store         Store         // default: a [Memory] of its default size
-	Live          int           // sessions in use at once; default 1,048,576
-	Idle          int           // sessions kept after use, for their logs; default 16,384
-	LogEvents     int           // events per session; default 256
-	LogBytes      int           // bytes per session; default 8 MiB
-	LogAge        time.Duration // default 5 minutes; an unused session is parked after it too
-	TotalLogBytes int64         // bytes of all logs; default 256 MiB
+	Store     Store         // default: a [Memory] of its default size
+	Live      int           // sessions in use at once; default 1,048,576
+	Idle      int           // sessions kept after use, for their logs; default 16,384
+	LogEvents int           // events per session; default 256
+	LogBytes  int           // bytes per session; default 8 MiB
+	LogAge    time.Duration // default 5 minutes; an unused session is parked after it too
+	Logs      *LogBudget    // of the bytes of all logs; default: one of the registry's own
 }
 
 func (c Config) withDefaults() Config {
@@ -45,8 +45,8 @@ func (c Config) withDefaults() Config {
 	if c.LogAge <= 0 {
 		c.LogAge = 5 * time.Minute
 	}
-	if c.TotalLogBytes <= 0 {
-		c.TotalLogBytes = 256 << 20
+	if c.Logs == nil {
+		c.Logs = NewLogBudget(0)
 	}
 	return c
 }
@@ -60,7 +60,6 @@ const shardCount = 64
 type Registry struct {
 	cfg      Config
 	perIdle  int // idle sessions per shard
-	logBytes atomic.Int64
 	live     atomic.Int64
 	draining atomic.Bool
 	released chan struct{} // receives while draining
@@ -131,7 +130,7 @@ func (r *Registry) Acquire(id ID) (*Live, error) {
 		return nil, ErrFull
 	}
 	l := &Live{ID: id, refs: 1}
-	l.Log.limits, l.Log.total = &r.cfg, &r.logBytes
+	l.Log.limits = &r.cfg
 	if s.live == nil {
 		s.live = map[ID]*Live{}
 	}

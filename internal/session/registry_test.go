@@ -203,7 +203,7 @@ func TestLogKeepsStreamsApart(t *testing.T) {
 
 func TestLogBounds(t *testing.T) {
 	for name, cfg := range map[string]session.Config{
-		"events": {LogEvents: 3}, "bytes": {LogBytes: 3 * 65}, "total": {TotalLogBytes: 3*65 + 10},
+		"events": {LogEvents: 3}, "bytes": {LogBytes: 3 * 65}, "total": {Logs: session.NewLogBudget(3*65 + 10)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLog(t, cfg)
@@ -232,7 +232,7 @@ func TestLogBounds(t *testing.T) {
 
 // TestLogSkipsGiants: an event that cannot be kept costs its own stream's tail only.
 func TestLogSkipsGiants(t *testing.T) {
-	l := newLog(t, session.Config{LogBytes: 1000, TotalLogBytes: 300})
+	l := newLog(t, session.Config{LogBytes: 1000, Logs: session.NewLogBudget(300)})
 	a, b := l.Open('c'), l.Open('c')
 	a.Append([]byte("a"))
 	b.Append([]byte("b"))
@@ -246,6 +246,34 @@ func TestLogSkipsGiants(t *testing.T) {
 	a.Append([]byte("c"))
 	if events, lost, _ := a.After(1); data(events) != "c" || lost != 1 {
 		t.Errorf("afterwards %q, lost %d; want c and 1", data(events), lost)
+	}
+}
+
+// TestLogBudgetIsShared holds that all registries of a node together keep no more
+// than its budget, and give back what they had.
+func TestLogBudgetIsShared(t *testing.T) {
+	all := session.NewLogBudget(1000)
+	var registries []*session.Registry
+	for n := range 4 {
+		r := session.NewRegistry(session.Config{Logs: all})
+		registries = append(registries, r)
+		l := acquire(t, r, session.ID{byte(n)})
+		s := l.Log.Open('c')
+		for range 20 {
+			s.Append(make([]byte, 50))
+		}
+		r.Release(l)
+		if used := all.Used(); used > 1000 || used < 800 {
+			t.Errorf("%d registries keep %d bytes of 1000", n+1, used)
+		}
+	}
+	for _, r := range registries {
+		if err := r.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if used := all.Used(); used != 0 {
+		t.Errorf("%d bytes are kept in the end", used)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
@@ -128,7 +129,7 @@ func (l *live) attempt(ctx context.Context, d *rpc.Deferred) (res rpc.Result, wi
 // internal logs what happened under a reference, which is all the client sees.
 func (l *live) internal(msg string, args ...any) *jsonrpc.Error {
 	ref := rpc.Reference()
-	l.set.cfg.Log.Error(msg, append(args, "ref", ref, "method", l.spec.Method, "target", l.spec.Target)...)
+	l.set.cfg.Log.Error(msg, append(args, "ref", ref, "method", l.spec.Method, "target", display.Short(l.spec.Target))...)
 	return jsonrpc.Errorf(jsonrpc.CodeInternal, "internal error (reference %s)", ref)
 }
 

@@ -21,7 +21,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"mime"
@@ -30,6 +29,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/httpguard"
+	"github.com/holdfast-mcp/holdfast/internal/httpio"
 	"github.com/holdfast-mcp/holdfast/internal/peer"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -37,13 +37,15 @@ import (
 
 // Config bounds the transport. Zero fields take the documented defaults.
 type Config struct {
-	Messages       string        // path that clients POST to; default "/messages"
-	MaxBody        int64         // bytes of a POST; default 4 MiB
-	MaxStreams     int           // open streams; default 10,000
-	KeepAlive      time.Duration // a stream quiet for this long gets a comment; default 15 s
-	WriteTimeout   time.Duration // a client that does not read for this long loses its stream; default 30 s
-	AllowedHosts   []string      // Host names besides loopback and the listening address; "*" for any
-	AllowedOrigins []string      // Origins besides that of the request's own Host; "*" for any
+	Messages       string            // path that clients POST to; default "/messages"
+	MaxBody        int64             // bytes of a POST; default 4 MiB
+	Budget         *transport.Budget // of the bytes of all messages; nil means no bound but MaxBody for each
+	Unread         *transport.Budget // of the bytes of all messages being sent; over it WriteTimeout is a second; nil means no bound
+	MaxStreams     int               // open streams; default 10,000
+	KeepAlive      time.Duration     // a stream quiet for this long gets a comment; default 15 s
+	WriteTimeout   time.Duration     // a client that does not take 64 KiB in this time loses its stream; default 30 s
+	AllowedHosts   []string          // Host names besides loopback and the listening address; "*" for any
+	AllowedOrigins []string          // Origins besides that of the request's own Host; "*" for any
 
 	// Nodes are the other nodes that serve the same endpoint, with the same bounds;
 	// nil means none. NodesKind is then the kind of the streams between them: each
@@ -95,7 +97,7 @@ func NewHandler(srv transport.Server, cfg Config) *Handler {
 // ServeHTTP serves one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if why := h.guard.Check(r); why != "" {
-		http.Error(w, why, http.StatusForbidden)
+		h.fail(w, http.StatusForbidden, why)
 		return
 	}
 	switch r.Method {
@@ -105,7 +107,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.post(w, r)
 	default:
 		w.Header().Set("Allow", "GET, POST")
-		http.Error(w, "use GET to open a stream and POST to send", http.StatusMethodNotAllowed)
+		h.fail(w, http.StatusMethodNotAllowed, "use GET to open a stream and POST to send")
 	}
 }
 
@@ -116,11 +118,11 @@ var errClosing = errors.New("the server is closing")
 func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	c := newConn(w, h.cfg.WriteTimeout, cancel)
+	c := newConn(w, &h.cfg, r.RemoteAddr, cancel)
 	id := h.newID()
 	if why := h.enter(id, c); why != "" {
 		w.Header().Set("Retry-After", "10")
-		http.Error(w, why, http.StatusServiceUnavailable)
+		h.fail(w, http.StatusServiceUnavailable, why)
 		return
 	}
 	defer h.leave(id, c)
@@ -176,6 +178,7 @@ func (h *Handler) enter(id string, c *conn) string {
 
 func (h *Handler) leave(id string, c *conn) {
 	c.Close()
+	c.drop()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.conns, id)
@@ -203,7 +206,7 @@ var (
 
 // refuse tells the client why its message was not taken. Only what has not been
 // taken for certain may be sent again.
-func refuse(w http.ResponseWriter, err error) {
+func (h *Handler) refuse(w http.ResponseWriter, err error) {
 	status := http.StatusGatewayTimeout
 	switch {
 	case errors.Is(err, errUnknown), errors.Is(err, errEnded), errors.Is(err, errGone):
@@ -212,7 +215,7 @@ func refuse(w http.ResponseWriter, err error) {
 		w.Header().Set("Retry-After", "1")
 		status = http.StatusServiceUnavailable
 	}
-	http.Error(w, err.Error(), status)
+	h.fail(w, status, err.Error())
 }
 
 // post hands one message to its stream. It answers 202 once the stream has it,
@@ -221,28 +224,53 @@ func refuse(w http.ResponseWriter, err error) {
 func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 	to, err := h.recipient(r.URL.Query().Get("session"))
 	if err != nil {
-		refuse(w, err)
+		h.refuse(w, err)
 		return
 	}
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		http.Error(w, "Content-Type must be application/json", http.StatusUnsupportedMediaType)
+		h.fail(w, http.StatusUnsupportedMediaType, "Content-Type must be application/json")
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.cfg.MaxBody))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		http.Error(w, "message is over the size limit", http.StatusRequestEntityTooLarge)
+	m := message{hold: &transport.Hold{}}
+	m.hold.Begin(h.cfg.Budget, r.RemoteAddr)
+	defer m.hold.Release()
+	if m.data, err = httpio.ReadBody(w, r, h.cfg.MaxBody, m.hold); err != nil {
+		h.unread(w, err)
 		return
 	}
-	if err != nil {
-		http.Error(w, "the request body could not be read", http.StatusBadRequest)
-		return
-	}
-	switch err := to.put(r.Context(), body); {
+	switch err := to.put(r.Context(), m); {
 	case err == nil:
+		h.writer(w).Begin()
 		w.WriteHeader(http.StatusAccepted)
 	case r.Context().Err() == nil: // else nobody is there to be told
-		refuse(w, err)
+		h.refuse(w, err)
 	}
+}
+
+// unread says why a body has not been read.
+func (h *Handler) unread(w http.ResponseWriter, err error) {
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case tooLarge:
+		h.fail(w, http.StatusRequestEntityTooLarge, "message is over the size limit")
+	case errors.Is(err, transport.ErrBusy):
+		w.Header().Set("Retry-After", "1")
+		h.fail(w, http.StatusServiceUnavailable, err.Error()+"; send the message again in a while")
+	case errors.Is(err, httpio.ErrSlow):
+		h.fail(w, http.StatusRequestTimeout, err.Error())
+	default:
+		h.fail(w, http.StatusBadRequest, "the request body could not be read")
+	}
+}
+
+func (h *Handler) writer(w http.ResponseWriter) httpio.Writer {
+	return httpio.Writer{W: w, Timeout: h.cfg.WriteTimeout}
+}
+
+// fail answers a request that is not served.
+func (h *Handler) fail(w http.ResponseWriter, status int, why string) {
+	h.writer(w).Refuse()
+	http.Error(w, why, status)
 }
 
 // recipient returns who takes messages for a session, here or at another node.

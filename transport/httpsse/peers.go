@@ -15,6 +15,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/peer"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
+	"github.com/holdfast-mcp/holdfast/transport"
 )
 
 // A stream between nodes brings one message to the home of its event stream: the
@@ -29,8 +30,9 @@ const (
 const (
 	// forwardTimeout bounds a message's way to its home and the answer's back.
 	forwardTimeout = 10 * time.Second
-	// takeTimeout bounds the home's part of it, so that a home which is alive says
-	// in time that it has not taken the message.
+	// takeTimeout bounds how long a message may wait until its stream takes it, and
+	// the home's part of the way, so that a home which is alive says in time that it
+	// has not taken the message.
 	takeTimeout = 5 * time.Second
 	// noticeLoss is how long it may take until all agree that a node which could
 	// not be reached is lost.
@@ -44,7 +46,7 @@ const (
 // recipient takes messages for one event stream.
 type recipient interface {
 	// put returns nil when the stream has taken the message.
-	put(ctx context.Context, msg []byte) error
+	put(ctx context.Context, m message) error
 }
 
 // peering is a Handler's part in a cluster: it names the streams of this node,
@@ -56,6 +58,7 @@ type peering struct {
 	kind  string
 	ring  *seal.Ring
 	max   int // bytes of a message
+	room  *transport.Budget
 	find  func(id string) *conn
 	log   *slog.Logger
 
@@ -70,7 +73,7 @@ func newPeering(cfg *Config, find func(id string) *conn) *peering {
 		panic("httpsse: other nodes without a ring or a kind")
 	}
 	p := &peering{
-		nodes: cfg.Nodes, kind: cfg.NodesKind, ring: cfg.Ring, max: int(cfg.MaxBody), find: find, log: cfg.Log,
+		nodes: cfg.Nodes, kind: cfg.NodesKind, ring: cfg.Ring, max: int(cfg.MaxBody), room: cfg.Budget, find: find, log: cfg.Log,
 		forwards: slots{max: cfg.MaxForwards}, visits: slots{max: cfg.MaxForwards},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
@@ -126,7 +129,7 @@ type remote struct {
 // put brings a message to the stream's home. It fails with [errEnded], [errGone],
 // [errBusy] or [errUnreached] when the message has not been taken, with
 // [errUnsure] when that is not known.
-func (r *remote) put(ctx context.Context, msg []byte) error {
+func (r *remote) put(ctx context.Context, m message) error {
 	if !r.p.forwards.enter() {
 		return errBusy
 	}
@@ -138,9 +141,9 @@ func (r *remote) put(ctx context.Context, msg []byte) error {
 	if err != nil {
 		return r.failed(ctx, err, errUnreached)
 	}
-	frame := make([]byte, 0, 2+len(r.id)+len(msg))
+	frame := make([]byte, 0, 2+len(r.id)+len(m.data))
 	frame = binary.BigEndian.AppendUint16(frame, uint16(len(r.id))) //nolint:gosec // recipient bounds it
-	frame = append(append(frame, r.id...), msg...)
+	frame = append(append(frame, r.id...), m.data...)
 	if err := peer.Write(ctx, stream, frame); err != nil { // the home has not got all of it
 		stream.Close(err)
 		return r.failed(ctx, err, errUnreached)
@@ -199,7 +202,13 @@ func (p *peering) take(ctx context.Context, s peer.Stream) string {
 	if !ok || c == nil {
 		return verdictEnded
 	}
-	switch err := c.put(ctx, msg); {
+	m := message{data: msg, hold: &transport.Hold{}}
+	m.hold.Begin(p.room, "")
+	defer m.hold.Release()
+	if err := m.hold.Grow(len(frame)); err != nil {
+		return verdictBusy
+	}
+	switch err := c.put(ctx, m); {
 	case err == nil:
 		return verdictTaken
 	case errors.Is(err, errEnded):

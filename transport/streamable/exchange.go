@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/httpio"
 	"github.com/holdfast-mcp/holdfast/internal/sse"
 	"github.com/holdfast-mcp/holdfast/transport"
 )
@@ -20,11 +21,18 @@ type exchange struct {
 	r      *http.Request
 	cfg    *Config
 	body   []byte
+	hold   transport.Hold // of body
+	unread transport.Hold // of an answer that is no stream
 	stream *stream
 	broken bool // the answer has been broken off, see ReplyText
 }
 
-var _ transport.Exchange = (*exchange)(nil)
+var (
+	_ transport.Exchange     = (*exchange)(nil)
+	_ transport.PartsReplier = (*exchange)(nil)
+	_ transport.Holder       = (*exchange)(nil)
+	_ transport.Remote       = (*exchange)(nil)
+)
 
 func (x *exchange) Context() context.Context    { return x.r.Context() }
 func (x *exchange) Verb() string                { return x.r.Method }
@@ -32,17 +40,42 @@ func (x *exchange) Header(name string) []string { return x.r.Header[name] }
 func (x *exchange) Body() []byte                { return x.body }
 func (x *exchange) AcceptsStream() bool         { return takes(x.r.Header["Accept"], "text/event-stream") }
 
+func (x *exchange) Hold() *transport.Hold { return &x.hold }
+func (x *exchange) RemoteAddr() string    { return x.r.RemoteAddr }
+
 func (x *exchange) Reply(status int, body []byte, headers ...string) {
+	if body == nil {
+		setHeaders(x.w.Header(), headers)
+		x.writer(0).Begin()
+		x.w.WriteHeader(status)
+		return
+	}
+	x.begin(status, len(body), headers)
+	_, _ = x.writer(len(body)).Write(body) // a client that left has no use for the answer
+}
+
+// ReplyParts implements [transport.PartsReplier].
+func (x *exchange) ReplyParts(parts [][]byte, headers ...string) {
+	size := 0
+	for _, part := range parts {
+		size += len(part)
+	}
+	x.begin(http.StatusOK, size, headers)
+	_ = x.writer(0).WriteParts(parts) // a client that left has no use for the answer
+}
+
+// begin begins an answer with a JSON body of so many bytes.
+func (x *exchange) begin(status, size int, headers []string) {
 	h := x.w.Header()
 	setHeaders(h, headers)
-	if body != nil {
-		h["Content-Type"] = jsonType
-		h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	}
+	h["Content-Type"] = jsonType
+	h["Content-Length"] = []string{strconv.Itoa(size)}
 	x.w.WriteHeader(status)
-	if body != nil {
-		_, _ = x.w.Write(body) // a client that left has no use for the answer
-	}
+}
+
+// writer writes an answer of so many bytes.
+func (x *exchange) writer(size int) httpio.Writer {
+	return httpio.Writer{W: x.w, Timeout: x.unread.Patience(size, x.cfg.WriteTimeout)}
 }
 
 func (x *exchange) Stream(headers ...string) transport.Stream {
@@ -52,11 +85,8 @@ func (x *exchange) Stream(headers ...string) transport.Stream {
 	h["Cache-Control"] = []string{"no-cache, no-transform"}
 	h["X-Accel-Buffering"] = []string{"no"} // nginx and its kin would hold events back
 	x.w.WriteHeader(http.StatusOK)
-	s := &stream{
-		w: x.w, rc: http.NewResponseController(x.w), keepAlive: x.cfg.KeepAlive, timeout: x.cfg.WriteTimeout,
-		last: time.Now(), done: make(chan struct{}), gone: x.r.Context(),
-	}
-	if err := s.rc.Flush(); err != nil {
+	s := &stream{x: x, w: x.writer(0), keepAlive: x.cfg.KeepAlive, last: time.Now(), done: make(chan struct{}), gone: x.r.Context()}
+	if err := s.w.Flush(); err != nil {
 		s.Close()
 	}
 	x.stream = s
@@ -106,14 +136,13 @@ func setHeaders(h http.Header, pairs []string) {
 
 // stream is the response body of an exchange that became an event stream.
 type stream struct {
-	rc        *http.ResponseController
+	x         *exchange
 	keepAlive time.Duration
-	timeout   time.Duration
 	done      chan struct{}
 	gone      context.Context // ends when the client has gone
 
 	mu     sync.Mutex // guards the writer and what follows
-	w      http.ResponseWriter
+	w      httpio.Writer
 	closed bool
 	broken bool      // within an event, see SendText
 	last   time.Time // of the last write
@@ -154,13 +183,19 @@ func (s *stream) tick() time.Duration {
 // write sends and flushes; s.mu is held. A failed or timed-out write ends the stream.
 func (s *stream) write(p []byte) error {
 	s.last = time.Now()
-	_ = s.rc.SetWriteDeadline(s.last.Add(s.timeout)) // unsupported by some writers; then TCP's own timeout rules
+	var unread transport.Hold
+	unread.Begin(s.x.cfg.Unread, s.x.r.RemoteAddr)
+	defer unread.Release()
+	s.w.Timeout = unread.Patience(len(p), s.x.cfg.WriteTimeout)
 	_, err := s.w.Write(p)
 	if err == nil {
-		err = s.rc.Flush()
+		err = s.w.Flush()
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		s.closeLocked()
+	case s.keepAlive >= s.w.Timeout: // else the next comment comes before the deadline
+		s.w.Rest()
 	}
 	return err
 }
@@ -174,7 +209,7 @@ func (s *stream) Close() {
 func (s *stream) closeLocked() {
 	if !s.closed {
 		s.closed = true
-		_ = s.rc.SetWriteDeadline(time.Time{}) // the connection may serve further requests
+		s.w.Begin() // the server writes the end of the stream
 		close(s.done)
 	}
 }

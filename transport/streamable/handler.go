@@ -4,7 +4,8 @@
 // Package streamable is the Streamable HTTP transport of every revision on one
 // path: it turns HTTP requests into Exchanges. It checks what HTTP alone can
 // check — Origin, Host, verb, media types, size — and leaves every protocol
-// decision to the engine behind it.
+// decision to the engine behind it. A body that does not arrive in time is
+// answered 408, one that there is no memory for 503.
 //
 // Each request is served on net/http's goroutine; open event streams hold it
 // until they end. Nothing is started by New.
@@ -12,25 +13,28 @@ package streamable
 
 import (
 	"errors"
-	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/httpguard"
+	"github.com/holdfast-mcp/holdfast/internal/httpio"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/transport"
 )
 
 // Config bounds the transport. Zero fields take the documented defaults.
 type Config struct {
-	MaxBody        int64         // bytes of a request body; default 4 MiB
-	KeepAlive      time.Duration // a stream quiet for this long gets a comment; default 15 s
-	WriteTimeout   time.Duration // a client that does not read for this long loses its stream, or the large answer it gets; default 30 s
-	AllowedHosts   []string      // Host names besides loopback and the listening address; "*" for any
-	AllowedOrigins []string      // Origins besides loopback; "*" for any
+	MaxBody        int64             // bytes of a request body; default 4 MiB
+	Budget         *transport.Budget // of the bytes of all bodies; nil means no bound but MaxBody for each
+	Unread         *transport.Budget // of the bytes of all answers being sent; over it WriteTimeout is a second; nil means no bound
+	KeepAlive      time.Duration     // a stream quiet for this long gets a comment; default 15 s
+	WriteTimeout   time.Duration     // a client that does not take 64 KiB of an answer in this time loses it, and its stream; default 30 s
+	AllowedHosts   []string          // Host names besides loopback and the listening address; "*" for any
+	AllowedOrigins []string          // Origins besides loopback; "*" for any
 }
 
 const (
@@ -62,10 +66,14 @@ type handler struct {
 // ServeHTTP serves one request.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if why := h.guard.Check(r); why != "" {
-		refuse(w, http.StatusForbidden, why)
+		h.refuse(w, http.StatusForbidden, why)
 		return
 	}
 	x := &exchange{w: w, r: r, cfg: &h.cfg}
+	x.hold.Begin(h.cfg.Budget, r.RemoteAddr)
+	defer x.hold.Release()
+	x.unread.Begin(h.cfg.Unread, r.RemoteAddr)
+	defer x.unread.Release()
 	switch r.Method {
 	case http.MethodPost:
 		if !h.accept(w, r, x) {
@@ -74,7 +82,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.MethodGet, http.MethodDelete:
 	default:
 		w.Header().Set("Allow", "POST, GET, DELETE")
-		refuse(w, http.StatusMethodNotAllowed, "method "+display.Quote(r.Method)+" is not supported; use POST")
+		h.refuse(w, http.StatusMethodNotAllowed, "method "+display.Quote(r.Method)+" is not supported; use POST")
 		return
 	}
 	h.srv.ServeExchange(x)
@@ -84,56 +92,48 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // accept checks a POST's media types and reads its body.
 func (h *handler) accept(w http.ResponseWriter, r *http.Request, x *exchange) bool {
 	if ct := r.Header.Get("Content-Type"); !isJSON(ct) {
-		refuse(w, http.StatusUnsupportedMediaType, "Content-Type must be application/json")
+		h.refuse(w, http.StatusUnsupportedMediaType, "Content-Type must be application/json")
 		return false
 	}
 	if accepts := r.Header.Values("Accept"); !takes(accepts, "application/json") {
-		refuse(w, http.StatusNotAcceptable, "Accept must list application/json and text/event-stream")
+		h.refuse(w, http.StatusNotAcceptable, "Accept must list application/json and text/event-stream")
 		return false
 	}
-	if r.ContentLength > h.cfg.MaxBody {
-		h.tooLarge(w)
-		return false
-	}
-	body, err := readBody(w, r, h.cfg.MaxBody)
+	body, err := httpio.ReadBody(w, r, h.cfg.MaxBody, &x.hold)
 	if err != nil {
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			h.tooLarge(w)
-		} else {
-			refuse(w, http.StatusBadRequest, "the request body could not be read")
-		}
+		h.unread(w, err)
 		return false
 	}
 	x.body = body
 	return true
 }
 
-func readBody(w http.ResponseWriter, r *http.Request, max int64) ([]byte, error) {
-	limited := http.MaxBytesReader(w, r.Body, max)
-	if n := r.ContentLength; n >= 0 {
-		body := make([]byte, n)
-		_, err := io.ReadFull(limited, body)
-		return body, err
+// unread says why a body has not been read.
+func (h *handler) unread(w http.ResponseWriter, err error) {
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case tooLarge:
+		h.refuse(w, http.StatusRequestEntityTooLarge, "message is over the limit of "+strconv.FormatInt(h.cfg.MaxBody, 10)+" bytes")
+	case errors.Is(err, transport.ErrBusy):
+		w.Header().Set("Retry-After", "1")
+		h.refuse(w, http.StatusServiceUnavailable, err.Error()+"; send the message again in a while")
+	case errors.Is(err, httpio.ErrSlow):
+		h.refuse(w, http.StatusRequestTimeout, err.Error())
+	default:
+		h.refuse(w, http.StatusBadRequest, "the request body could not be read")
 	}
-	return io.ReadAll(limited)
-}
-
-func (h *handler) tooLarge(w http.ResponseWriter) {
-	wire := jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "message is over the limit of %d bytes", h.cfg.MaxBody)
-	writeError(w, http.StatusRequestEntityTooLarge, wire)
 }
 
 // refuse answers with an error that concerns HTTP; its body is a JSON-RPC error
 // without id so that MCP clients can show the reason.
-func refuse(w http.ResponseWriter, status int, why string) {
-	writeError(w, status, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, why))
-}
-
-func writeError(w http.ResponseWriter, status int, wire *jsonrpc.Error) {
+func (h *handler) refuse(w http.ResponseWriter, status int, why string) {
+	to := httpio.Writer{W: w, Timeout: h.cfg.WriteTimeout}
+	to.Refuse()
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(jsonrpc.AppendError(nil, jsonrpc.ID{}, wire)) // a client that left needs no reason
+	wire := jsonrpc.NewError(jsonrpc.CodeInvalidRequest, why)
+	_, _ = to.Write(jsonrpc.AppendError(nil, jsonrpc.ID{}, wire)) // a client that left needs no reason
 }
 
 func isJSON(contentType string) bool {

@@ -7,10 +7,10 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/httpio"
 	"github.com/holdfast-mcp/holdfast/internal/sse"
 	"github.com/holdfast-mcp/holdfast/transport"
 )
@@ -27,7 +27,7 @@ var (
 // ReplyText implements [transport.TextReplier].
 func (x *exchange) ReplyText(text transport.Text, headers ...string) (bool, error) {
 	w := &textWriter{
-		w: x.w, rc: http.NewResponseController(x.w), timeout: x.cfg.WriteTimeout,
+		w: x.writer(0),
 		begin: func() []byte {
 			h := x.w.Header()
 			setHeaders(h, headers)
@@ -49,7 +49,7 @@ func (s *stream) SendText(e transport.Event, text transport.Text) (bool, error) 
 		_ = text.Close() // has no error to tell
 		return false, transport.ErrClosed
 	}
-	w := &textWriter{w: s.w, rc: s.rc, timeout: s.timeout, begin: func() []byte {
+	w := &textWriter{w: s.w, begin: func() []byte {
 		head := sse.Append(nil, sse.Event{ID: e.ID, Name: e.Name, Retry: e.Retry})
 		return head[:len(head)-2] // of the empty data, without the two line ends
 	}}
@@ -64,11 +64,9 @@ func (s *stream) SendText(e transport.Event, text transport.Text) (bool, error) 
 
 // textWriter writes parts of a text, each with its deadline.
 type textWriter struct {
-	w       io.Writer
-	rc      *http.ResponseController
-	timeout time.Duration
-	begin   func() []byte // opens the answer; what it returns goes first
-	begun   bool
+	w     httpio.Writer
+	begin func() []byte // opens the answer; what it returns goes first
+	begun bool
 }
 
 // pour writes text and what follows it.
@@ -86,15 +84,13 @@ func (w *textWriter) pour(gone context.Context, text transport.Text, tail []byte
 		return err
 	}
 	if err == nil {
-		err = w.rc.Flush()
+		err = w.w.Flush()
 	}
-	_ = w.rc.SetWriteDeadline(time.Time{}) // the connection may serve further requests
 	return err
 }
 
 // Write begins the answer when it has not begun, and writes p.
 func (w *textWriter) Write(p []byte) (int, error) {
-	_ = w.rc.SetWriteDeadline(time.Now().Add(w.timeout)) // unsupported by some writers; then TCP's own timeout rules
 	if !w.begun {
 		w.begun = true
 		if head := w.begin(); head != nil {

@@ -4,17 +4,13 @@
 package websocket
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	ws "github.com/coder/websocket"
 
@@ -50,7 +46,11 @@ func (e *CloseError) Error() string {
 // limits is what both sides of a connection are bound by.
 type limits struct {
 	maxMessage int64
-	queue      int64
+	budget     *transport.Budget
+	unread     *transport.Budget
+	queue      int64         // messages that wait to be written
+	queueBytes int64         // and their bytes, if there are several
+	arrival    time.Duration // how long a message may take, and a second more for each 64 KiB; 0 is no limit
 	ping       time.Duration
 	pong       time.Duration
 	write      time.Duration
@@ -68,17 +68,23 @@ const (
 // conn is an open WebSocket as a transport.Conn. Its goroutine, keep, ends with
 // it; Close waits for that.
 type conn struct {
-	ws   *ws.Conn
-	wire *wire
-	lim  limits
-	gone func() // called when the end begins
+	ws     *ws.Conn
+	wire   *wire
+	lim    limits
+	remote string // address of the peer
+	gone   func() // called when the end begins
 
-	draining atomic.Bool
-	reading  atomic.Bool  // somebody is in Read
-	writers  atomic.Int64 // writes in progress
-	latest   atomic.Int64 // when a message last went either way, in Unix nanoseconds
-	buf      []byte       // of the reading goroutine, as is told
-	told     bool         // that the connection drains
+	draining  atomic.Bool
+	reading   atomic.Bool  // somebody is in Read
+	writers   atomic.Int64 // writes in progress
+	unwritten atomic.Int64 // and their bytes
+	latest    atomic.Int64 // when a message last went either way, in Unix nanoseconds
+
+	// Of the reading goroutine:
+	buf  []byte
+	hold *transport.Hold // of the message that Read has returned last
+	told bool            // that the connection drains
+	late *time.Timer     // runs while a message arrives; nil without a limit
 
 	once sync.Once
 	err  error         // why it ended; to be read after done
@@ -86,108 +92,58 @@ type conn struct {
 	kept chan struct{} // closed when keep has returned
 }
 
-var _ transport.Conn = (*conn)(nil)
+var (
+	_ transport.Conn        = (*conn)(nil)
+	_ transport.PartsWriter = (*conn)(nil)
+	_ transport.Holder      = (*conn)(nil)
+	_ transport.Remote      = (*conn)(nil)
+)
 
 // newConn starts keeping the connection alive. gone must not wait.
-func newConn(w *ws.Conn, below *wire, lim limits, gone func()) *conn {
+func newConn(w *ws.Conn, below *wire, lim limits, remote string, gone func()) *conn {
 	w.SetReadLimit(lim.maxMessage)
-	c := &conn{ws: w, wire: below, lim: lim, gone: gone, done: make(chan struct{}), kept: make(chan struct{})}
+	c := &conn{
+		ws: w, wire: below, lim: lim, remote: remote, gone: gone, done: make(chan struct{}), kept: make(chan struct{}),
+	}
+	if lim.arrival > 0 {
+		c.late = time.AfterFunc(lim.arrival, func() {
+			c.end(ws.StatusPolicyViolation, "the message did not arrive in time", fmt.Errorf("%w: it did not arrive in time", ErrMessage))
+		})
+		c.late.Stop()
+	}
 	c.touch()
 	go c.keep()
 	return c
 }
 
-// Read implements [transport.Conn], except that a message over the limit ends
-// the connection: RFC 6455 §7.4.1 has a status for it.
-func (c *conn) Read() ([]byte, error) {
-	switch {
-	case c.ended():
-		return nil, c.err
-	case c.draining.Load():
-		return nil, c.drained()
-	}
-	c.reading.Store(true)
-	defer c.reading.Store(false)
-	kind, r, err := c.ws.Reader(context.Background()) // Close unblocks it
-	if err != nil {
-		return nil, c.readFailed(err)
-	}
-	if kind != ws.MessageText {
-		return nil, c.refuse(ws.StatusUnsupportedData, "binary messages are not accepted; send text")
-	}
-	msg, err := c.readAll(r)
-	if err != nil {
-		return nil, c.readFailed(err)
-	}
-	if !utf8.Valid(msg) {
-		return nil, c.refuse(ws.StatusInvalidFramePayloadData, "text is not UTF-8")
-	}
-	c.touch()
-	return msg, nil
-}
-
-// readAll reads one message into memory of its own.
-func (c *conn) readAll(r io.Reader) ([]byte, error) {
-	buf := c.buf[:0]
-	for {
-		if len(buf) == cap(buf) {
-			buf = append(buf, make([]byte, max(512, len(buf)))...)[:len(buf)]
-		}
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		switch {
-		case errors.Is(err, io.EOF) && cap(buf) <= keptBuffer:
-			c.buf = buf
-			return bytes.Clone(buf), nil
-		case errors.Is(err, io.EOF):
-			c.buf = nil
-			return buf, nil
-		case err != nil:
-			return nil, err
-		}
-	}
-}
-
-// readFailed ends the connection that a read failed on and says why it did.
-func (c *conn) readFailed(err error) error {
-	status := ws.CloseStatus(err)
-	switch {
-	case c.draining.Load() && errors.Is(err, os.ErrDeadlineExceeded):
-		return c.drained() // with the way out still open
-	case errors.Is(err, ws.ErrMessageTooBig):
-		return c.refuse(ws.StatusMessageTooBig, fmt.Sprintf("message is over the limit of %d bytes", c.lim.maxMessage))
-	case status == ws.StatusNormalClosure || status == ws.StatusGoingAway || status == ws.StatusNoStatusRcvd:
-		c.end(0, "", io.EOF)
-	default:
-		if ce, ok := errors.AsType[ws.CloseError](err); ok {
-			c.end(0, "", &CloseError{Status: int(ce.Code), Reason: ce.Reason})
-		} else {
-			c.end(0, "", fmt.Errorf("%w: %v", ErrLost, err)) // no io.EOF in the chain: that is the regular end
-		}
-	}
-	return c.err // what ended it first counts
-}
-
-// refuse ends the connection for what the peer sent.
-func (c *conn) refuse(status ws.StatusCode, why string) error {
-	c.end(status, why, fmt.Errorf("%w: %s", ErrMessage, why))
-	return c.err
-}
-
 // Write implements [transport.Conn]. It waits its turn while the peer makes
 // progress with earlier messages; when too many wait, or the peer takes nothing
 // for the write timeout, the connection ends.
-func (c *conn) Write(msg []byte) error {
+func (c *conn) Write(msg []byte) error { return c.write(int64(len(msg)), [][]byte{msg}) }
+
+// WriteParts implements [transport.PartsWriter].
+func (c *conn) WriteParts(parts [][]byte) error { return c.write(0, parts) }
+
+// write writes a message that takes so many bytes for itself.
+func (c *conn) write(size int64, parts [][]byte) error {
 	if c.ended() {
 		return transport.ErrClosed
 	}
-	waiting := c.writers.Add(1)
 	defer c.writers.Add(-1)
-	if waiting > c.lim.queue {
+	defer c.unwritten.Add(-size)
+	waiting, bytes := c.writers.Add(1), c.unwritten.Add(size)
+	if waiting > c.lim.queue || waiting > 1 && bytes > c.lim.queueBytes {
 		c.end(ws.StatusTryAgainLater, "messages are not read fast enough", ErrTooSlow)
 		return c.err
 	}
-	if err := c.send(msg); err != nil {
+	var unread transport.Hold
+	unread.Begin(c.lim.unread, c.remote)
+	defer unread.Release()
+	if unread.Patience(int(size), c.lim.write) < c.lim.write {
+		c.wire.hurry.Add(1)
+		defer c.wire.hurry.Add(-1)
+	}
+	if err := c.send(parts); err != nil {
 		return c.writeFailed(err)
 	}
 	c.touch()
@@ -195,21 +151,23 @@ func (c *conn) Write(msg []byte) error {
 }
 
 // send writes one message, a long one in fragments.
-func (c *conn) send(msg []byte) error {
+func (c *conn) send(parts [][]byte) error {
 	ctx := context.Background() // the wire has the deadline
-	if len(msg) <= fragment {
-		return c.ws.Write(ctx, ws.MessageText, msg)
+	if len(parts) == 1 && len(parts[0]) <= fragment {
+		return c.ws.Write(ctx, ws.MessageText, parts[0])
 	}
 	w, err := c.ws.Writer(ctx, ws.MessageText)
 	if err != nil {
 		return err
 	}
-	for len(msg) > 0 {
-		n := min(len(msg), fragment)
-		if _, err := w.Write(msg[:n]); err != nil {
-			return err
+	for _, rest := range parts {
+		for len(rest) > 0 {
+			n := min(len(rest), fragment)
+			if _, err := w.Write(rest[:n]); err != nil {
+				return err
+			}
+			rest = rest[n:]
 		}
-		msg = msg[n:]
 	}
 	return w.Close()
 }

@@ -48,6 +48,7 @@ func (e *HandshakeError) Error() string {
 type DialConfig struct {
 	MaxMessage   int64         // bytes of a message; default 64 MiB
 	Queue        int           // writes that may wait for a slow server; default 1,024
+	QueueBytes   int64         // and their bytes, unless it is a single one; default 64 MiB
 	DialTimeout  time.Duration // for connecting and the handshake; default 30 s
 	Ping         time.Duration // between pings; default 20 s
 	PongTimeout  time.Duration // a server that answers no ping for this long is given up; default 20 s
@@ -63,6 +64,7 @@ func (c *DialConfig) limits() limits {
 	return limits{
 		maxMessage: cmp.Or(max(c.MaxMessage, 0), 64<<20),
 		queue:      int64(cmp.Or(max(c.Queue, 0), 1024)),
+		queueBytes: cmp.Or(max(c.QueueBytes, 0), 64<<20),
 		ping:       cmp.Or(max(c.Ping, 0), 20*time.Second),
 		pong:       cmp.Or(max(c.PongTimeout, 0), 20*time.Second),
 		write:      cmp.Or(max(c.WriteTimeout, 0), 30*time.Second),
@@ -103,7 +105,7 @@ func Dial(ctx context.Context, target string, headers http.Header, cfg DialConfi
 	if err != nil {
 		return nil, dialFailed(ctx, name, res, err)
 	}
-	return newConn(dialled, trip.wire, lim, func() {}), nil
+	return newConn(dialled, trip.wire, lim, name, func() {}), nil
 }
 
 // withoutHandshake drops what the handshake itself sets.

@@ -19,27 +19,36 @@ import (
 	ws "github.com/coder/websocket"
 
 	"github.com/holdfast-mcp/holdfast/internal/httpguard"
+	"github.com/holdfast-mcp/holdfast/internal/httpio"
 	"github.com/holdfast-mcp/holdfast/transport"
 )
 
 // Config bounds a Handler. Zero fields take the documented defaults.
 type Config struct {
-	MaxMessage     int64         // bytes of a message; default 4 MiB
-	MaxConns       int           // open connections; default 10,000
-	Queue          int           // writes that may wait for a slow reader, per connection; default 1,024
-	Ping           time.Duration // between pings; default 20 s
-	PongTimeout    time.Duration // a client that answers no ping for this long is closed; default 20 s
-	WriteTimeout   time.Duration // a client that takes nothing for this long is closed; default 30 s
-	IdleTimeout    time.Duration // a connection without a message either way for this long is closed; default 1 h, negative for never
-	AllowedHosts   []string      // Host names besides loopback and the listening address; "*" for any
-	AllowedOrigins []string      // Origins besides that of the request's own Host; "*" for any
-	Log            *slog.Logger  // gets irregular ends at debug level; nil means slog.Default
+	MaxMessage     int64             // bytes of a message; default 4 MiB
+	Budget         *transport.Budget // of the bytes of all messages; nil means no bound but MaxMessage for each
+	Unread         *transport.Budget // of the bytes of all messages being sent; over it WriteTimeout is a second; nil means no bound
+	MaxConns       int               // open connections; default 10,000
+	Queue          int               // writes that may wait for a slow reader, per connection; default 1,024
+	QueueBytes     int64             // and their bytes, unless it is a single one; default 16 MiB
+	Arrival        time.Duration     // how long a message may take, and one second more for each 64 KiB of it; default 10 s
+	Ping           time.Duration     // between pings; default 20 s
+	PongTimeout    time.Duration     // a client that answers no ping for this long is closed; default 20 s
+	WriteTimeout   time.Duration     // a client that takes nothing for this long is closed; default 30 s
+	IdleTimeout    time.Duration     // a connection without a message either way for this long is closed; default 1 h, negative for never
+	AllowedHosts   []string          // Host names besides loopback and the listening address; "*" for any
+	AllowedOrigins []string          // Origins besides that of the request's own Host; "*" for any
+	Log            *slog.Logger      // gets irregular ends at debug level; nil means slog.Default
 }
 
 func (c *Config) limits() limits {
 	return limits{
 		maxMessage: cmp.Or(max(c.MaxMessage, 0), 4<<20),
+		budget:     c.Budget,
+		unread:     c.Unread,
 		queue:      int64(cmp.Or(max(c.Queue, 0), 1024)),
+		queueBytes: cmp.Or(max(c.QueueBytes, 0), 16<<20),
+		arrival:    cmp.Or(max(c.Arrival, 0), 10*time.Second),
 		ping:       cmp.Or(max(c.Ping, 0), 20*time.Second),
 		pong:       cmp.Or(max(c.PongTimeout, 0), 20*time.Second),
 		write:      cmp.Or(max(c.WriteTimeout, 0), 30*time.Second),
@@ -93,17 +102,17 @@ func NewHandler(srv ConnServer, cfg Config) *Handler {
 // ends it. The context of the request, with its principal, is the connection's.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if status, why := h.check(w, r); status != 0 {
-		http.Error(w, why, status)
+		h.fail(w, status, why)
 		return
 	}
 	hijacker := hijackerOf(w)
 	if hijacker == nil {
-		http.Error(w, "this HTTP server cannot give a connection away", http.StatusNotImplemented)
+		h.fail(w, http.StatusNotImplemented, "this HTTP server cannot give a connection away")
 		return
 	}
 	if !h.enter() {
 		w.Header().Set("Retry-After", "10")
-		http.Error(w, "too many open connections; try again later", http.StatusServiceUnavailable)
+		h.fail(w, http.StatusServiceUnavailable, "too many open connections; try again later")
 		return
 	}
 	defer h.leave()
@@ -116,7 +125,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.log.DebugContext(r.Context(), "WebSocket handshake failed", "error", err) // Accept has answered
 		return
 	}
-	h.serve(r.Context(), accepted, up.wire)
+	h.serve(r.Context(), accepted, up.wire, r.RemoteAddr)
+}
+
+// fail answers a request that is not upgraded.
+func (h *Handler) fail(w http.ResponseWriter, status int, why string) {
+	httpio.Writer{W: w, Timeout: h.lim.write}.Refuse()
+	http.Error(w, why, status)
 }
 
 // check returns the status that the request is refused with, and why, or 0.
@@ -156,10 +171,10 @@ func lists(values []string, token string) bool {
 
 // serve runs a connection to its end. Its context ends with it: unlike on a
 // pipe, nothing can be answered to a peer that has left.
-func (h *Handler) serve(ctx context.Context, accepted *ws.Conn, below *wire) {
+func (h *Handler) serve(ctx context.Context, accepted *ws.Conn, below *wire, remote string) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	c := newConn(accepted, below, h.lim, func() { cancel(errGone) })
+	c := newConn(accepted, below, h.lim, remote, func() { cancel(errGone) })
 	defer c.finish() // should the server panic
 	h.attach(c, cancel)
 	defer h.detach(c)

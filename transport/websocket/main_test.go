@@ -152,7 +152,13 @@ func handshake(t *testing.T, s *httptest.Server, headers string) (*peer, int) {
 	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	_, err = io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+	return shake(t, c, headers)
+}
+
+// shake makes the handshake by hand on a connection, with some headers.
+func shake(t *testing.T, c net.Conn, headers string) (*peer, int) {
+	t.Helper()
+	_, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"+headers+"\r\n")
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ type wire struct {
 	timeout time.Duration
 	stall   *time.Timer  // runs during a write
 	stalled atomic.Bool  // a write made no progress
+	hurry   atomic.Int64 // messages that must be read at once; then timeout is a second
 	reads   atomic.Int64 // reads that brought something
 }
 
@@ -42,7 +43,11 @@ func (w *wire) Read(p []byte) (int, error) {
 }
 
 func (w *wire) Write(p []byte) (int, error) {
-	w.stall.Reset(w.timeout)
+	timeout := w.timeout
+	if w.hurry.Load() > 0 {
+		timeout = min(timeout, time.Second)
+	}
+	w.stall.Reset(timeout)
 	defer w.stall.Stop()
 	return w.stream.Write(p)
 }

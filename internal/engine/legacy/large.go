@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -53,14 +54,14 @@ func (t *posted) answerLarge(ctx context.Context, in *engine.Inbound, r *reply, 
 	case err == nil:
 		t.settle(r, done)
 	case begun:
-		t.p.cfg.Log.Warn("large result broken off", "method", in.Method, "target", t.call.Target, "error", err)
+		t.p.cfg.Log.Warn("large result broken off", "method", in.Method, "target", display.Short(t.call.Target), "error", err)
 		t.settle(r, done)
 	case errors.Is(err, errNoText):
 		body, wire := t.whole()
-		t.conclude(r, appendAnswer(nil, in.ID, body, wire), done)
+		t.conclude(r, appendAnswer(nil, in.ID, body, wire), nil, done)
 	default:
 		wire := engine.WireError(t.p.cfg.Log, &t.call, err)
-		t.conclude(r, appendAnswer(nil, in.ID, nil, mcp.DownError(t.call.Peer.Features, in.Method, wire)), done)
+		t.conclude(r, appendAnswer(nil, in.ID, nil, mcp.DownError(t.call.Peer.Features, in.Method, wire)), nil, done)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/quota"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
@@ -26,6 +27,7 @@ type link struct {
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	principal *rpc.Principal
+	client    quota.Client // whose places its calls and subscriptions take
 	session   session.ID
 	live      live
 	wg        sync.WaitGroup
@@ -39,19 +41,20 @@ type link struct {
 	logLevel mcp.LogLevel
 	sub      *subscription.Subscriber // nil before initialize
 	uris     map[string]struct{}
+	all      engine.Subscribed // of uris
 }
 
 var (
 	_ engine.Link = (*link)(nil)
-	_ memory      = (*link)(nil)
 	_ outlet      = (*link)(nil)
 )
 
 // Attach implements [engine.Protocol].
 func (p *Protocol) Attach(ctx context.Context, c transport.Conn) engine.Link {
 	ctx, cancel := context.WithCancelCause(ctx)
+	principal := rpc.PrincipalFrom(ctx)
 	return &link{
-		p: p, c: c, ctx: ctx, cancel: cancel, principal: rpc.PrincipalFrom(ctx), session: session.NewID(),
+		p: p, c: c, ctx: ctx, cancel: cancel, principal: principal, client: engine.ClientOf(c, principal), session: session.NewID(),
 		live: live{flights: engine.NewFlights(p.cfg.Limits.InFlight)}, logLevel: defaultLevel, uris: map[string]struct{}{},
 	}
 }
@@ -64,13 +67,16 @@ func (l *link) Receive(in *engine.Inbound) {
 	case in.Method == mcp.MethodInitialize:
 		l.initialize(in)
 	default:
-		l.request(in, l.answer)
+		l.request(in, nil)
 	}
 }
 
-// request serves one request; respond gets the response, or nil when there is
-// none because the client cancelled.
-func (l *link) request(in *engine.Inbound, respond func(msg []byte)) {
+// request serves one request, of a batch unless g is nil.
+func (l *link) request(in *engine.Inbound, g *gathered) {
+	respond := l.answer // gets nil when there is no response because the client cancelled
+	if g != nil {
+		respond = g.respond
+	}
 	if in.Method == mcp.MethodPing { // before initialize too
 		respond(jsonrpc.AppendResult(nil, in.ID, Raw("{}")))
 		return
@@ -85,34 +91,60 @@ func (l *link) request(in *engine.Inbound, respond func(msg []byte)) {
 		respond(jsonrpc.AppendError(nil, in.ID, wire))
 		return
 	}
+	if wire := l.p.cfg.Shares.EnterCall(l.client); wire != nil {
+		l.live.flights.End(in.ID)
+		respond(jsonrpc.AppendError(nil, in.ID, wire))
+		return
+	}
+	in.Hold.Keep()
 	l.wg.Go(func() {
 		defer l.live.flights.End(in.ID)
+		defer in.Hold.Release()
 		t := &turn{out: l, live: &l.live, mem: l}
 		defer t.Finished()
-		body, wire := l.serve(ctx, in, greeting, t)
-		if errors.Is(context.Cause(ctx), engine.ErrCancelled) {
+		body, shared, wire := l.serve(ctx, in, greeting, t)
+		l.p.cfg.Shares.LeaveCall(l.client)
+		switch {
+		case errors.Is(context.Cause(ctx), engine.ErrCancelled):
 			respond(nil) // spec 2025-11-25 basic/utilities/cancellation: no response to what was cancelled
-			return
+		case shared && wire == nil && len(body) >= wholeFrom && g == nil:
+			l.answerWhole(in.ID, body)
+		default:
+			respond(appendAnswer(nil, in.ID, body, wire))
 		}
-		respond(appendAnswer(nil, in.ID, body, wire))
 	})
 }
 
-// serve serves a request, which is t, once the client has been greeted.
-func (l *link) serve(ctx context.Context, in *engine.Inbound, greeting <-chan struct{}, t *turn) (Raw, *jsonrpc.Error) {
+// answerWhole writes a response with a result that others get too, without a copy
+// of it if the connection can.
+func (l *link) answerWhole(id jsonrpc.ID, body Raw) {
+	to, ok := l.c.(transport.PartsWriter)
+	if !ok {
+		l.answer(appendAnswer(nil, id, body, nil))
+		return
+	}
+	if err := to.WriteParts(answerParts(id, body)); err != nil {
+		l.p.cfg.Log.Debug("message not delivered", "error", err)
+	}
+}
+
+// serve serves a request, which is t, once the client has been greeted. shared says whether
+// others get the same result.
+func (l *link) serve(ctx context.Context, in *engine.Inbound, greeting <-chan struct{}, t *turn) (body Raw, shared bool, wire *jsonrpc.Error) {
 	select {
 	case <-greeting:
 	case <-ctx.Done():
-		return nil, jsonrpc.NewError(jsonrpc.CodeInternal, "the call was cancelled")
+		return nil, false, jsonrpc.NewError(jsonrpc.CodeInternal, "the call was cancelled")
 	}
 	peer := l.known()
 	if peer == nil {
-		return nil, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "initialize has failed")
+		return nil, false, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "initialize has failed")
 	}
 	t.begin(l.p, in, peer, l.principal)
 	t.call.Address = rpc.AddressFrom(l.ctx)
 	defer t.done.Store(true)
-	return t.serve(ctx, in)
+	body, wire = t.serve(ctx, in)
+	return body, t.shared, wire
 }
 
 func (l *link) known() *rpc.Peer {
@@ -129,8 +161,10 @@ func (l *link) initialize(in *engine.Inbound) {
 	}
 	greeted := make(chan struct{})
 	l.greeting = greeted
+	in.Hold.Keep()
 	l.wg.Go(func() {
 		defer close(greeted)
+		defer in.Hold.Release()
 		body, wire := l.greet(in)
 		l.answer(appendAnswer(nil, in.ID, body, wire))
 	})
@@ -192,7 +226,7 @@ func (l *link) answer(msg []byte) {
 }
 
 // ReceiveBatch implements [engine.Link].
-func (l *link) ReceiveBatch(batch []jsonrpc.Element) {
+func (l *link) ReceiveBatch(batch []jsonrpc.Element, hold *transport.Hold) {
 	peer := l.known()
 	if peer == nil || !peer.Features.Batching {
 		var f *mcp.Features
@@ -207,6 +241,7 @@ func (l *link) ReceiveBatch(batch []jsonrpc.Element) {
 	for i := range batch {
 		e := &batch[i]
 		in := engine.NewInbound(e.Message)
+		in.Hold = hold
 		switch wire := batchError(e); {
 		case wire != nil:
 			g.add()
@@ -215,7 +250,7 @@ func (l *link) ReceiveBatch(batch []jsonrpc.Element) {
 			l.live.take(l.p, in)
 		default:
 			g.add()
-			l.request(in, g.respond)
+			l.request(in, g)
 		}
 	}
 	g.respond(nil)
@@ -262,6 +297,7 @@ func (l *link) Close() {
 	l.cancel(engine.ErrDisconnected)
 	l.live.flights.Close(engine.ErrDisconnected)
 	l.wg.Wait()
+	l.forget()
 	if peer := l.known(); peer != nil {
 		l.p.cfg.Ended(peer.Session)
 	}
@@ -277,38 +313,3 @@ func (l *link) send(msg []byte) error {
 func (l *link) interactive() bool    { return true }
 func (l *link) aside(msg []byte)     { l.answer(msg) }
 func (l *link) detach(time.Duration) {}
-
-func (l *link) level() mcp.LogLevel {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.logLevel
-}
-
-func (l *link) setLevel(_ context.Context, level mcp.LogLevel) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.logLevel = level
-	return nil
-}
-
-func (l *link) subscribe(_ context.Context, uri string) error {
-	l.mu.Lock()
-	if len(l.uris) >= l.p.cfg.Limits.Subscriptions {
-		l.mu.Unlock()
-		return errSubscriptions(l.p.cfg.Limits.Subscriptions)
-	}
-	l.uris[uri] = struct{}{}
-	sub := l.sub
-	l.mu.Unlock()
-	sub.Add(subscription.Topic{Kind: subscription.Resource, Key: uri})
-	return nil
-}
-
-func (l *link) unsubscribe(_ context.Context, uri string) error {
-	l.mu.Lock()
-	delete(l.uris, uri)
-	sub := l.sub
-	l.mu.Unlock()
-	sub.Remove(subscription.Topic{Kind: subscription.Resource, Key: uri})
-	return nil
-}

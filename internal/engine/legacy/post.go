@@ -4,12 +4,14 @@
 package legacy
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/quota"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -20,6 +22,9 @@ type posted struct {
 	turn
 	reply reply
 	visit visit
+
+	client quota.Client // whose place it takes
+	placed bool         // it has not been given back
 }
 
 // Post implements [engine.Protocol].
@@ -69,15 +74,36 @@ func (t *posted) request(ctx context.Context, in *engine.Inbound, r *reply, v *v
 	}
 	ctx, wire := t.live.flights.Begin(context.WithoutCancel(ctx), in.ID)
 	if wire != nil {
-		t.conclude(r, appendAnswer(nil, in.ID, nil, wire), done)
+		t.conclude(r, appendAnswer(nil, in.ID, nil, wire), nil, done)
 		return
 	}
+	t.client = engine.ClientOf(r.x, v.principal)
+	if wire := p.cfg.Shares.EnterCall(t.client); wire != nil {
+		t.live.flights.End(in.ID)
+		msg := appendAnswer(nil, in.ID, nil, wire)
+		r.unavailable(msg)
+		t.conclude(r, msg, nil, done)
+		return
+	}
+	t.placed = true
+	in.Hold.Keep()
 	p.calls.Add(1)
 	p.crew.Go(func() {
 		defer p.calls.Add(-1)
 		defer t.live.flights.End(in.ID)
+		defer in.Hold.Release()
+		defer t.leave()
 		t.answer(ctx, in, r, done)
 	})
+}
+
+// leave gives the call's place back; idempotent. It comes before the answer is
+// written, which may take as long as its client likes.
+func (t *posted) leave() {
+	if t.placed {
+		t.placed = false
+		t.p.cfg.Shares.LeaveCall(t.client)
+	}
 }
 
 // buffers are for responses: a transport does not keep what it is given.
@@ -86,28 +112,37 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b 
 // maxPooled keeps large responses from pinning their buffers.
 const maxPooled = 64 << 10
 
-func (t *posted) answer(ctx context.Context, in *engine.Inbound, r *reply, done func()) {
-	body, wire := t.serve(ctx, in)
-	if t.large != nil {
-		t.answerLarge(ctx, in, r, done)
-		return
-	}
-	buf := buffers.Get().(*[]byte)
-	msg := appendAnswer((*buf)[:0], in.ID, body, wire)
-	if t.unsaved {
-		r.unavailable(msg)
-	}
-	t.conclude(r, msg, done)
-	if cap(msg) <= maxPooled {
-		*buf = msg
+// recycle puts a buffer back, nil for none.
+func recycle(buf *[]byte) {
+	if buf != nil && cap(*buf) <= maxPooled {
 		buffers.Put(buf)
 	}
 }
 
-// conclude gives the response.
-func (t *posted) conclude(r *reply, msg []byte, done func()) {
+func (t *posted) answer(ctx context.Context, in *engine.Inbound, r *reply, done func()) {
+	body, wire := t.serve(ctx, in)
+	t.leave()
+	if t.large != nil {
+		t.answerLarge(ctx, in, r, done)
+		return
+	}
+	if t.shared && wire == nil && len(body) >= wholeFrom && r.respondParts(answerParts(in.ID, body)) {
+		t.done.Store(true)
+		t.settle(r, done)
+		return
+	}
+	buf := buffers.Get().(*[]byte)
+	*buf = appendAnswer((*buf)[:0], in.ID, body, wire)
+	if t.unsaved {
+		r.unavailable(bytes.Clone(*buf))
+	}
+	t.conclude(r, *buf, buf, done)
+}
+
+// conclude gives the response, and the buffer it is in unless that is nil.
+func (t *posted) conclude(r *reply, msg []byte, pooled *[]byte, done func()) {
 	t.done.Store(true)
-	r.respond(msg)
+	r.respond(msg, pooled)
 	t.settle(r, done)
 }
 
@@ -195,14 +230,15 @@ func (p *Protocol) PostBatch(x transport.Exchange, batch []jsonrpc.Element) {
 	for i := range batch {
 		e := &batch[i]
 		in := engine.NewInbound(e.Message)
+		in.Hold = transport.HoldOf(x)
 		switch wire := batchError(e); {
 		case wire != nil:
-			r.respond(jsonrpc.AppendError(nil, in.ID, wire))
+			r.respond(jsonrpc.AppendError(nil, in.ID, wire), nil)
 		case in.Kind() != jsonrpc.Request: // taken above
 		default:
 			// Each request holds the same entry, until it is answered.
 			if _, err := p.cfg.Sessions.Acquire(v.id); err != nil {
-				r.respond(jsonrpc.AppendError(nil, in.ID, jsonrpc.NewError(jsonrpc.CodeInternal, err.Error())))
+				r.respond(jsonrpc.AppendError(nil, in.ID, jsonrpc.NewError(jsonrpc.CodeInternal, err.Error())), nil)
 				continue
 			}
 			open.Add(1)

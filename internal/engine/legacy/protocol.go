@@ -42,7 +42,10 @@ type Config struct {
 	Peers Peers
 	// Ended is told that a session is over for good: deleted, on whatever node, or
 	// its connection gone. It must not block; nil means nobody.
-	Ended  func(session string)
+	Ended func(session string)
+	// Shares bounds calls and subscriptions of all endpoints of a node; nil means
+	// bounds of this Protocol alone.
+	Shares *engine.Shares
 	Limits Limits
 	Log    *slog.Logger // nil means discard
 }
@@ -52,7 +55,7 @@ type Config struct {
 // The bounds of the event log belong to the session registry.
 type Limits struct {
 	InFlight      int           // calls at once per session or connection; default 128
-	Subscriptions int           // resources per session or connection; default 1000
+	Subscriptions int           // resources per session or connection; default 1000, see also engine.MaxSubscribed
 	Capabilities  int           // bytes of a client's declared capabilities; default 16 KiB
 	Quiet         time.Duration // a JSON answer this late becomes a stream, for its keep-alives; default 15 s
 	Ask           time.Duration // how long a client may take to answer a question; default 10 minutes
@@ -120,6 +123,9 @@ func New(cfg Config) *Protocol {
 	}
 	if cfg.Ended == nil {
 		cfg.Ended = func(string) {}
+	}
+	if cfg.Shares == nil {
+		cfg.Shares = engine.NewShares(0, engine.DefaultShare)
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
 	p := &Protocol{cfg: cfg, store: cfg.Sessions.Store(), opened: newOpenedCache()}

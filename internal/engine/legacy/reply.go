@@ -25,14 +25,14 @@ const (
 // first, with an event stream, which then may be left and taken up again by
 // other exchanges. It is safe for concurrent use.
 type reply struct {
-	x     transport.Exchange // not used once awake is closed
+	x     transport.Exchange // used only by wait once awake is closed
 	f     *mcp.Features
 	home  *home
 	live  *session.Live
 	peers *peering   // nil without peers
 	id    jsonrpc.ID // of the request; zero for a batch
 	batch bool
-	awake chan struct{} // closed when x has been answered or has become a stream
+	awake chan struct{} // closed when there is an answer for x, or it has become a stream
 
 	// mu puts what is sent in order, so it is held while sending.
 	mu       sync.Mutex
@@ -45,6 +45,15 @@ type reply struct {
 	held     []byte           // responses of a batch that may still be answered with JSON
 	closing  bool             // the only response has been emitted
 	archive  archiver
+	last     answer // for x, which wait writes; set before awake is closed
+}
+
+// answer is what an exchange that is no stream is answered with.
+type answer struct {
+	status int      // 0 for none
+	msg    []byte   // nil for none
+	parts  [][]byte // in place of msg
+	pooled *[]byte  // the buffer that msg is in, if that is to be used again
 }
 
 // send sends a message that goes before the response.
@@ -148,26 +157,61 @@ func (r *reply) detach(retry time.Duration) {
 	r.stream = nil
 }
 
-// respond takes the response of one request. It does not keep msg.
-func (r *reply) respond(msg []byte) {
+// respond takes the response of one request over, and the buffer it is in, if
+// pooled is not nil.
+func (r *reply) respond(msg []byte, pooled *[]byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !r.finished && !r.began && !r.batch {
+		r.answerLocked(answer{status: 200, msg: msg, pooled: pooled})
+		return
+	}
+	defer recycle(pooled)
 	switch {
 	case r.finished: // the call could not be answered otherwise
 	case r.began:
 		r.closing = !r.batch
 		_ = r.emitLocked(msg)
-	case r.batch:
+	default:
 		if r.held == nil {
 			r.held = append(r.held, '[')
 		} else {
 			r.held = append(r.held, ',')
 		}
 		r.held = append(r.held, msg...)
+	}
+}
+
+// respondParts takes a response in parts over. It reports false when it has not.
+func (r *reply) respondParts(parts [][]byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.x.(transport.PartsReplier); !ok || r.finished || r.began || r.batch {
+		return false
+	}
+	r.answerLocked(answer{status: 200, parts: parts})
+	return true
+}
+
+// answerLocked ends the reply with an answer that is no stream. Who has it need
+// not wait for a client that reads slowly, and has no stack for it: wait writes it.
+func (r *reply) answerLocked(a answer) {
+	r.finished, r.last = true, a
+	close(r.awake)
+}
+
+// write writes the answer, if it is not a stream.
+func (r *reply) write() {
+	a := &r.last
+	defer recycle(a.pooled)
+	switch {
+	case a.status == 0: // has been written
+	case a.parts != nil:
+		r.x.(transport.PartsReplier).ReplyParts(a.parts)
+	case a.status == 503:
+		r.x.Reply(503, a.msg, "Cache-Control", "no-store", "Retry-After", "1")
 	default:
-		r.finished = true
-		r.x.Reply(200, msg)
-		close(r.awake)
+		r.x.Reply(a.status, a.msg)
 	}
 }
 
@@ -179,9 +223,7 @@ func (r *reply) unavailable(msg []byte) {
 	if r.began || r.batch || r.finished {
 		return
 	}
-	r.finished = true
-	r.x.Reply(503, msg, "Cache-Control", "no-store", "Retry-After", "1")
-	close(r.awake)
+	r.answerLocked(answer{status: 503, msg: msg})
 }
 
 // finish ends the reply after its last response.
@@ -191,16 +233,15 @@ func (r *reply) finish() {
 	if r.finished {
 		return
 	}
-	r.finished = true
 	if !r.began {
 		if r.held == nil {
-			r.x.Reply(202, nil)
+			r.answerLocked(answer{status: 202})
 		} else {
-			r.x.Reply(200, append(r.held, ']'))
+			r.answerLocked(answer{status: 200, msg: append(r.held, ']')})
 		}
-		close(r.awake)
 		return
 	}
+	r.finished = true
 	away := r.stream == nil
 	if !away {
 		r.stream.Close()
@@ -215,10 +256,11 @@ func (r *reply) finish() {
 	}
 }
 
-// wait returns when the exchange is answered or has become a stream, which it
+// wait answers the exchange, or returns when it has become a stream, which it
 // becomes after having been quiet for a while so that keep-alives can flow; or
 // when the client has left before: then nobody can take the outcome any more.
 func (r *reply) wait(quiet time.Duration) {
+	defer r.write()
 	select {
 	case <-r.awake:
 		return

@@ -49,8 +49,10 @@ func (t *turn) startTask(ctx context.Context, call *rpc.Call, res rpc.Result) (R
 	if call.Task != nil {
 		spec.TTL = call.Task.TTL
 	}
+	work, release := engine.HoldWhile(work, t.hold)
 	created, err := t.p.cfg.Tasks.Start(ctx, t.owner(), spec, work)
 	if err != nil {
+		release()
 		return nil, t.taskError(err)
 	}
 	return t.encode(mcp.CreateLegacyTaskResult{Task: legacyTask(&created)})

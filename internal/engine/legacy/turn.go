@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/transport"
 )
 
 // live is what the calls of one session or connection share.
@@ -48,11 +49,14 @@ type turn struct {
 	mem  memory
 	done atomic.Bool // the call has been answered
 
+	hold *transport.Hold // of the message it came with
+
 	unsaved bool // what the call is to change or to read cannot be now, and could be later
 
 	pages pages // that the client was asked to open
 
-	large *rpc.Large // the result, if it is sent while it arrives
+	large  *rpc.Large // the result, if it is sent while it arrives
+	shared bool       // the result is in memory for other calls too
 }
 
 var (
@@ -62,7 +66,7 @@ var (
 
 // begin fills t for a request.
 func (t *turn) begin(p *Protocol, in *engine.Inbound, peer *rpc.Peer, principal *rpc.Principal) {
-	t.p = p
+	t.p, t.hold = p, in.Hold
 	t.call = rpc.Call{
 		Method: in.Method, ID: in.ID, Params: in.Params, Target: in.Target(), Arguments: in.Fields.Arguments,
 		Meta: in.Fields.Meta.Raw, Peer: peer, Principal: principal,
@@ -188,6 +192,7 @@ func (t *turn) input(ctx context.Context, wish *rpc.InputRequired, round int) (m
 
 // result converts a handler's result for the session's version.
 func (t *turn) result(method string, res *rpc.Result) (Raw, *jsonrpc.Error) {
+	t.shared = res.Shared != nil
 	down, err := res.Down(t.call.Peer.Features, method)
 	if err != nil {
 		return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "the result cannot be sent: %w", err)
@@ -240,6 +245,17 @@ func (t *turn) subscription(ctx context.Context) (Raw, *jsonrpc.Error) {
 		return nil, t.unchanged(err)
 	}
 	return Raw("{}"), nil
+}
+
+// wholeFrom is the size, in bytes, from which on a result that many clients get is
+// sent as it is: a copy would be kept for as long as one of them takes to read it.
+// Smaller ones are copied into the answer, which is one write less.
+const wholeFrom = 4 << 10
+
+// answerParts returns the response to request id with a result, in parts.
+func answerParts(id jsonrpc.ID, body Raw) [][]byte {
+	head := append([]byte(`{"jsonrpc":"2.0","id":`), id.Raw()...)
+	return [][]byte{append(head, `,"result":`...), body, []byte("}")}
 }
 
 // appendAnswer appends the response to request id.

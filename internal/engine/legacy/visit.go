@@ -202,11 +202,6 @@ type memory interface {
 	unsubscribe(ctx context.Context, uri string) error
 }
 
-// errSubscriptions reports a client that subscribed to too much.
-func errSubscriptions(max int) error {
-	return jsonrpc.Errorf(jsonrpc.CodeInternal, "more than %d subscriptions", max)
-}
-
 func (v *visit) level() mcp.LogLevel {
 	if v.record != nil && v.record.LogLevel != "" {
 		return v.record.LogLevel
@@ -243,8 +238,14 @@ func (v *visit) setLevel(ctx context.Context, level mcp.LogLevel) error {
 func (v *visit) subscribe(ctx context.Context, uri string) error {
 	max := v.p.cfg.Limits.Subscriptions
 	return v.update(ctx, func(r *session.Record) error {
-		if r.Subscribe(uri) && len(r.Subscriptions) > max {
-			return errSubscriptions(max)
+		if !r.Subscribe(uri) {
+			return nil
+		}
+		var all engine.Subscribed
+		for _, uri := range r.Subscriptions {
+			if wire := all.Add(uri, max); wire != nil {
+				return wire
+			}
 		}
 		return nil
 	})

@@ -9,9 +9,11 @@ import (
 	"sync"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/quota"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
+	"github.com/holdfast-mcp/holdfast/transport"
 )
 
 // call is a call in flight and the [rpc.Client] of its handler. Its goroutine is
@@ -22,6 +24,8 @@ type call struct {
 	p      *Protocol
 	method *method
 	cancel context.CancelCauseFunc
+	place  *quota.Client   // whose place it takes, nil once it has been given back; of run's goroutine
+	hold   *transport.Hold // of the message it came with
 
 	mu     sync.Mutex
 	leg    leg       // nil while parked, after the answer, and without a client
@@ -38,11 +42,22 @@ var _ rpc.Client = (*call)(nil)
 // run runs the handler to its end.
 func (c *call) run(ctx context.Context) {
 	defer c.p.calls.Leave()
+	defer c.hold.Release()
+	defer c.leave()
 	res, wire := c.invoke(ctx)
 	if wire == nil && res.Deferred != nil {
 		res, wire = c.p.startTask(ctx, c, res.Deferred)
 	}
 	c.finish(outcome{res, wire})
+}
+
+// leave gives the call's place back; idempotent. It comes before the answer is
+// written, which may take as long as its client likes.
+func (c *call) leave() {
+	if c.place != nil {
+		c.p.cfg.Shares.LeaveCall(*c.place)
+		c.place = nil
+	}
 }
 
 // invoke answers the call: by the engine itself where the method is its own,
@@ -88,6 +103,7 @@ func (c *call) finish(o outcome) {
 		c.p.lot.leave(c)
 	}
 	c.cancel(nil)
+	c.leave()
 	if lost != nil {
 		lost.release()
 	}

@@ -284,19 +284,6 @@ func TestListenCoalesces(t *testing.T) {
 	})
 }
 
-func TestListenLimits(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
-		r.post(listenExchange(1, `{"resourceSubscriptions":["a","b"]}`)).want(t, 400, "more than 1 subscriptions")
-		x := r.post(listenExchange(2, `{}`))
-		r.post(listenExchange(3, `{}`)).want(t, 503, "busy")
-		x.end()
-		synctest.Wait()
-		y := r.post(listenExchange(4, `{}`))
-		y.want(t, 200, "acknowledged")
-		y.end()
-	}, func(c *Config) { c.Limits.Listens, c.Limits.Subscriptions = 1, 1 })
-}
-
 func TestDrainWaitsForCalls(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		x := r.post(callExchange("long", 1, ""))

@@ -67,19 +67,27 @@ func (l *link) request(in *engine.Inbound) *jsonrpc.Error {
 	if wire != nil {
 		return wire
 	}
+	req.client = engine.ClientOf(l.conn, req.principal)
 	ctx, wire := l.flights.Begin(l.ctx, in.ID)
 	if wire != nil {
 		return wire
 	}
+	in.Hold.Keep()
 	if req.method.name == mcp.MethodListen {
 		wire = l.listen(ctx, req)
 	} else {
 		wire = l.begin(ctx, req)
 	}
 	if wire != nil {
-		l.flights.End(in.ID)
+		l.end(in)
 	}
 	return wire
+}
+
+// end ends a request in flight.
+func (l *link) end(in *engine.Inbound) {
+	l.flights.End(in.ID)
+	in.Hold.Release()
 }
 
 func (l *link) begin(ctx context.Context, req *request) *jsonrpc.Error {
@@ -98,7 +106,7 @@ func (l *link) listen(ctx context.Context, req *request) *jsonrpc.Error {
 		return l.conn.Write(msg)
 	}
 	go func() {
-		defer l.flights.End(req.in.ID)
+		defer l.end(req.in)
 		defer l.listens.Leave()
 		unhush := context.AfterFunc(l.hearing, func() { l.flights.Cancel(req.in.ID, engine.ErrDisconnected) })
 		defer unhush()
@@ -121,7 +129,7 @@ func (l *link) write(msg []byte) {
 }
 
 // ReceiveBatch implements [engine.Link].
-func (l *link) ReceiveBatch([]jsonrpc.Element) {
+func (l *link) ReceiveBatch([]jsonrpc.Element, *transport.Hold) {
 	l.write(jsonrpc.AppendError(nil, jsonrpc.ID{}, errBatch))
 }
 
@@ -183,17 +191,26 @@ func (g *connLeg) send(msg []byte) error {
 	return g.link.conn.Write(msg)
 }
 
-func (g *connLeg) answer(msg []byte, _ int) {
+func (g *connLeg) answer(m message) {
+	defer m.release()
 	g.release() // first, as the client may use the id again once it has the answer
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.ended {
-		g.ended = true
-		g.link.write(msg)
+	if g.ended {
+		return
+	}
+	g.ended = true
+	to, ok := g.link.conn.(transport.PartsWriter)
+	if m.parts == nil || !ok {
+		g.link.write(m.whole())
+		return
+	}
+	if err := to.WriteParts(m.parts); err != nil {
+		g.link.p.cfg.Log.Debug("message not delivered", "error", err)
 	}
 }
 
 func (g *connLeg) release() {
 	g.stop()
-	g.link.flights.End(g.req.in.ID)
+	g.link.end(g.req.in)
 }

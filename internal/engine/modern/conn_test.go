@@ -172,9 +172,9 @@ func (l olderLink) Receive(in *engine.Inbound) {
 	}
 	l.seen <- in.Method
 }
-func (olderLink) Finish(context.Context)           {}
-func (l olderLink) ReceiveBatch([]jsonrpc.Element) { l.conn.Write([]byte(`[]`)) }
-func (olderLink) Close()                           {}
+func (olderLink) Finish(context.Context)                            {}
+func (l olderLink) ReceiveBatch([]jsonrpc.Element, *transport.Hold) { l.conn.Write([]byte(`[]`)) }
+func (olderLink) Close()                                            {}
 
 func TestBothErasOnOneConn(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {

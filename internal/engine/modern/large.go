@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -44,7 +45,7 @@ func (p *Protocol) answerLarge(l leg, m *method, o *outcome) bool {
 		begun, err := over.answerText(text)
 		stop()
 		if err != nil && begun {
-			p.cfg.Log.Warn("large result broken off", "method", m.name, "target", req.target, "error", err)
+			p.cfg.Log.Warn("large result broken off", "method", m.name, "target", display.Short(req.target), "error", err)
 		}
 		if err == nil || begun {
 			return true

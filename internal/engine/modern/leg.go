@@ -4,6 +4,7 @@
 package modern
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
@@ -19,13 +20,41 @@ type leg interface {
 	// send sends a notification; it fails when the client has gone. On an
 	// answered leg it does nothing.
 	send(msg []byte) error
-	// answer sends the final message, with the HTTP status it deserves, and ends
-	// the leg. Only the first answer is sent, and none to a client that has gone.
-	answer(msg []byte, status int)
+	// answer sends the final message and ends the leg. Only the first answer is
+	// sent, and none to a client that has gone. The leg takes the message over.
+	answer(m message)
 	// release ends the leg of a client that has gone, once its call has stopped.
 	release()
 	// serve tells the leg whose it is, before that one can use it.
 	serve(c carried)
+}
+
+// message is an answer on its way to a client.
+type message struct {
+	status int      // the HTTP status it deserves
+	data   []byte   // the whole of it, or
+	parts  [][]byte // its parts, some of which other answers share
+	pooled *[]byte  // the buffer that data is in, if that is to be used again
+}
+
+// whole returns the message in one piece.
+func (m *message) whole() []byte {
+	if m.parts != nil {
+		return bytes.Join(m.parts, nil)
+	}
+	return m.data
+}
+
+// release gives the buffer back. The message is of no use afterwards.
+func (m *message) release() {
+	if m.pooled != nil {
+		putBuffer(m.pooled)
+	}
+}
+
+// failure is the message of an error that answers request id.
+func failure(id jsonrpc.ID, wire *jsonrpc.Error) message {
+	return message{status: statusOf(wire), data: jsonrpc.AppendError(nil, id, wire)}
 }
 
 // carried is what a leg belongs to: a call of this node, or a relay to one of
@@ -54,21 +83,40 @@ func (p *Protocol) begin(ctx context.Context, req *request, l leg) *jsonrpc.Erro
 		AllowLarge: allowLarge(req, l),
 	}
 	c.Input.Responses = req.responses
-	enter := p.calls.Enter
+	enter := p.enter
 	if req.state != "" {
 		state, wire := p.openState(req)
 		if wire != nil {
 			return wire
 		}
 		c.Input.State, c.round = state.data, state.round
-		enter = p.calls.Continue // what asked may be gone when this node is
+		enter = p.reenter // what asked may be gone when this node is
 	}
-	if !enter() {
-		return errBusy
+	if wire := enter(req); wire != nil {
+		return wire
 	}
+	c.place, c.hold = &req.client, in.Hold
+	c.hold.Keep()
 	ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.serve(c)
 	p.crew.Go(func() { c.run(ctx) })
+	return nil
+}
+
+// enter takes a place for what a request asks for.
+func (p *Protocol) enter(req *request) *jsonrpc.Error { return p.place(req, p.calls.Enter) }
+
+// reenter is enter for a request that continues what was begun by another.
+func (p *Protocol) reenter(req *request) *jsonrpc.Error { return p.place(req, p.calls.Continue) }
+
+func (p *Protocol) place(req *request, enter func() bool) *jsonrpc.Error {
+	if wire := p.cfg.Shares.EnterCall(req.client); wire != nil {
+		return wire
+	}
+	if !enter() {
+		p.cfg.Shares.LeaveCall(req.client)
+		return errBusy
+	}
 	return nil
 }
 

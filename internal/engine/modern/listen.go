@@ -5,6 +5,7 @@ package modern
 
 import (
 	"context"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 
@@ -35,6 +36,7 @@ type listen struct {
 	meta    Raw // _meta of everything that belongs to the listen
 	sub     *subscription.Subscriber
 	seen    map[string]uint64 // revisions of the tasks looked up and sent, by id
+	cost    int64             // of its subscriptions
 }
 
 // openListen reads the filter of req and keeps of it what the server can honour.
@@ -48,8 +50,8 @@ func (p *Protocol) openListen(ctx context.Context, req *request) (*listen, *json
 	if !ok || raw.Kind() != '{' || json.Unmarshal(raw, &wanted) != nil {
 		return nil, jsonrpc.NewError(jsonrpc.CodeInvalidParams, "params.notifications must be a subscription filter")
 	}
-	if max := p.cfg.Limits.Subscriptions; len(wanted.URIs) > max || len(wanted.TaskIDs) > max {
-		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "more than %d subscriptions in one listen", max)
+	if wire := p.checkFilter(&wanted); wire != nil {
+		return nil, wire
 	}
 	offered, wire := p.capabilities(ctx, req)
 	if wire != nil {
@@ -70,10 +72,58 @@ func (p *Protocol) openListen(ctx context.Context, req *request) (*listen, *json
 	if p.cfg.Tasks != nil && req.peer.Capabilities.Has(mcp.ExtensionTasks) {
 		l.honours.TaskIDs = p.knownTasks(ctx, l.owner, wanted.TaskIDs)
 	}
-	if p.draining.Err() != nil || !p.listens.Enter() {
-		return nil, errBusy
+	if wire := l.enter(); wire != nil {
+		return nil, wire
 	}
 	return l, nil
+}
+
+// checkFilter checks that a filter is not too large.
+func (p *Protocol) checkFilter(wanted *filter) *jsonrpc.Error {
+	max := p.cfg.Limits.Subscriptions
+	if len(wanted.TaskIDs) > max {
+		return jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "more than %d subscriptions to tasks in one listen", max)
+	}
+	var all engine.Subscribed
+	for _, uri := range wanted.URIs {
+		if wire := all.Add(uri, max); wire != nil {
+			return jsonrpc.NewError(jsonrpc.CodeInvalidParams, wire.Message)
+		}
+	}
+	return nil
+}
+
+// errListens refuses a listen that finds no place.
+var errListens = jsonrpc.NewError(jsonrpc.CodeInternal, "too many listens or subscriptions are open, of this client or in all; try again in a while")
+
+// enter takes a place for the listen, which leave gives back.
+func (l *listen) enter() *jsonrpc.Error {
+	for _, uri := range slices.Concat(l.honours.URIs, l.honours.TaskIDs) {
+		l.cost += engine.SubscriptionCost(uri)
+	}
+	shares := l.p.cfg.Shares
+	if shares.Listens.Take(l.req.client, 1) != nil {
+		return errListens
+	}
+	if shares.Subscribed.Take(l.req.client, l.cost) != nil {
+		shares.Listens.Give(l.req.client, 1)
+		return errListens
+	}
+	if l.p.draining.Err() != nil || !l.p.listens.Enter() {
+		l.giveBack()
+		return errBusy
+	}
+	return nil
+}
+
+func (l *listen) giveBack() {
+	l.p.cfg.Shares.Subscribed.Give(l.req.client, l.cost)
+	l.p.cfg.Shares.Listens.Give(l.req.client, 1)
+}
+
+func (l *listen) leave() {
+	l.giveBack()
+	l.p.listens.Leave()
 }
 
 // knownTasks keeps the ids of the owner's own tasks.
@@ -108,7 +158,7 @@ func (f *filter) topics() []subscription.Topic {
 // run serves the listen until done is closed, or send fails, or the Protocol
 // drains: then, and only then, the client gets a result.
 func (l *listen) run(send func([]byte) error, done <-chan struct{}) {
-	defer l.p.listens.Leave()
+	defer l.leave()
 	who := subscription.Audience{Principal: l.req.principal.ID, Tenant: l.req.principal.Tenant}
 	l.sub = l.p.cfg.Hub.SubscribeAs(who, l.honours.topics()...)
 	defer l.sub.Close()

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -62,15 +63,16 @@ type Config struct {
 	// PeerKind is the kind of the streams instead of "retry", for a node that serves
 	// several endpoints: the same for an endpoint at all nodes.
 	PeerKind string
-	Limits   Limits
-	Log      *slog.Logger // default: discard
+	// Shares bounds calls, listens and subscriptions of all endpoints of a node.
+	// Default: bounds of this Protocol alone.
+	Shares *engine.Shares
+	Limits Limits
+	Log    *slog.Logger // default: discard
 }
 
 // Limits bound what a Protocol holds. Zero fields have the defaults named.
 type Limits struct {
-	Calls              int           // running at once, parked ones included; default 65536
 	CallsPerConn       int           // in flight on one Conn; default 1000
-	Listens            int           // open at once; default 100000
 	ListensPerConn     int           // open on one Conn; default 100
 	Subscriptions      int           // resources, and tasks, in one listen; default 1000
 	Parked             int           // calls waiting for their client; default 10000
@@ -82,9 +84,7 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	l.Calls = cmp.Or(l.Calls, 65536)
 	l.CallsPerConn = cmp.Or(l.CallsPerConn, 1000)
-	l.Listens = cmp.Or(l.Listens, 100_000)
 	l.ListensPerConn = cmp.Or(l.ListensPerConn, 100)
 	l.Subscriptions = cmp.Or(l.Subscriptions, 1000)
 	l.Parked = cmp.Or(l.Parked, 10_000)
@@ -106,7 +106,7 @@ type Protocol struct {
 	serverMeta Raw // {"io.modelcontextprotocol/serverInfo": …}
 	peers      peers
 	lot        *lot
-	calls      *gate.Gate
+	calls      *gate.Gate // until they are answered; Shares bounds them
 	listens    *gate.Gate
 	timers     sync.Pool      // of *time.Timer
 	crew       engine.Crew    // runs calls
@@ -147,12 +147,15 @@ func New(cfg Config) *Protocol {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Shares == nil {
+		cfg.Shares = engine.NewShares(0, engine.DefaultShare)
+	}
 	cfg.PeerKind = cmp.Or(cfg.PeerKind, "retry")
 	cfg.Limits = cfg.Limits.withDefaults()
 	p := &Protocol{
 		cfg: cfg, unwatch: func() {}, unwire: func() {}, supported: append([]mcp.Version{version}, cfg.Legacy...),
 		serverMeta: serverMeta(cfg.Info), extensions: cfg.Extensions,
-		calls: gate.New(cfg.Limits.Calls), listens: gate.New(cfg.Limits.Listens),
+		calls: gate.New(math.MaxInt), listens: gate.New(math.MaxInt),
 		lot:    newLot(cfg.Limits.Parked, cfg.Limits.ParkedPerPrincipal),
 		visits: gate.New(cfg.Limits.Parked),
 	}

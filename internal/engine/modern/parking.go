@@ -139,14 +139,13 @@ func (c *call) park() {
 	req := l.from()
 	token := string(parkedPrefix) + c.p.cfg.Ring.Seal(seal.Parked, k.binding, c.p.address(k, round, deadline))
 	buf := getBuffer()
-	defer putBuffer(buf)
 	msg := append((*buf)[:0], `{"jsonrpc":"2.0","id":`...)
 	msg = append(msg, req.in.ID.Raw()...)
 	msg = append(msg, `,"result":`...)
 	msg = appendInputRequired(msg, k.asked, token, c.p.serverMeta)
 	*buf = oneLine(append(msg, '}'))
 	c.mu.Unlock()
-	l.answer(*buf, 200)
+	l.answer(message{status: 200, data: *buf, pooled: buf})
 }
 
 // address is what the sealed token of a round says: the call, the round, until

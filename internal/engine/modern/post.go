@@ -31,6 +31,7 @@ func (p *Protocol) Post(x transport.Exchange, in *engine.Inbound) {
 		engine.ReplyError(x, mcp.HTTPStatus(wire.Code), in.ID, wire)
 		return
 	}
+	req.client = engine.ClientOf(x, req.principal)
 	if req.method.name == mcp.MethodListen {
 		p.postListen(x, req)
 		return
@@ -52,7 +53,8 @@ func refuse(x transport.Exchange, id jsonrpc.ID, wire *jsonrpc.Error) {
 
 // statusOf returns the HTTP status of an error.
 func statusOf(wire *jsonrpc.Error) int {
-	if wire == errBusy || wire == errNoTasks || wire == errUnreached || wire == errBehind {
+	switch wire {
+	case errBusy, errListens, errNoTasks, errUnreached, errBehind, engine.ErrCrowded, engine.ErrShare:
 		return 503
 	}
 	return mcp.HTTPStatus(wire.Code)
@@ -73,12 +75,13 @@ func reply(x transport.Exchange, status int, msg []byte) {
 type httpLeg struct {
 	req  *request
 	call carried
-	done chan struct{} // receives once the exchange has been answered
+	done chan struct{} // receives once there is the answer
 
 	mu     sync.Mutex // held while writing too: an exchange is for one goroutine at a time
 	x      transport.Exchange
 	stream transport.Stream // nil until the answer became an event stream
 	ended  bool
+	last   message // the answer, for wait to write
 }
 
 var _ leg = (*httpLeg)(nil)
@@ -98,6 +101,7 @@ func (l *httpLeg) wait(p *Protocol) {
 	for {
 		select {
 		case <-l.done:
+			l.reply()
 			return
 		case <-gone:
 			l.end()
@@ -105,7 +109,9 @@ func (l *httpLeg) wait(p *Protocol) {
 			return
 		case <-p.ctx.Done():
 			l.call.abandon(l, errClosing)
-			l.answer(jsonrpc.AppendError(nil, l.req.in.ID, errClosing), statusOf(errClosing))
+			l.answer(failure(l.req.in.ID, errClosing)) // unless there is another by now
+			<-l.done
+			l.reply()
 			return
 		case <-quiet.C:
 			l.upgrade()
@@ -155,23 +161,39 @@ func (l *httpLeg) send(msg []byte) error {
 	return nil
 }
 
-func (l *httpLeg) answer(msg []byte, status int) {
+func (l *httpLeg) answer(m message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
+		m.release()
 		return
 	}
 	l.ended = true
-	switch {
-	case l.stream != nil:
-		_ = l.stream.Send(transport.Event{Data: msg}) // a failure means that the client has gone: nothing is left to do
+	if l.stream == nil {
+		l.last = m
+	} else {
+		_ = l.stream.Send(transport.Event{Data: m.whole()}) // a failure means that the client has gone: nothing is left to do
 		l.stream.Close()
-	case status == 200:
-		l.x.Reply(200, msg)
-	default:
-		reply(l.x, status, msg)
+		m.release()
 	}
 	l.done <- struct{}{}
+}
+
+// reply writes the answer, if it is still to be written. It is for the goroutine
+// of the exchange, after done: who answers need not wait for a client that reads
+// slowly, and has no stack for it.
+func (l *httpLeg) reply() {
+	m := &l.last
+	defer m.release()
+	switch to, ok := l.x.(transport.PartsReplier); {
+	case m.status == 0: // a stream, or a text, which have been written
+	case m.status != 200:
+		reply(l.x, m.status, m.whole())
+	case m.parts != nil && ok:
+		to.ReplyParts(m.parts)
+	default:
+		l.x.Reply(200, m.whole())
+	}
 }
 
 // timer returns a running timer. Timers are pooled per Protocol, as one made

@@ -81,8 +81,8 @@ func (p *Protocol) relay(ctx context.Context, req *request, l leg, to *address) 
 	if to.node == node || p.cfg.Peers.Lost(to.node, to.instance) {
 		return errHomeLost
 	}
-	if !p.calls.Enter() {
-		return errBusy
+	if wire := p.enter(req); wire != nil {
+		return wire
 	}
 	r := &relay{p: p, req: req, leg: l, to: to}
 	ctx, r.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -96,6 +96,7 @@ func (r *relay) abandon(_ leg, cause error) { r.cancel(cause) }
 // run forwards until the answer has come, the client has gone, or the home is lost.
 func (r *relay) run(ctx context.Context) {
 	defer r.p.calls.Leave()
+	defer r.p.cfg.Shares.LeaveCall(r.req.client)
 	defer r.cancel(nil)
 	wire := r.forward(ctx)
 	switch {
@@ -103,7 +104,7 @@ func (r *relay) run(ctx context.Context) {
 	case ctx.Err() != nil:
 		r.leg.release()
 	default:
-		r.leg.answer(jsonrpc.AppendError(nil, r.req.in.ID, wire), statusOf(wire))
+		r.leg.answer(failure(r.req.in.ID, wire))
 	}
 }
 
@@ -131,7 +132,7 @@ func (r *relay) forward(ctx context.Context) *jsonrpc.Error {
 		case len(msg) > 1 && msg[0] == relayNotification:
 			err = r.leg.send(msg[1:])
 		case len(msg) > 3 && msg[0] == relayAnswer:
-			r.leg.answer(msg[3:], int(binary.BigEndian.Uint16(msg[1:])))
+			r.leg.answer(message{status: int(binary.BigEndian.Uint16(msg[1:])), data: msg[3:]})
 			return nil
 		case len(msg) == 1 && msg[0] == relayRefused:
 			return errUnreached

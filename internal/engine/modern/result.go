@@ -23,8 +23,10 @@ func (p *Protocol) answer(l leg, m *method, peer *rpc.Peer, round int, o outcome
 	if o.res.Large != nil && p.answerLarge(l, m, &o) {
 		return
 	}
+	if o.wire == nil && p.answerShared(l, m, &o.res) {
+		return
+	}
 	buf := getBuffer()
-	defer putBuffer(buf)
 	req := l.from()
 	wire, status := o.wire, 200
 	if wire != nil {
@@ -39,7 +41,47 @@ func (p *Protocol) answer(l leg, m *method, peer *rpc.Peer, round int, o outcome
 	if wire != nil {
 		*buf = jsonrpc.AppendError((*buf)[:0], req.in.ID, wire)
 	}
-	l.answer(oneLine(*buf), status)
+	l.answer(message{status: status, data: oneLine(*buf), pooled: buf})
+}
+
+// sharedFrom is the size, in bytes, from which on a body that many answers share is
+// sent as it is. Smaller ones are copied into the answer, which is one write less.
+const sharedFrom = 4 << 10
+
+// answerShared sends a large body that other answers share without a copy of it,
+// which a client that reads slowly would keep for as long. It reports false when l
+// has not been answered.
+func (p *Protocol) answerShared(l leg, m *method, res *rpc.Result) bool {
+	req := l.from()
+	if len(res.Body) < sharedFrom || res.Shared == nil || res.Type != "" && res.Type != mcp.ResultComplete || req.retry() {
+		return false
+	}
+	whole, wire := p.shared(m, res)
+	if wire != nil {
+		return false
+	}
+	head := append([]byte(`{"jsonrpc":"2.0","id":`), req.in.ID.Raw()...)
+	l.answer(message{status: 200, parts: [][]byte{append(head, `,"result":`...), whole, []byte("}")}})
+	return true
+}
+
+// shared returns the result object of a complete result that many calls get.
+func (p *Protocol) shared(m *method, res *rpc.Result) (Raw, *jsonrpc.Error) {
+	cache := (*mcp.CacheHint)(nil)
+	if m.cacheable {
+		hint := res.Cache
+		cache = &hint
+	}
+	own := *res // so that results which are not shared stay on the stack
+	whole, err := own.Shared.Form(p, func() (Raw, error) {
+		body, wire := p.appendBody(nil, m, &own, mcp.ResultComplete, cache)
+		if wire != nil {
+			return nil, wire
+		}
+		return oneLine(body), nil
+	})
+	wire, _ := jsonrpc.AsError(err)
+	return whole, wire
 }
 
 // appendOutcome appends the response that res stands for.
@@ -69,6 +111,10 @@ func (p *Protocol) appendComplete(dst []byte, req *request, m *method, peer *rpc
 			return dst, mcp.MissingExtension(e.ID)
 		}
 	}
+	if res.Shared != nil && resultType == mcp.ResultComplete && !req.retry() {
+		whole, wire := p.shared(m, res)
+		return append(slices.Grow(dst, len(whole)+1), whole...), wire
+	}
 	cache := (*mcp.CacheHint)(nil)
 	if m.cacheable && resultType == mcp.ResultComplete {
 		cache = &res.Cache
@@ -76,20 +122,7 @@ func (p *Protocol) appendComplete(dst []byte, req *request, m *method, peer *rpc
 			cache = &mcp.CacheHint{}
 		}
 	}
-	if res.Shared == nil || req.retry() {
-		return p.appendBody(dst, m, res, resultType, cache)
-	}
-	whole, err := res.Shared.Form(p, func() (Raw, error) {
-		body, wire := p.appendBody(nil, m, res, resultType, cache)
-		if wire != nil {
-			return nil, wire
-		}
-		return oneLine(body), nil
-	})
-	if wire, failed := jsonrpc.AsError(err); failed {
-		return dst, wire
-	}
-	return append(slices.Grow(dst, len(whole)+1), whole...), nil
+	return p.appendBody(dst, m, res, resultType, cache)
 }
 
 // appendBody appends the result object of a complete result.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/internal/task"
@@ -36,8 +37,10 @@ func (p *Protocol) startTask(ctx context.Context, c *call, d *rpc.Deferred) (rpc
 	spec := task.Spec{
 		Method: c.Method, Target: c.Target, Peer: c.Peer, Call: &c.Call, Caller: c.Caller(), Endpoint: p.cfg.Endpoint, Changed: p.publishTask,
 	}
+	d, release := engine.HoldWhile(d, c.hold)
 	t, err := p.cfg.Tasks.Start(ctx, p.taskOwner(c.Principal), spec, d)
 	if err != nil {
+		release()
 		return rpc.Result{}, p.taskError(err)
 	}
 	wire := p.wireTask(t, false)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/quota"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -22,6 +23,7 @@ type request struct {
 	target    string
 	peer      *rpc.Peer
 	principal *rpc.Principal
+	client    quota.Client // who has the request's share; set by who received it
 	progress  Raw
 	level     mcp.LogLevel
 	responses map[string]Raw // nil when the request has none

@@ -59,7 +59,7 @@ func (p *Protocol) acceptRetry(ctx context.Context, stream peer.Stream) {
 		wire = p.takeOver(req, l, to)
 	}
 	if wire != nil {
-		l.answer(jsonrpc.AppendError(nil, req.in.ID, wire), statusOf(wire))
+		l.answer(failure(req.in.ID, wire))
 		return
 	}
 	l.wait()
@@ -111,7 +111,7 @@ func (l *visitLeg) wait() {
 		return
 	case errors.Is(err, errEnding):
 		l.call.abandon(l, errClosing)
-		l.answer(jsonrpc.AppendError(nil, l.req.in.ID, errClosing), statusOf(errClosing))
+		l.answer(failure(l.req.in.ID, errClosing))
 		return
 	case err == nil && len(msg) == 1 && msg[0] == relayCancelled:
 		cause = engine.ErrCancelled
@@ -141,7 +141,8 @@ func (l *visitLeg) send(msg []byte) error {
 	return nil
 }
 
-func (l *visitLeg) answer(msg []byte, status int) {
+func (l *visitLeg) answer(m message) {
+	defer m.release()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
@@ -154,7 +155,7 @@ func (l *visitLeg) answer(msg []byte, status int) {
 		defer cancel()
 		ctx = limited
 	}
-	head := binary.BigEndian.AppendUint16([]byte{relayAnswer}, uint16(status)) //nolint:gosec // a status has three digits
-	_ = peer.Write(ctx, l.stream, append(head, msg...))                        // a failure means that the client has gone
+	head := binary.BigEndian.AppendUint16([]byte{relayAnswer}, uint16(m.status)) //nolint:gosec // a status has three digits
+	_ = peer.Write(ctx, l.stream, append(head, m.whole()...))                    // a failure means that the client has gone
 	l.done(errAnswered)
 }

@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: 2026 The Holdfast Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package httpserver
+
+import (
+	"crypto/tls"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// writeTimeout is how long a client may take nothing of what is written.
+	writeTimeout = 30 * time.Second
+	// writePart is how much it must take within that time, in bytes.
+	writePart = 64 << 10
+)
+
+// Conn is a connection that was admitted. A write to a client that takes nothing
+// fails after 30 seconds, unless its writer has set a deadline of its own.
+type Conn struct {
+	net.Conn
+	conns  *Conns // nil when it is not bounded
+	client *client
+
+	since atomic.Int64 // when it began to wait for a request, in Unix nanoseconds; 0 while it serves one
+	first atomic.Bool  // it has had a request
+	timed atomic.Bool  // the writer has set a deadline
+}
+
+func (c *Conn) self() *Conn { return c }
+
+// waits notes that the first request is waited for.
+func (c *Conn) waits(now time.Time) { c.since.Store(now.UnixNano()) }
+
+// rests notes that the next request is waited for.
+func (c *Conn) rests(now time.Time) {
+	c.first.Store(true)
+	c.since.Store(now.UnixNano())
+}
+
+// busy notes that a request is served, or that the connection is not the server's any more.
+func (c *Conn) busy() { c.since.Store(0) }
+
+// waiting reports whether the connection may be closed in favour of another.
+func (c *Conn) waiting(now time.Time) bool {
+	since := c.since.Load()
+	return since != 0 && (c.first.Load() || now.Sub(time.Unix(0, since)) >= minSilence)
+}
+
+// Write implements [net.Conn].
+func (c *Conn) Write(p []byte) (int, error) {
+	if c.timed.Load() {
+		return c.Conn.Write(p)
+	}
+	written := 0
+	for {
+		part := p[written:min(len(p), written+writePart)]
+		if err := c.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+			return written, err
+		}
+		n, err := c.Conn.Write(part)
+		if written += n; err != nil || written == len(p) {
+			return written, err
+		}
+	}
+}
+
+// SetWriteDeadline implements [net.Conn].
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	c.timed.Store(!t.IsZero())
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline implements [net.Conn].
+func (c *Conn) SetDeadline(t time.Time) error {
+	c.timed.Store(!t.IsZero())
+	return c.Conn.SetDeadline(t)
+}
+
+// cut closes the connection without a word, and without waiting for its client.
+func (c *Conn) cut() {
+	c.conns.leave(c)
+	if secure, ok := c.Conn.(*tls.Conn); ok {
+		secure.NetConn().Close()
+		return
+	}
+	c.Conn.Close()
+}
+
+// Close implements [net.Conn].
+func (c *Conn) Close() error {
+	if c.conns != nil {
+		c.conns.leave(c)
+	}
+	return c.Conn.Close()
+}
