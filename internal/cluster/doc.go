@@ -8,8 +8,8 @@
 //
 // A node runs in one of three modes. Alone it keeps its stores in files and
 // talks to nobody. Clustered, three or more nodes carry the NATS servers inside
-// themselves and each store is replicated three ways. External, the stores are
-// in a NATS cluster that somebody else runs.
+// themselves and each store is replicated three ways, or five where five nodes are
+// there. External, the stores are in a NATS cluster that somebody else runs.
 //
 // What is written is acknowledged by a majority before the writer hears of it;
 // nothing is ever acknowledged and written later. Reads come from a local cache
@@ -28,7 +28,8 @@
 // after an error of the disk, it fails.
 //
 // A [Cluster] owns its goroutines: the followers of the stores, the heartbeat, the
-// watches over the majority and the disk, and one per request and stream that it
-// serves. [Cluster.Close] ends them and waits. The goroutines of the NATS server
-// inside end with it.
+// watches over the majority, the disk, over who counts for it and over who keeps the
+// stores, the mesh with its detours, and one per request and stream that it serves.
+// [Cluster.Close] ends them and waits. The goroutines of the NATS server inside end
+// with it.
 package cluster

@@ -19,7 +19,7 @@ func (o operator) Cluster(ctx context.Context) control.Cluster {
 	members := o.c.Members()
 	voters, votersErr := o.c.Voters()
 	stores, storesErr := o.c.Stores(ctx)
-	all := control.Cluster{Nodes: nodesOf(members, voters, stores), Notes: linkNotes(members)}
+	all := control.Cluster{Nodes: nodesOf(members, voters, stores), Notes: linkNotes(members, time.Now())}
 	for i := range stores {
 		s := &stores[i]
 		all.Stores = append(all.Stores, control.Store{Name: s.Name, Nodes: s.Keeps, Current: s.Current, MayLose: s.MayLose()})
@@ -69,11 +69,16 @@ func nodesOf(members []cluster.Member, voters []string, stores []cluster.Store) 
 	return nodes
 }
 
+// firstContact is how long two nodes that have only now heard of each other take to
+// connect: what is not reached until then is no broken link.
+const firstContact = 3 * time.Second
+
 // linkNotes say which nodes live and are not reached, or not directly.
-func linkNotes(members []cluster.Member) []string {
+func linkNotes(members []cluster.Member, now time.Time) []string {
 	var notes []string
 	for i := range members {
 		switch m := &members[i]; {
+		case m.Heard.IsZero() && now.Sub(m.Since) < firstContact:
 		case m.Apart():
 			notes = append(notes, fmt.Sprintf("%s cannot be reached from here, though %s: look after the link to %s", m.Name, hearers(m.HeardBy), m.Address))
 		case m.Via != "":

@@ -95,7 +95,7 @@ func (n *Node) readyz(w http.ResponseWriter) {
 // notes are what stands below the ok of a node that is ready: links that are broken.
 func (n *Node) notes() []string {
 	if c := n.joining.Load(); c != nil {
-		return linkNotes(c.Members())
+		return linkNotes(c.Members(), time.Now())
 	}
 	return nil
 }

@@ -26,9 +26,10 @@ type Peers interface {
 	// after each restart. Neither changes.
 	Self() (node, instance string)
 	// Lost reports whether a node's instance is over for certain, or counts as
-	// over: another instance has its name, it has left, it is suspected, or nobody
-	// has heard of it for longer than it takes to hear of everybody. A node whose
-	// own view is not complete yet says false. Lost never blocks.
+	// over: another instance has its name, it has left, no node hears it any more, or
+	// nobody has heard of it for longer than it takes to hear of everybody. One that
+	// only others hear is not lost. A node whose own view is not complete yet says
+	// false. Lost never blocks.
 	Lost(node, instance string) bool
 	// Changes returns a channel that receives a value when something that Lost
 	// says may have changed, and a function that ends that.
