@@ -60,9 +60,12 @@ func TestRemove(t *testing.T) {
 	refused("n2", "replaces it first")
 	back := startChild(t, configs[2]) // with its old directory
 	back.expect(t, "this node was removed from the cluster and is back")
-	if line := `msg="a node is back that was removed: majorities will count it again" node=n3`; !strings.Contains(out.String(), line) {
-		t.Errorf("the log has no line with %s:\n%s", line, out)
-	}
+	eventually(t, 20*time.Second, func() error { // the others hear of it a little later than it does
+		if line := `msg="a node is back that was removed: majorities will count it again" node=n3`; !strings.Contains(out.String(), line) {
+			return fmt.Errorf("the log has no line with %s:\n%s", line, out)
+		}
+		return nil
+	})
 	eventually(t, 10*time.Second, func() error { // it is told of once
 		if when := late.roster.of("n3"); !when.IsZero() {
 			return fmt.Errorf("its removal at %v is still noted", when)
