@@ -6,6 +6,7 @@ package backend
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strconv"
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
@@ -55,8 +56,6 @@ func (r *Remote) refuseQuestion(_ context.Context, method string, _ Raw) (Raw, e
 		why = fmt.Sprintf("it does not say which call it belongs to, and calls of several clients meet in this instance, or have ended "+
 			"without an answer; sharing: session for server %q gives each client an instance of its own", r.cfg.Name)
 	}
-	if held, due := r.refused.due(); due {
-		r.cfg.Log.Warn("question refused", "server", r.cfg.Name, "method", method, "why", why, "refused before", held)
-	}
+	r.refused.Log(r.cfg.Log, slog.LevelWarn, "question refused", "server", r.cfg.Name, "method", method, "why", why)
 	return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "%s is refused: %s", method, why)
 }

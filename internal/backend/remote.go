@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
+	"github.com/holdfast-mcp/holdfast/internal/throttle"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
@@ -24,9 +25,9 @@ type Remote struct {
 	events   Events
 	digest   [8]byte // of the server and its credential
 	policy   capset
-	era      atomic.Int32  // mcp.Era as last seen, 0 while unknown
-	turns    atomic.Uint64 // numbers calls that stand alone
-	refused  seldom        // questions
+	era      atomic.Int32   // mcp.Era as last seen, 0 while unknown
+	turns    atomic.Uint64  // numbers calls that stand alone
+	refused  throttle.Lines // questions
 	failures failures
 	breaker  *breaker
 	calls    *bulkhead

@@ -25,15 +25,10 @@ type Shares struct {
 	Subscribed *quota.Quota
 }
 
-// Bounds of what clients subscribe to.
-const (
-	// MaxURI bounds the URI of a resource, in bytes.
-	MaxURI = 8 << 10
-	// MaxSubscribed bounds the bytes of the URIs of one session, connection or
-	// listen. A session's record is written whole for each change, so that filling
-	// it with the thousand shortest URIs that do writes 64 MiB, with the longest 1 MiB.
-	MaxSubscribed = 128 << 10
-)
+// MaxSubscribed bounds the bytes of the URIs of one session, connection or
+// listen. A session's record is written whole for each change, so that filling
+// it with the thousand shortest URIs that do writes 64 MiB, with the longest 1 MiB.
+const MaxSubscribed = 128 << 10
 
 const (
 	maxCalls      = 65_536
@@ -101,9 +96,10 @@ type Subscribed struct {
 // Add counts one more URI. The error, for the client, says what is too much: then
 // it does not count.
 func (s *Subscribed) Add(uri string, max int) *jsonrpc.Error {
+	if err := rpc.CheckURI(uri); err != nil {
+		return err
+	}
 	switch {
-	case len(uri) > MaxURI:
-		return jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "the uri has %d bytes; %d are the most", len(uri), MaxURI)
 	case s.count >= max:
 		return jsonrpc.Errorf(jsonrpc.CodeInternal, "more than %d subscriptions", max)
 	case s.bytes+len(uri) > MaxSubscribed:

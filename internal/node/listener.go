@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/httpserver"
+	"github.com/holdfast-mcp/holdfast/internal/quota"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 )
 
@@ -81,19 +81,11 @@ func introduce(ctx context.Context, c net.Conn) context.Context {
 // address is what of a client's network address tells it from others: of IPv6 the
 // network, as one client has all addresses in it; nothing where there is no network.
 func address(a net.Addr) string {
-	at, err := netip.ParseAddrPort(a.String())
-	if err != nil {
+	c := quota.Remote(a.String())
+	if c == (quota.Client{}) {
 		return ""
 	}
-	ip := at.Addr().Unmap().WithZone("")
-	if ip.Is4() || ip.IsLoopback() {
-		return ip.String()
-	}
-	network, err := ip.Prefix(64)
-	if err != nil {
-		return ip.String()
-	}
-	return network.String()
+	return c.String()
 }
 
 // heard notes that a request has come by its connection.

@@ -31,7 +31,7 @@ type Client struct {
 // client, as whoever has one of them has them all.
 func Addr(a netip.Addr) Client {
 	a = a.Unmap().WithZone("")
-	if a.Is6() {
+	if a.Is6() && !a.IsLoopback() {
 		if p, err := a.Prefix(64); err == nil {
 			a = p.Addr()
 		}

@@ -12,7 +12,7 @@ import (
 const MaxURI = uritemplate.MaxURI
 
 // CheckURI returns the error for a URI that is too long to be looked at, else nil.
-func CheckURI(uri string) error {
+func CheckURI(uri string) *jsonrpc.Error {
 	if len(uri) <= MaxURI {
 		return nil
 	}

@@ -279,7 +279,7 @@ func subscribe(uri string) string { return `{"uri":"` + uri + `"}` }
 // TestSubscriptionLimits holds the bounds on what one session or connection is
 // subscribed to, which count what is there and not what was asked for.
 func TestSubscriptionLimits(t *testing.T) {
-	most := engine.MaxSubscribed / engine.MaxURI
+	most := engine.MaxSubscribed / rpc.MaxURI
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, fixture)
 		token := d.session("192.0.2.1")
@@ -297,15 +297,15 @@ func TestSubscriptionLimits(t *testing.T) {
 					t.Errorf("%s: %s of %d bytes: %.200s, want %q", name, method, len(uri), got, part)
 				}
 			}
-			want("resources/subscribe", uri(0, engine.MaxURI+1), "the uri has 8193 bytes")
+			want("resources/subscribe", uri(0, rpc.MaxURI+1), "the URI has 8193 bytes")
 			for n := range most {
-				want("resources/subscribe", uri(n, engine.MaxURI), `"result":{}`)
+				want("resources/subscribe", uri(n, rpc.MaxURI), `"result":{}`)
 			}
-			want("resources/subscribe", uri(1, engine.MaxURI), `"result":{}`) // is there already
+			want("resources/subscribe", uri(1, rpc.MaxURI), `"result":{}`) // is there already
 			want("resources/subscribe", uri(most, 10), "more than 131072 bytes")
-			want("resources/unsubscribe", uri(0, engine.MaxURI), `"result":{}`)
-			want("resources/unsubscribe", uri(0, engine.MaxURI), `"result":{}`)
-			want("resources/subscribe", uri(most, engine.MaxURI), `"result":{}`)
+			want("resources/unsubscribe", uri(0, rpc.MaxURI), `"result":{}`)
+			want("resources/unsubscribe", uri(0, rpc.MaxURI), `"result":{}`)
+			want("resources/subscribe", uri(most, rpc.MaxURI), `"result":{}`)
 			want("resources/subscribe", uri(most+1, 10), "more than 131072 bytes")
 		}
 	})
@@ -341,7 +341,7 @@ func TestSubscriptionsOfAClient(t *testing.T) {
 // TestSubscriptionsWritten holds how much is written when a session subscribes to
 // as much as it may, each change with the whole record.
 func TestSubscriptionsWritten(t *testing.T) {
-	for _, size := range []int{20, 131, 1000, engine.MaxURI} {
+	for _, size := range []int{20, 131, 1000, rpc.MaxURI} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := newDesk(t, fixture)

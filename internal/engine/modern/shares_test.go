@@ -222,8 +222,8 @@ func TestListenLimits(t *testing.T) {
 		says         string // "" if it is acknowledged
 	}{
 		{"few", uris(10, 100), ""},
-		{"the longest", uris(1, engine.MaxURI), ""},
-		{"too long", uris(1, engine.MaxURI+1), "8193 bytes"},
+		{"the longest", uris(1, rpc.MaxURI), ""},
+		{"too long", uris(1, rpc.MaxURI+1), "8193 bytes"},
 		{"too many", uris(11, 1), "more than 10 subscriptions"},
 	} {
 		t.Run(strings.ReplaceAll(tc.name, " ", "_"), func(t *testing.T) {
@@ -243,8 +243,8 @@ func TestListenLimits(t *testing.T) {
 // TestListenBytes holds the bound on the bytes of one listen.
 func TestListenBytes(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		r.post(listenExchange(1, uris(16, engine.MaxURI))).want(t, 200, "acknowledged")
-		r.post(listenExchange(2, uris(17, engine.MaxURI))).want(t, 400, "more than 131072 bytes")
+		r.post(listenExchange(1, uris(16, rpc.MaxURI))).want(t, 200, "acknowledged")
+		r.post(listenExchange(2, uris(17, rpc.MaxURI))).want(t, 400, "more than 131072 bytes")
 		if err := r.Drain(t.Context()); err != nil {
 			t.Error(err)
 		}
