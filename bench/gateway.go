@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/loopbacktest"
 )
 
 // proxyFigures is one measured row of the gateway table. Error says what
@@ -146,7 +148,7 @@ func (h *gatewayHarness) open(ctx context.Context, i int) error {
 		}
 		s.url = "http://" + l.upstream.addr
 	}
-	if s.addr, err = freeAddress(); err != nil {
+	if s.addr, err = loopbacktest.Free(); err != nil {
 		return err
 	}
 	args, err := r.arguments(s)

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/loopbacktest"
 )
 
 const (
@@ -39,7 +41,7 @@ type process struct {
 // startServer starts binary with -listen on a free loopback port and args
 // after it, as startProcess does.
 func startServer(ctx context.Context, binary string, args ...string) (*process, error) {
-	addr, err := freeAddress()
+	addr, err := loopbacktest.Free()
 	if err != nil {
 		return nil, err
 	}
@@ -107,16 +109,6 @@ func (p *process) stop() {
 
 // pid is the server's process id.
 func (p *process) pid() int { return p.cmd.Process.Pid }
-
-// freeAddress returns a loopback address that was free a moment ago.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
-}
 
 // plainEnvironment returns env without what changes how a Go server runs, so
 // that every server is measured with the runtime's defaults.

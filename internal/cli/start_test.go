@@ -6,24 +6,24 @@ package cli
 import (
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/loopbacktest"
 )
 
-// freeAddr returns an address that nobody listened on a moment ago.
+// freeAddr returns an address that nobody listens on.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := loopbacktest.FreeLocal()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 // testSecret is the secret of the clusters of these tests.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -16,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/holdfast-mcp/holdfast/internal/loopbacktest"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 )
 
@@ -55,17 +55,15 @@ func testLog() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// freePorts returns addresses nobody listens on at the moment.
+// freePorts returns addresses nobody listens on.
 func freePorts(t testing.TB, n int) []string {
 	t.Helper()
-	var addresses []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+	addresses := make([]string, n)
+	for i := range addresses {
+		var err error
+		if addresses[i], err = loopbacktest.Free(); err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close()
-		addresses = append(addresses, l.Addr().String())
 	}
 	return addresses
 }

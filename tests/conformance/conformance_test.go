@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holdfast-mcp/holdfast/internal/loopbacktest"
 	"github.com/holdfast-mcp/holdfast/tests/npm"
 )
 
@@ -109,7 +110,7 @@ func TestNothingPassesByDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address, err := freeAddress()
+	address, err := loopbacktest.FreeLocal()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +13,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/loopbacktest"
 )
 
 const (
@@ -64,7 +65,7 @@ func startFixture(ctx context.Context, bin, era, log string) (*service, error) {
 // startService starts a program on a free port, which it is told by -listen, and waits until it answers. One goroutine
 // waits for the process; stop ends both.
 func startService(ctx context.Context, log, bin string, args ...string) (*service, error) {
-	addr, err := freeAddress()
+	addr, err := loopbacktest.FreeLocal()
 	if err != nil {
 		return nil, err
 	}
@@ -86,15 +87,6 @@ func startService(ctx context.Context, log, bin string, args ...string) (*servic
 		return nil, fmt.Errorf("start %s: %w\n%s", filepath.Base(bin), err, tail(text))
 	}
 	return f, nil
-}
-
-// freeAddress returns a loopback address that nobody listens on at this moment.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	return l.Addr().String(), l.Close()
 }
 
 // awaitAnswer returns when the program answers HTTP, whatever it answers.

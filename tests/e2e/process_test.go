@@ -5,7 +5,6 @@ package e2e
 
 import (
 	"bytes"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/loopbacktest"
 )
 
 const (
@@ -51,15 +52,14 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-// freeAddress returns a loopback address that nobody listens on at this moment.
+// freeAddress returns a loopback address that nobody listens on.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := loopbacktest.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return address
 }
 
 // serve starts a program that gets its address by -listen or --listen and returns when it answers. It is stopped at

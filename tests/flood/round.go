@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,6 +19,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/loopbacktest"
 )
 
 const (
@@ -129,12 +130,11 @@ const nodeConfig = `{"mcpServers": {"s": {"command": %q}, "long": {"command": %q
 
 // start starts a node and waits until it is ready.
 func (r *round) start(ctx context.Context, dir string) (*exec.Cmd, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := loopbacktest.Free()
 	if err != nil {
 		return nil, err
 	}
-	r.addr = l.Addr().String()
-	l.Close()
+	r.addr = address
 	config := filepath.Join(dir, "config.json")
 	if err := os.WriteFile(config, fmt.Appendf(nil, nodeConfig, r.server, r.server), 0o600); err != nil {
 		return nil, err

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,6 +21,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/loopbacktest"
 )
 
 const (
@@ -58,16 +59,15 @@ type holdfast struct {
 
 // newHoldfast writes the configuration below dir and starts nothing.
 func newHoldfast(bin, dir string, config []byte, mark string, env ...string) (*holdfast, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := loopbacktest.Free()
 	if err != nil {
-		return nil, fmt.Errorf("find a free port: %w", err)
+		return nil, err
 	}
-	defer l.Close()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make directory: %w", err)
 	}
 	h := &holdfast{
-		bin: bin, config: filepath.Join(dir, "mcp.json"), data: filepath.Join(dir, "data"), addr: l.Addr().String(),
+		bin: bin, config: filepath.Join(dir, "mcp.json"), data: filepath.Join(dir, "data"), addr: address,
 		env: env, mark: mark, ready: make(chan struct{}),
 	}
 	if err := os.WriteFile(h.config, config, 0o600); err != nil {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/loopbacktest"
 	"github.com/holdfast-mcp/holdfast/tests/wire"
 )
 
@@ -52,13 +53,10 @@ func newClinic(p programs) (*clinic, error) {
 	if c.sick, err = newHospital(); err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	if c.addr, err = loopbacktest.Free(); err != nil {
 		c.sick.close()
-		return nil, fmt.Errorf("find a free port: %w", err)
+		return nil, err
 	}
-	c.addr = l.Addr().String()
-	l.Close()
 	c.healthy = exec.Command(p.server, "-listen", c.addr)
 	c.healthy.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := c.healthy.Start(); err != nil {
