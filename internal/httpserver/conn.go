@@ -5,7 +5,9 @@ package httpserver
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -27,6 +29,8 @@ type Conn struct {
 	since atomic.Int64 // when it began to wait for a request, in Unix nanoseconds; 0 while it serves one
 	first atomic.Bool  // it has had a request
 	timed atomic.Bool  // the writer has set a deadline
+
+	write deadline
 }
 
 func (c *Conn) self() *Conn { return c }
@@ -57,7 +61,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 	written := 0
 	for {
 		part := p[written:min(len(p), written+writePart)]
-		if err := c.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		now := time.Now()
+		if err := c.write.move(c.Conn.SetWriteDeadline, now.Add(writeTimeout), now); err != nil {
 			return written, err
 		}
 		n, err := c.Conn.Write(part)
@@ -67,16 +72,40 @@ func (c *Conn) Write(p []byte) (int, error) {
 	}
 }
 
-// SetWriteDeadline implements [net.Conn].
+// SetWriteDeadline implements [net.Conn]. A deadline that is far enough away may
+// come a little sooner.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.timed.Store(!t.IsZero())
-	return c.Conn.SetWriteDeadline(t)
+	if t.IsZero() {
+		return nil // Write has one of its own
+	}
+	return c.write.move(c.Conn.SetWriteDeadline, t, time.Now())
 }
 
 // SetDeadline implements [net.Conn].
 func (c *Conn) SetDeadline(t time.Time) error {
-	c.timed.Store(!t.IsZero())
-	return c.Conn.SetDeadline(t)
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// slack is how much sooner than asked for a deadline may come, if it is in the
+// future as it stands: moving one costs as much as a small write.
+const slack = 2 * time.Second
+
+// deadline is that of writing, as the system has it. The zero value is none.
+type deadline struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+// move moves the deadline, unless it is near enough to where it is to be.
+func (d *deadline) move(set func(time.Time) error, to, now time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if later := to.Sub(d.at); !to.IsZero() && later >= 0 && later <= slack && d.at.Sub(now) > slack {
+		return nil
+	}
+	d.at = to
+	return set(to)
 }
 
 // cut closes the connection without a word, and without waiting for its client.

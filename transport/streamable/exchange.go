@@ -22,7 +22,6 @@ type exchange struct {
 	cfg    *Config
 	body   []byte
 	hold   transport.Hold // of body
-	unread transport.Hold // of an answer that is no stream
 	stream *stream
 	broken bool // the answer has been broken off, see ReplyText
 }
@@ -46,12 +45,17 @@ func (x *exchange) RemoteAddr() string    { return x.r.RemoteAddr }
 func (x *exchange) Reply(status int, body []byte, headers ...string) {
 	if body == nil {
 		setHeaders(x.w.Header(), headers)
-		x.writer(0).Begin()
+		x.writer().Begin()
 		x.w.WriteHeader(status)
 		return
 	}
+	var unread transport.Hold
+	unread.Begin(x.cfg.Unread, x.r.RemoteAddr)
+	defer unread.Release()
+	w := x.writer()
+	w.Timeout = unread.Patience(len(body), w.Timeout)
 	x.begin(status, len(body), headers)
-	_, _ = x.writer(len(body)).Write(body) // a client that left has no use for the answer
+	_, _ = w.Write(body) // a client that left has no use for the answer
 }
 
 // ReplyParts implements [transport.PartsReplier].
@@ -61,7 +65,7 @@ func (x *exchange) ReplyParts(parts [][]byte, headers ...string) {
 		size += len(part)
 	}
 	x.begin(http.StatusOK, size, headers)
-	_ = x.writer(0).WriteParts(parts) // a client that left has no use for the answer
+	_ = x.writer().WriteParts(parts) // a client that left has no use for the answer
 }
 
 // begin begins an answer with a JSON body of so many bytes.
@@ -73,10 +77,7 @@ func (x *exchange) begin(status, size int, headers []string) {
 	x.w.WriteHeader(status)
 }
 
-// writer writes an answer of so many bytes.
-func (x *exchange) writer(size int) httpio.Writer {
-	return httpio.Writer{W: x.w, Timeout: x.unread.Patience(size, x.cfg.WriteTimeout)}
-}
+func (x *exchange) writer() httpio.Writer { return httpio.Writer{W: x.w, Timeout: x.cfg.WriteTimeout} }
 
 func (x *exchange) Stream(headers ...string) transport.Stream {
 	h := x.w.Header()
@@ -85,7 +86,7 @@ func (x *exchange) Stream(headers ...string) transport.Stream {
 	h["Cache-Control"] = []string{"no-cache, no-transform"}
 	h["X-Accel-Buffering"] = []string{"no"} // nginx and its kin would hold events back
 	x.w.WriteHeader(http.StatusOK)
-	s := &stream{x: x, w: x.writer(0), keepAlive: x.cfg.KeepAlive, last: time.Now(), done: make(chan struct{}), gone: x.r.Context()}
+	s := &stream{x: x, w: x.writer(), keepAlive: x.cfg.KeepAlive, last: time.Now(), done: make(chan struct{}), gone: x.r.Context()}
 	if err := s.w.Flush(); err != nil {
 		s.Close()
 	}

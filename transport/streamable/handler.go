@@ -72,8 +72,6 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{w: w, r: r, cfg: &h.cfg}
 	x.hold.Begin(h.cfg.Budget, r.RemoteAddr)
 	defer x.hold.Release()
-	x.unread.Begin(h.cfg.Unread, r.RemoteAddr)
-	defer x.unread.Release()
 	switch r.Method {
 	case http.MethodPost:
 		if !h.accept(w, r, x) {

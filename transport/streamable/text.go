@@ -27,7 +27,7 @@ var (
 // ReplyText implements [transport.TextReplier].
 func (x *exchange) ReplyText(text transport.Text, headers ...string) (bool, error) {
 	w := &textWriter{
-		w: x.writer(0),
+		w: x.writer(),
 		begin: func() []byte {
 			h := x.w.Header()
 			setHeaders(h, headers)
