@@ -61,6 +61,10 @@ type CallOptions struct {
 	// memory, with the most that it may take, in bytes. It may wait until ctx ends; its
 	// error is the call's. Over a message stream the answer is there already.
 	Reserve func(ctx context.Context, size int) error
+	// Abandoned is called when the call ends without the server's answer, which may
+	// still work on it. What it returns is called once the answer has come after all
+	// or can come no more. Both must not block.
+	Abandoned func() (over func())
 	// Header is added to the HTTP request.
 	Header http.Header
 	// OnDetach is told that a legacy server has closed the call's stream, to be

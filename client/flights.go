@@ -227,6 +227,7 @@ func (t *flights) fail(err error) {
 			close(f.landed)
 		}
 	}
+	t.unanswered.noMore()
 	t.mu.Unlock()
 	for _, f := range all {
 		f.end(nil, err)
@@ -239,6 +240,7 @@ func (t *flights) renew() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.err = nil
+	t.unanswered.noMore()
 	t.unanswered, t.loggers, t.logsLate = unanswered{}, owners{}, false
 }
 

@@ -147,6 +147,34 @@ func TestUnansweredIsBounded(t *testing.T) {
 	}
 }
 
+// TestAbandonedCallsAreOver: who left a call is told once that nothing of it is left
+// at the server: it has answered, or is gone.
+func TestAbandonedCallsAreOver(t *testing.T) {
+	for _, tc := range []struct {
+		moves string // a b: both calls are left first
+		over  int
+	}{
+		{"", 0}, {"answer a", 1}, {"answer a,answer a", 1}, {"answer a,answer b", 2}, {"renew", 2}, {"answer a,renew,renew", 2},
+	} {
+		t.Run(tc.moves, func(t *testing.T) {
+			b, left, over := &board{of: map[string]*flight{}}, 0, 0
+			for _, id := range []string{"a", "b"} {
+				b.do("call " + id + ":ada")
+				b.of[jsonrpc.StringID(id).String()].req.opts.Abandoned = func() func() { left++; return func() { over++ } }
+				b.do("leave " + id)
+			}
+			for move := range strings.SplitSeq(tc.moves, ",") {
+				if move != "" {
+					b.do(move)
+				}
+			}
+			if left != 2 || over != tc.over {
+				t.Errorf("%d calls were left and %d are over, want 2 and %d", left, over, tc.over)
+			}
+		})
+	}
+}
+
 // TestQuestionOfACallThatEnds: a question that goes by a call which ends is put to
 // another of the same owner, and else answered with an error, lest the server wait.
 func TestQuestionOfACallThatEnds(t *testing.T) {

@@ -43,11 +43,17 @@ const maxUnanswered = 1024
 // is in flight: requests that were cancelled or timed out, as most servers go on
 // with these, and tasks. The table's mu guards it.
 type unanswered struct {
-	calls  map[jsonrpc.ID]owner // zero for requests about which the server says nothing
-	tasks  map[string]owner     // by the id that the server gave
-	counts map[owner]int        // of the others, and of tasks
-	spilt  owners               // of calls and tasks over the bound
-	over   bool                 // the bound was reached
+	calls  map[jsonrpc.ID]abandoned
+	tasks  map[string]owner // by the id that the server gave
+	counts map[owner]int    // of the others, and of tasks
+	spilt  owners           // of calls and tasks over the bound
+	over   bool             // the bound was reached
+}
+
+// abandoned is a request that ended without an answer.
+type abandoned struct {
+	who  owner  // zero if the server says nothing about it
+	over func() // see [CallOptions]; may be nil
 }
 
 // add enters a request that ended without an answer. It reports whether this is
@@ -61,9 +67,13 @@ func (u *unanswered) add(f *flight) (first bool) {
 		return u.spill(who)
 	}
 	if u.calls == nil {
-		u.calls = map[jsonrpc.ID]owner{}
+		u.calls = map[jsonrpc.ID]abandoned{}
 	}
-	u.calls[f.id] = who
+	a := abandoned{who: who}
+	if f.req.opts.Abandoned != nil {
+		a.over = f.req.opts.Abandoned()
+	}
+	u.calls[f.id] = a
 	u.count(who)
 	return false
 }
@@ -98,9 +108,24 @@ func (u *unanswered) discount(who owner) {
 
 // answered takes in the late answer to a request.
 func (u *unanswered) answered(id jsonrpc.ID) {
-	if who, ok := u.calls[id]; ok {
+	if a, ok := u.calls[id]; ok {
 		delete(u.calls, id)
-		u.discount(who)
+		u.discount(a.who)
+		a.end()
+	}
+}
+
+func (a abandoned) end() {
+	if a.over != nil {
+		a.over()
+	}
+}
+
+// noMore says that no answer comes any more.
+func (u *unanswered) noMore() {
+	for id, a := range u.calls {
+		a.end()
+		u.calls[id] = abandoned{who: a.who}
 	}
 }
 

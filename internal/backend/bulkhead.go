@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -31,16 +32,29 @@ type bulkhead struct {
 	passing *share.Shares
 	queued  *share.Shares
 	line    share.Line
+	left    *share.Shares // calls that their clients left
 }
 
+// A caller's calls that ended without the server's answer count for so long, or
+// until the answer comes: many servers go on with them. A group that has so many of
+// them, as a multiple of the calls let through, makes no more.
+const (
+	leftTime = time.Minute
+	maxLeft  = 2
+)
+
 func newBulkhead(calls int, knob string) *bulkhead {
-	return &bulkhead{max: calls, knob: knob, passing: share.New(calls, 0), queued: share.New(maxQueue*calls, 0)}
+	return &bulkhead{max: calls, knob: knob, passing: share.New(calls, 0), queued: share.New(maxQueue*calls, 0), left: share.New(math.MaxInt32, maxLeft*calls)}
 }
 
 // enter lets a call through, or waits for that until ctx ends. Each success needs a
 // leave of the same caller.
 func (b *bulkhead) enter(ctx context.Context, c share.Caller) error {
 	b.mu.Lock()
+	if n, _ := b.left.Held(c); n > 0 && !b.left.Fits(c) {
+		b.mu.Unlock()
+		return fmt.Errorf("%w: the server may still be working on %d calls that this client has left", errBusy, n)
+	}
 	if b.passing.Fits(c) { // who waits does not fit: see grant
 		b.passing.Take(c)
 		b.mu.Unlock()
@@ -83,6 +97,24 @@ func (b *bulkhead) leave(c share.Caller) {
 	defer b.mu.Unlock()
 	b.passing.Give(c)
 	b.grant()
+}
+
+// abandon counts a call that its caller has left. It returns what is to be called
+// once the server has answered it; after leftTime it makes no difference any more.
+func (b *bulkhead) abandon(c share.Caller) (over func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.left.Take(c)
+	give := sync.OnceFunc(func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.left.Give(c)
+	})
+	late := time.AfterFunc(leftTime, give)
+	return func() {
+		late.Stop()
+		give()
+	}
 }
 
 // grant lets in who waits and fits: afterwards nobody does. b.mu is held.

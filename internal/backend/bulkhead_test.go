@@ -145,3 +145,44 @@ func TestCallsKnowTheirCallers(t *testing.T) {
 		t.Errorf("caller %+v, want %+v", got, want)
 	}
 }
+
+// TestLeftCallsCount: who leaves calls that the server does not answer makes no more
+// after a while, others do, and an answer or a minute makes up for it.
+func TestLeftCallsCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBulkhead(8, "maxCalls")
+		greedy := share.Caller{Group: share.Group{Address: "10.0.0.1"}, Member: share.Member{Session: "a"}}
+		other := share.Caller{Group: share.Group{Address: "10.0.0.2"}, Member: share.Member{Session: "b"}}
+		passes := func(c share.Caller) bool {
+			err := b.enter(t.Context(), c)
+			if err == nil {
+				b.leave(c)
+			} else if !errors.Is(err, errBusy) || !strings.Contains(err.Error(), "that this client has left") {
+				t.Errorf("refused with %v", err)
+			}
+			return err == nil
+		}
+		var answered []func()
+		for n := 0; passes(greedy); n++ {
+			if n > maxLeft*8 {
+				t.Fatalf("%d calls were left behind, and more may be made", n)
+			}
+			answered = append(answered, b.abandon(greedy))
+		}
+		if !passes(other) {
+			t.Error("another client is refused too")
+		}
+		for range 2 { // the second time says nothing new
+			answered[0]()
+			answered[1]()
+		}
+		if !passes(greedy) {
+			t.Error("refused although two calls have been answered")
+		}
+		time.Sleep(leftTime)
+		synctest.Wait()
+		if !passes(greedy) || b.left.Used() != 0 {
+			t.Errorf("%d calls count after %s", b.left.Used(), leftTime)
+		}
+	})
+}

@@ -94,6 +94,7 @@ func (r *Remote) callOptions(ctx context.Context, l *link, call *rpc.Call, owner
 		Owner:       owner,
 		LogLevel:    call.LogLevel,
 		ReturnInput: true,
+		Abandoned:   func() func() { return r.calls.abandon(call.Caller()) },
 		Reserve:     func(ctx context.Context, size int) error { return r.Reserve(ctx, call.Client, size) },
 		OnNotify: func(method string, params Raw) {
 			if err := call.Client.Notify(ctx, method, params); err != nil {

@@ -23,10 +23,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// front are the floods that what listens to clients has to hold by itself.
-var front = []string{"bodies", "readers", "subscriptions", "windows"}
+// front are the floods whose effect shows in a short time.
+var front = []string{"bodies", "calls", "readers", "subscriptions", "windows"}
 
-// TestFloods runs the floods of the front for a short time; make flood has all of
+// TestFloods runs some of the floods for a short time; make flood has all of
 // them in full. How long calls take beside other tests says nothing, so only
 // memory is held, and that the others are served.
 func TestFloods(t *testing.T) {
