@@ -42,7 +42,8 @@ func (s *Server) callTool(ctx context.Context, call *rpc.Call) (rpc.Result, erro
 	if args == nil {
 		args = Raw("{}")
 	}
-	if err := t.in.validate(args); err != nil {
+	args, err := t.in.accept(args, t.typed)
+	if err != nil {
 		return toolError("invalid arguments: " + err.Error())
 	}
 	if t.task != nil && call.AllowTask {

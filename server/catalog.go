@@ -207,4 +207,4 @@ func openCursor(ring *seal.Ring, method string, raw Raw) (uint64, error) {
 }
 
 // marshal encodes v, with maps in a fixed order so that equal values have equal bytes.
-func marshal(v any) (Raw, error) { return json.Marshal(v, json.Deterministic(true)) }
+func marshal(v any) (Raw, error) { return json.Marshal(v, json.Deterministic(true), forms) }

@@ -12,6 +12,9 @@
 // client lacks is converted on the way or answered with an error that says so;
 // the handler asks [Request.Client] only when it wants to behave differently.
 //
+// Arguments and results of tools are Go types; [AddTool] says how they look in
+// JSON and what struct tags add. The rules are those of encoding/json/v2.
+//
 // Everything may be added, replaced and removed while the server runs; clients
 // that listen are told. Mistakes in a registration are a programmer's and
 // panic; the Try variants return them.

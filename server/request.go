@@ -84,7 +84,7 @@ func (r *Request) Arguments() Raw { return r.call.Arguments }
 // reports whether it was there.
 func (r *Request) Meta(key string, v any) bool {
 	raw, ok := jsonrpc.Get(r.call.Meta, key)
-	return ok && json.Unmarshal(raw, v) == nil
+	return ok && json.Unmarshal(raw, v, exact) == nil
 }
 
 // WantsProgress reports whether the client asked for progress notifications.
