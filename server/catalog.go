@@ -31,6 +31,7 @@ type catalog[T item] struct {
 	pageSize       int
 	ring           *seal.Ring
 	cache          mcp.CacheHint
+	spelling       func(key string) string // the same for keys that mean the same; may be nil
 
 	current atomic.Pointer[revision[T]] // nil after a change
 
@@ -49,6 +50,7 @@ type entry[T item] struct {
 type revision[T item] struct {
 	ever   bool
 	byKey  map[string]T
+	spelt  map[string]T // by the spelling of keys, where that is another
 	order  []T
 	listed []entry[T]
 
@@ -114,6 +116,9 @@ func (c *catalog[T]) revision() *revision[T] {
 	r := &revision[T]{ever: c.ever, byKey: make(map[string]T, len(entries)), pages: map[int]Raw{}}
 	for _, e := range entries {
 		r.byKey[e.value.key()] = e.value
+		if c.spelling != nil {
+			r.spell(c.spelling(e.value.key()), e.value)
+		}
 		r.order = append(r.order, e.value)
 		if e.value.listed() != nil {
 			r.listed = append(r.listed, e)
@@ -123,9 +128,28 @@ func (c *catalog[T]) revision() *revision[T] {
 	return r
 }
 
-// get returns the item with the given key.
+// spell notes that a value is known by another spelling of its key.
+func (r *revision[T]) spell(spelling string, value T) {
+	if spelling == value.key() {
+		return
+	}
+	if r.spelt == nil {
+		r.spelt = map[string]T{}
+	}
+	r.spelt[spelling] = value
+}
+
+// get returns the item with the given key, or with one that means the same.
 func (c *catalog[T]) get(key string) (T, bool) {
-	v, ok := c.revision().byKey[key]
+	r := c.revision()
+	v, ok := r.byKey[key]
+	if ok || c.spelling == nil {
+		return v, ok
+	}
+	spelling := c.spelling(key)
+	if v, ok = r.byKey[spelling]; !ok {
+		v, ok = r.spelt[spelling]
+	}
 	return v, ok
 }
 

@@ -70,8 +70,8 @@ func (r *Request) Name() string { return r.call.Target }
 // URI returns the URI of the resource that was asked for.
 func (r *Request) URI() string { return r.call.Target }
 
-// Var returns a variable of the resource template that matched; several values
-// are joined by commas.
+// Var returns a variable of the resource template that matched, unescaped; several
+// values are joined by commas. [Server.AddResourceTemplate] says what it may hold.
 func (r *Request) Var(name string) string { return r.vars[name] }
 
 // Params returns the request's params as received.

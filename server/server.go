@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
+	"github.com/holdfast-mcp/holdfast/internal/uritemplate"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -80,6 +81,7 @@ func New(name, version string, opts ...Option) *Server {
 	s.tools.init(s, mcp.MethodListTools, "tools")
 	s.resources.init(s, mcp.MethodListResources, "resources")
 	s.templates.init(s, mcp.MethodListResourceTemplates, "resourceTemplates")
+	s.resources.spelling = uritemplate.Normal
 	s.prompts.init(s, mcp.MethodListPrompts, "prompts")
 	s.skills.init(s, mcp.MethodListSkills, "skills")
 	s.handler = rpc.HandlerFunc(s.dispatch)
