@@ -171,6 +171,28 @@ func (c *catalog[T]) list(call *rpc.Call) (rpc.Result, error) {
 	return rpc.Result{Body: c.page(r, from), Cache: c.cache}, nil
 }
 
+// listOf is list for a caller that sees only what visible says. Its pages are made
+// for it alone.
+func (c *catalog[T]) listOf(call *rpc.Call, visible func(T) bool) (rpc.Result, error) {
+	r := c.revision()
+	if !r.ever {
+		return rpc.Result{}, notOffered(call.Method)
+	}
+	from, err := c.start(r, call.Params)
+	if err != nil {
+		return rpc.Result{}, err
+	}
+	var seen []entry[T] // one more than fits, which says that there is another page
+	for _, e := range r.listed[from:] {
+		if visible(e.value) {
+			if seen = append(seen, e); len(seen) > c.pageSize {
+				break
+			}
+		}
+	}
+	return rpc.Result{Body: c.encode(seen), Cache: c.cache}, nil
+}
+
 // start returns the index of the first entry after the cursor in params.
 func (c *catalog[T]) start(r *revision[T], params Raw) (int, error) {
 	raw, ok := jsonrpc.Get(params, "cursor")
@@ -195,23 +217,28 @@ func (c *catalog[T]) page(r *revision[T], from int) Raw {
 	if p := r.pages[from]; p != nil {
 		return p
 	}
-	to := min(from+c.pageSize, len(r.listed))
+	p := c.encode(r.listed[from:])
+	r.pages[from] = p
+	return p
+}
+
+// encode returns the page that entries begin with.
+func (c *catalog[T]) encode(entries []entry[T]) Raw {
+	page := entries[:min(c.pageSize, len(entries))]
 	p := append(Raw(`{"`), c.member...)
 	p = append(p, `":[`...)
-	for i, e := range r.listed[from:to] {
+	for i, e := range page {
 		if i > 0 {
 			p = append(p, ',')
 		}
 		p = append(p, e.value.listed()...)
 	}
 	p = append(p, ']')
-	if to < len(r.listed) {
+	if len(page) < len(entries) {
 		p = append(p, `,"nextCursor":`...)
-		p = jsonrpc.AppendString(p, sealCursor(c.ring, c.method, r.listed[to-1].seq))
+		p = jsonrpc.AppendString(p, sealCursor(c.ring, c.method, page[len(page)-1].seq))
 	}
-	p = append(p, '}')
-	r.pages[from] = p
-	return p
+	return append(p, '}')
 }
 
 func sealCursor(ring *seal.Ring, method string, position uint64) string {

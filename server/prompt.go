@@ -172,7 +172,7 @@ func (s *Server) getPrompt(ctx context.Context, call *rpc.Call) (rpc.Result, err
 		return in.result(call)
 	}
 	if err != nil {
-		return rpc.Result{}, err
+		return rpc.Result{}, ownWords(err)
 	}
 	if res == nil {
 		res = &mcp.GetPromptResult{}

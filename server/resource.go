@@ -221,7 +221,7 @@ func (s *Server) readResource(ctx context.Context, call *rpc.Call) (rpc.Result, 
 		return in.result(call)
 	}
 	if err != nil {
-		return rpc.Result{}, err
+		return rpc.Result{}, ownWords(err)
 	}
 	if res == nil || len(res.Contents) == 0 {
 		return rpc.Result{}, mcp.ResourceNotFound(call.Target)

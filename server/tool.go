@@ -44,8 +44,9 @@ func (t *tool) listed() Raw { return t.json }
 // value, nil [Raw] or any for a result without content.
 //
 // An error that h returns becomes a result with isError, which the model can
-// see, except a *[jsonrpc.Error], which fails the call, and [InputRequired].
-// AddTool panics when the registration is wrong; [TryAddTool] does not.
+// see, except a *[jsonrpc.Error], which fails the call, and [InputRequired]. An error
+// that wraps what another server or the client said, such as a call of package
+// client, is the handler's own, and the model reads it whole. AddTool panics when the registration is wrong; [TryAddTool] does not.
 //
 // # Schemas
 //
