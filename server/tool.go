@@ -37,7 +37,7 @@ func (t *tool) key() string { return t.Name }
 func (t *tool) listed() Raw { return t.json }
 
 // AddTool adds a tool, or replaces the one of that name. In is a struct (or a
-// map with string keys, or [Raw]) whose JSON schema clients see; arguments that
+// map, any, or [Raw]) whose JSON schema clients see; arguments that
 // do not satisfy it never reach h. Out becomes structured content with a text
 // copy, unless it is [None], string, [mcp.Content], []mcp.Content or
 // *[mcp.CallToolResult], which are content only. A nil *Out stands for the zero
@@ -111,7 +111,7 @@ func TryAddTool[In, Out any](s *Server, name, description string,
 	if err != nil {
 		return fmt.Errorf("server: tool %q: %w", name, err)
 	}
-	t.typed = reflect.TypeFor[In]() != reflect.TypeFor[Raw]()
+	t.typed = !isRaw(reflect.TypeFor[In]())
 	encode := encoder[Out](t.out)
 	t.invoke = func(ctx context.Context, req *Request, args Raw) (Raw, error) {
 		var in In
@@ -226,6 +226,11 @@ func checkName(name string) error {
 	return nil
 }
 
+// isRaw reports whether t holds JSON as it is: [Raw], or json.RawMessage.
+func isRaw(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 && hasMethods(t, jsonDecoders)
+}
+
 func inputSchema(cfg *toolConfig, in reflect.Type) (*schema, error) {
 	for in.Kind() == reflect.Pointer {
 		in = in.Elem()
@@ -244,7 +249,7 @@ func inputSchema(cfg *toolConfig, in reflect.Type) (*schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in == reflect.TypeFor[Raw]() || in.Kind() == reflect.Interface {
+	if isRaw(in) || in.Kind() == reflect.Interface {
 		js.Type = "object"
 	}
 	if js.Type != "object" {

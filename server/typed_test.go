@@ -252,7 +252,9 @@ func TestDefaultsApplyAtEveryDepth(t *testing.T) {
 	echo[map[string]any](t, given, "map", InputSchema(Raw(`{"type":"object","properties":{"a":{"type":"object","properties":{"b":{"default":[1]}}}}}`)))
 	echo[Raw](t, given, "raw", InputSchema(Raw(`{"type":"object","properties":{"a":{"default":1}}}`)))
 	want(t, said(t, given, "map", `{"a":{}}`), `"map[a:map[b:[1]]]"`)
+	echo[stdjson.RawMessage](t, given, "message")
 	want(t, said(t, given, "raw", `{}`), `"{}"`)
+	want(t, said(t, given, "message", `{"a":1.50}`), fmt.Sprintf(`"%v"`, []byte(`{"a":1.50}`)))
 }
 
 func TestDefaultsApplyInForms(t *testing.T) {
