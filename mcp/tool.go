@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
@@ -132,5 +133,5 @@ func (r *CallToolResult) UnmarshalInto(v any) error {
 	if r.Structured == nil {
 		return errors.New("the result has no structured content")
 	}
-	return json.Unmarshal(r.Structured, v)
+	return json.Unmarshal(r.Structured, v, jsonform.Exact)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -258,4 +259,4 @@ func openCursor(ring *seal.Ring, method string, raw Raw) (uint64, error) {
 }
 
 // marshal encodes v, with maps in a fixed order so that equal values have equal bytes.
-func marshal(v any) (Raw, error) { return json.Marshal(v, json.Deterministic(true), forms) }
+func marshal(v any) (Raw, error) { return json.Marshal(v, json.Deterministic(true), jsonform.Forms) }

@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/jsonschema-go/jsonschema"
 
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
@@ -22,7 +23,7 @@ func decode(value Raw, v any, options json.Options) error {
 	err := json.Unmarshal(value, v, options)
 	if e, ok := errors.AsType[*json.SemanticError](err); ok && e.JSONKind == '0' {
 		reflect.ValueOf(v).Elem().SetZero()
-		return json.Unmarshal(value, v, exact)
+		return json.Unmarshal(value, v, jsonform.Exact)
 	}
 	return err
 }
@@ -52,7 +53,7 @@ func (s *schema) accept(args Raw, typed bool) (Raw, error) {
 
 // decodeAny returns a JSON value for validation: integers of 64 bits are exact.
 func decodeAny(value Raw) (v any, err error) {
-	err = json.Unmarshal(value, &v, text, numbers)
+	err = json.Unmarshal(value, &v, jsonform.Text, numbers)
 	return v, err
 }
 
@@ -64,7 +65,7 @@ var numbers = json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.De
 	if err != nil {
 		return err
 	}
-	digits := string(plain(raw))
+	digits := string(jsonform.Plain(raw))
 	if n, err := strconv.ParseInt(digits, 10, 64); err == nil {
 		*v = n
 		return nil
@@ -169,7 +170,7 @@ func (c *completion) object(v Raw, s *jsonschema.Schema) Raw {
 		for _, name := range propertyNames(s) {
 			if p := s.Properties[name]; p != nil && p.Default != nil && !slices.Contains(present, name) {
 				changed = true
-				out = appendMember(out, quote(name), c.value(Raw(p.Default), p))
+				out = appendMember(out, jsonrpc.AppendString(nil, name), c.value(Raw(p.Default), p))
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/holdfast-mcp/holdfast/internal/display"
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -29,7 +30,7 @@ func (a Answer) Decode(v any) error {
 	if a.values == nil {
 		return json.Unmarshal([]byte("{}"), v)
 	}
-	return json.Unmarshal(a.values, v, exact)
+	return json.Unmarshal(a.values, v, jsonform.Exact)
 }
 
 // Elicit asks the user and waits for the answer. form is a struct whose fields
@@ -196,7 +197,7 @@ func question(method string, params any) mcp.InputRequest {
 // there is none.
 func (r *Request) Answer(key string, v any) bool {
 	raw, ok := r.call.Input.Responses[key]
-	return ok && raw.Kind() == '{' && json.Unmarshal(raw, v, exact) == nil
+	return ok && raw.Kind() == '{' && json.Unmarshal(raw, v, jsonform.Exact) == nil
 }
 
 // State returns what the handler left in [InputRequired], nil on the first round.

@@ -33,7 +33,7 @@ type inference struct {
 	names    map[reflect.Type]string // of types that hold themselves, under $defs
 	defs     map[string]*jsonschema.Schema
 	lopsided bool // a type encodes to something else than what decodes into it
-	forms    bool // a type has its form from [forms], or may turn out to
+	forms    bool // a type has its form from [jsonform.Forms], or may turn out to
 }
 
 // infer returns the schema of t and how it came about.

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 )
 
 // member is a field of a struct as the JSON library sees it.
@@ -142,7 +144,7 @@ func dominant(found []member) []member {
 // checkFields has package json read the tags of the struct t and returns what it
 // finds wrong with them.
 func checkFields(t reflect.Type) error {
-	if err := json.Unmarshal([]byte("{}"), reflect.New(t).Interface(), forms); err != nil {
+	if err := json.Unmarshal([]byte("{}"), reflect.New(t).Interface(), jsonform.Forms); err != nil {
 		return fmt.Errorf("%s: %w", t, unwrapped(err))
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -43,7 +44,7 @@ func outputSchema(cfg *toolConfig, out reflect.Type) (*schema, error) {
 
 // encoder returns the function that turns an output into a result's JSON.
 func encoder[Out any](check *schema) func(Out) (Raw, error) {
-	options := forms
+	options := jsonform.Forms
 	if check != nil {
 		options = check.options
 	}
@@ -74,7 +75,7 @@ func encoder[Out any](check *schema) func(Out) (Raw, error) {
 		}
 		body, err := res.AppendJSON(nil)
 		if err == nil && !utf8.Valid(body) { // raw JSON of the handler
-			body, err = json.Marshal(Raw(body), text)
+			body, err = json.Marshal(Raw(body), jsonform.Text)
 		}
 		return body, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -84,7 +85,7 @@ func (r *Request) Arguments() Raw { return r.call.Arguments }
 // reports whether it was there.
 func (r *Request) Meta(key string, v any) bool {
 	raw, ok := jsonrpc.Get(r.call.Meta, key)
-	return ok && json.Unmarshal(raw, v, exact) == nil
+	return ok && json.Unmarshal(raw, v, jsonform.Exact) == nil
 }
 
 // WantsProgress reports whether the client asked for progress notifications.

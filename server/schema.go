@@ -18,6 +18,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/holdfast-mcp/holdfast/internal/display"
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -103,11 +104,11 @@ func parseSchema(raw Raw) (*schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &schema{raw: raw, resolved: resolved, shape: shapeOf(&js), options: forms, defaults: hasDefaults(&js)}, nil
+	return &schema{raw: raw, resolved: resolved, shape: shapeOf(&js), options: jsonform.Forms, defaults: hasDefaults(&js)}, nil
 }
 
 // inferSchema derives the schema of a type: of what values encode to, or else of
-// what decodes into them. Custom tells whether values have a form of [forms].
+// what decodes into them. Custom tells whether values have a form of [jsonform.Forms].
 func inferSchema(t reflect.Type, output bool) (js *jsonschema.Schema, custom bool, err error) {
 	in := inference{output: output}
 	if js, err = in.infer(t); err != nil {
@@ -123,7 +124,7 @@ func inferSchema(t reflect.Type, output bool) (js *jsonschema.Schema, custom boo
 // satisfy the schema, constraints of tags aside. A type whose methods refuse the
 // zero value cannot be probed.
 func probe(t reflect.Type, output bool) error {
-	body, err := json.Marshal(reflect.New(t).Interface(), forms)
+	body, err := json.Marshal(reflect.New(t).Interface(), jsonform.Forms)
 	if err != nil {
 		return nil //nolint:nilerr // what package json cannot encode at all, inference refuses
 	}
@@ -216,9 +217,9 @@ func inferred(js *jsonschema.Schema, custom bool) (*schema, error) {
 	if err != nil {
 		return nil, errors.New(readable(err.Error()))
 	}
-	s := &schema{raw: raw, resolved: resolved, shape: shapeOf(js), options: text, defaults: hasDefaults(js)}
+	s := &schema{raw: raw, resolved: resolved, shape: shapeOf(js), options: jsonform.Text, defaults: hasDefaults(js)}
 	if custom {
-		s.options = forms
+		s.options = jsonform.Forms
 	}
 	return s, nil
 }

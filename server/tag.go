@@ -14,6 +14,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 )
 
 // fieldTags are the struct tags that say something of a schema, see [AddTool].
@@ -187,7 +189,7 @@ func ofNumbers(apply func(*jsonschema.Schema, float64) error) func(*jsonschema.S
 		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 			return fmt.Errorf("%q is not a number", s)
 		}
-		if digits := string(plain(Raw(s))); strconv.FormatFloat(v, 'f', -1, 64) != digits && kindOf(p) == "integer" && !strings.Contains(digits, ".") {
+		if digits := string(jsonform.Plain(Raw(s))); strconv.FormatFloat(v, 'f', -1, 64) != digits && kindOf(p) == "integer" && !strings.Contains(digits, ".") {
 			return fmt.Errorf("%s has more digits than a schema can hold exactly", s)
 		}
 		return apply(p, v)

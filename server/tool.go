@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -242,7 +243,7 @@ func inputSchema(cfg *toolConfig, in reflect.Type) (*schema, error) {
 			err2 = errors.New(`it must have "type":"object" at its root`)
 		}
 		if err == nil && !custom && s != nil {
-			s.options = text
+			s.options = jsonform.Text
 		}
 		return s, err2
 	}
