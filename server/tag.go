@@ -6,6 +6,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/holdfast-mcp/holdfast/internal/jsonform"
+	"github.com/holdfast-mcp/holdfast/internal/typo"
 )
 
 // fieldTags are the struct tags that say something of a schema, see [AddTool].
@@ -87,12 +89,13 @@ func (in *inference) applyTags(p *jsonschema.Schema, m member) error {
 
 // checkForeign refuses tags that are taken for constraints.
 func checkForeign(key string) error {
-	for known := range fieldTags {
-		if strings.EqualFold(known, key) {
+	lower := strings.ToLower(key)
+	for _, known := range slices.Sorted(maps.Keys(fieldTags)) {
+		if typo.Distance(lower, strings.ToLower(known), len(key)/4) <= len(key)/4 {
 			return fmt.Errorf("tag %s is not known; it is spelled %s", key, known)
 		}
 	}
-	switch lower := strings.ToLower(key); {
+	switch {
 	case lower == "required", lower == "optional":
 		return fmt.Errorf("tag %s is not known; a field is required unless its json tag has omitzero or omitempty, or it has a default", key)
 	case slices.Contains(foreignTags, lower):

@@ -155,8 +155,14 @@ func TestTagsThatCannotBeKeptAreRefused(t *testing.T) {
 		part  string
 	}{
 		{struct {
-			A int `minimun:"1" min:"1"`
+			A int `min:"1"`
 		}{}, "tag min is not known"},
+		{struct {
+			A int `minimun:"1"`
+		}{}, "it is spelled minimum"},
+		{struct {
+			A string `maxlenght:"1"`
+		}{}, "it is spelled maxLength"},
 		{struct {
 			A int `Minimum:"1"`
 		}{}, "it is spelled minimum"},
@@ -211,7 +217,7 @@ func TestTagsThatCannotBeKeptAreRefused(t *testing.T) {
 			A any `enum:"a,1" default:"a" format:"x"`
 		}{}, "does not apply"},
 		{struct {
-			A string `json:"a" description:"x" yaml:"a" db:"a" validate:"max=3" default:"d" title:"T"`
+			A string `json:"a" description:"x" yaml:"a" db:"a" env:"A" form:"a" path:"a" query:"a" example:"e" validate:"max=3" default:"d" title:"T"`
 		}{}, ""},
 	} {
 		_, err := schemaFor(reflect.TypeOf(tt.value), false)
