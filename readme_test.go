@@ -16,6 +16,7 @@ import (
 )
 
 var (
+	program = regexp.MustCompile("(?s)```go\n(package main\n.*?)```")
 	fence   = regexp.MustCompile("(?s)```sh\n(.*?)```")
 	configs = regexp.MustCompile("(?s)```(yaml|json)\n(.*?)```")
 	targets = regexp.MustCompile("`make ([a-z-]+)`")
@@ -108,4 +109,25 @@ func serveDemo(t *testing.T, bin string) string {
 		t.Fatalf("first line %q, %v", line, err)
 	}
 	return url
+}
+
+// TestReadmePrograms builds the programs of the README.
+func TestReadmePrograms(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs := program.FindAllStringSubmatch(string(readme), -1)
+	if len(programs) == 0 {
+		t.Fatal("README has no program")
+	}
+	for _, p := range programs {
+		file := filepath.Join(t.TempDir(), "main.go")
+		if err := os.WriteFile(file, []byte(p[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("go", "vet", file).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
 }

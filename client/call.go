@@ -134,6 +134,25 @@ func onCallNotification(method string, set func(*CallOptions), handle func(Raw))
 	})
 }
 
+// hearProgress asks for progress and has heard called with each. The caller's own
+// handler gets it too if the caller wants it.
+func (o *CallOptions) hearProgress(wanted bool, heard func()) {
+	next, takes := o.OnNotify, o.takes
+	o.Progress = true
+	if next == nil || takes != nil {
+		o.takes = append(slices.Clip(takes), mcp.NotificationProgress) // the rest stays the client's
+	}
+	o.OnNotify = func(method string, params Raw) {
+		progress := method == mcp.NotificationProgress
+		if progress {
+			heard()
+		}
+		if next != nil && (takes == nil || slices.Contains(takes, method)) && (wanted || !progress) {
+			next(method, params)
+		}
+	}
+}
+
 // CallHeader adds a header to the HTTP request of this call.
 func CallHeader(name, value string) CallOption {
 	return callOption(func(o *CallOptions) {

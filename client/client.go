@@ -112,9 +112,27 @@ func (c *Client) call(ctx context.Context, r *request) (Raw, error) {
 	if !c.link.features().ResultTypes && mcp.MayAskInput(r.method) {
 		d += c.core.cfg.inputTimeout // a legacy server asks within the call
 	}
+	if total := c.core.cfg.renewTotal; total > 0 {
+		return c.renewedCall(ctx, r, d, total)
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, d, fmt.Errorf("%s: no result after %v: %w", r.method, d, ErrTimeout))
 	defer cancel()
 	return c.link.call(ctx, r)
+}
+
+// renewedCall is a round trip whose time d begins anew with each progress.
+func (c *Client) renewedCall(ctx context.Context, r *request, d, total time.Duration) (Raw, error) {
+	ctx, stop := context.WithTimeoutCause(ctx, total, fmt.Errorf("%s: no result after %v, progress or not: %w", r.method, total, ErrTimeout))
+	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(d, func() {
+		cancel(fmt.Errorf("%s: neither progress nor a result for %v: %w", r.method, d, ErrTimeout))
+	})
+	defer timer.Stop()
+	own := *r
+	own.opts.hearProgress(r.wantsProgress(), func() { timer.Reset(d) })
+	return c.link.call(ctx, &own)
 }
 
 // Notify sends a notification.

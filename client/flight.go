@@ -20,6 +20,13 @@ type request struct {
 	listen bool // all notifications of its stream belong to it
 }
 
+// wantsProgress reports whether the caller asked for progress.
+func (r *request) wantsProgress() bool {
+	meta, _ := jsonrpc.Get(r.params, "_meta")
+	_, token := jsonrpc.Get(meta, mcp.MetaProgressToken)
+	return token || r.opts.Progress
+}
+
 type outcome struct {
 	result Raw
 	err    error

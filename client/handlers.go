@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/go-json-experiment/json"
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -153,7 +154,7 @@ func typedAsker[P, R any](f func(context.Context, *P) (*R, error)) Asker {
 		if err != nil {
 			return nil, err
 		}
-		body, err := json.Marshal(r)
+		body, err := json.Marshal(r, jsonform.Text)
 		if err != nil {
 			return nil, fmt.Errorf("encode the answer to %s: %w", method, err)
 		}

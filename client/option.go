@@ -37,6 +37,7 @@ type config struct {
 	maxRounds     int
 	inputTimeout  time.Duration
 	callTimeout   time.Duration
+	renewTotal    time.Duration // 0: progress does not renew the callTimeout
 	probeTimeout  time.Duration
 	headerTimeout time.Duration
 	idleTimeout   time.Duration
@@ -126,9 +127,18 @@ func InputRounds(rounds int, total time.Duration) Option {
 	return option(func(c *config) { c.maxRounds, c.inputTimeout = rounds, total })
 }
 
-// CallTimeout bounds calls whose context has no deadline (default 10 minutes).
-// Listening is not a call.
+// CallTimeout bounds calls whose context has no deadline (default 10 minutes),
+// whatever progress they make; see [RenewByProgress]. Listening is not a call.
 func CallTimeout(d time.Duration) Option { return option(func(c *config) { c.callTimeout = d }) }
+
+// RenewByProgress begins the time of [CallTimeout] anew with each progress of the
+// call, until total has passed. The client then asks for progress with every call
+// whose context has no deadline.
+//
+// spec 2025-11-25 basic/lifecycle#timeouts: progress may reset the clock, "always enforce a maximum timeout".
+func RenewByProgress(total time.Duration) Option {
+	return option(func(c *config) { c.renewTotal = total })
+}
 
 // ProbeTimeout bounds each step of the handshake (default 30 seconds).
 func ProbeTimeout(d time.Duration) Option { return option(func(c *config) { c.probeTimeout = d }) }

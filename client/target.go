@@ -9,13 +9,14 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
 )
 
-// Target is a server to connect to: see [HTTP], [SSE], [Command], [Conn] and
-// [Stream].
+// Target is a server to connect to: see [HTTP], [SSE], [Command], [Conn],
+// [Stream] and [Server].
 type Target interface {
 	// connect finds out what the server speaks and opens a link to it.
 	connect(ctx context.Context, k *core) (link, error)
@@ -83,6 +84,46 @@ func Conn(conn transport.Conn) Target {
 		}
 		return conn, nil
 	}}
+}
+
+// ConnServer serves message streams, such as a server of package server.
+type ConnServer interface {
+	ServeConn(ctx context.Context, c transport.Conn) error
+}
+
+// Server is a server in this process, reached in memory: for tests, and for
+// programs that call their own tools. Closing the client ends the serving and waits
+// for it, five seconds at most for handlers that do not end with their context.
+func Server(s ConnServer) Target {
+	return Stream(func(ctx context.Context) (transport.Conn, error) {
+		ours, theirs := transport.Pipe()
+		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		c := &inMemory{Conn: ours, cancel: cancel, done: make(chan struct{})}
+		go func() { // ends with Close
+			defer close(c.done)
+			_ = s.ServeConn(ctx, theirs) // what went wrong shows at the other end
+			_ = theirs.Close()
+		}()
+		return c, nil
+	})
+}
+
+// inMemory is the client's end of a pipe to a server that it has served.
+type inMemory struct {
+	transport.Conn
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// Close ends the serving too.
+func (c *inMemory) Close() error {
+	err := c.Conn.Close()
+	c.cancel()
+	select {
+	case <-c.done:
+	case <-time.After(closeTimeout):
+	}
+	return err
 }
 
 // Stream is a server whose message stream can be opened anew, as is needed when

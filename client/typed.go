@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/go-json-experiment/json"
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -33,7 +34,7 @@ func (c *Client) rawCall(ctx context.Context, method string, params any, opts []
 		opt.applyCall(&o)
 	}
 	o.Large = nil // what is decoded is held anyway
-	raw, err := json.Marshal(params)
+	raw, err := json.Marshal(params, jsonform.Text)
 	if err != nil {
 		return nil, fmt.Errorf("encode the params of %s: %w", method, err)
 	}
@@ -172,7 +173,7 @@ func argumentsOf(v any) (Raw, error) {
 	case []byte:
 		return Raw(v), nil
 	}
-	raw, err := json.Marshal(v)
+	raw, err := json.Marshal(v, jsonform.Forms)
 	if err != nil {
 		return nil, fmt.Errorf("encode the arguments: %w", err)
 	}

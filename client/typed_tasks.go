@@ -102,6 +102,7 @@ func (c *Client) answerTask(ctx context.Context, task *mcp.Task, answered map[st
 }
 
 // finishTask waits for the task that a call became and returns the call's result.
+// When it gives up, nobody has the task's id to wait for it, so that is cancelled.
 func (c *Client) finishTask(ctx context.Context, created Raw) (Raw, error) {
 	var task mcp.Task
 	if err := decodeResult(mcp.MethodCallTool, created, &task); err != nil {
@@ -109,7 +110,14 @@ func (c *Client) finishTask(ctx context.Context, created Raw) (Raw, error) {
 	}
 	final, err := c.AwaitTask(ctx, &task)
 	if err != nil {
-		return nil, fmt.Errorf("task %s: %w", task.TaskID, err)
+		c.core.group.start(func(ctx context.Context) {
+			ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+			defer cancel()
+			if err := c.CancelTask(ctx, task.TaskID); err != nil {
+				c.core.cfg.logger.Warn("a task was not cancelled and may run on", "task", task.TaskID, "error", err)
+			}
+		})
+		return nil, fmt.Errorf("task %s, which the server is asked to cancel: %w", task.TaskID, err)
 	}
 	switch {
 	case final.Status == mcp.TaskCompleted && final.Result != nil:

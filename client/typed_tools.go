@@ -37,7 +37,10 @@ func (c *Client) Tools(ctx context.Context, opts ...CallOption) iter.Seq2[mcp.To
 // CallTool calls a tool. arguments is nil, JSON ([Raw]), or a value that encodes
 // to a JSON object. A tool that failed is a result with IsError, not an error.
 // When the server answers with a task, which it may if the client declared the
-// tasks extension, CallTool waits for it.
+// tasks extension, CallTool waits for it, without progress and log messages, and
+// without [CallTimeout]. When ctx ends first, the server is asked to cancel the task;
+// the error names it. For a task that is to go on, use [Client.Call] and
+// [Client.AwaitTask].
 func (c *Client) CallTool(ctx context.Context, name string, arguments any, opts ...CallOption) (*mcp.CallToolResult, error) {
 	raw, err := argumentsOf(arguments)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
@@ -127,7 +128,7 @@ func (c *Content) AppendJSON(dst []byte) ([]byte, error) {
 // appendRest appends any block by reflection and sets the member that its type
 // requires.
 func (c *Content) appendRest(dst []byte, member string, value Raw) ([]byte, error) {
-	body, err := json.Marshal((*plainContent)(c))
+	body, err := json.Marshal((*plainContent)(c), jsonform.Text)
 	if err != nil {
 		return dst, err
 	}
@@ -148,7 +149,7 @@ func (l ContentList) MarshalJSON() ([]byte, error) {
 	if len(l) == 1 {
 		return l[0].MarshalJSON()
 	}
-	return json.Marshal([]Content(l))
+	return json.Marshal([]Content(l), jsonform.Text)
 }
 
 // UnmarshalJSON accepts an object or an array.

@@ -6,6 +6,7 @@ package mcp
 import (
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
@@ -53,13 +54,13 @@ type plainContents ResourceContents
 func (c ResourceContents) MarshalJSON() ([]byte, error) {
 	if c.Blob != nil {
 		c.Text = ""
-		body, err := json.Marshal(plainContents(c))
+		body, err := json.Marshal(plainContents(c), jsonform.Text)
 		if err == nil && len(c.Blob) == 0 {
 			body = jsonrpc.Set(body, "blob", Raw(`""`))
 		}
 		return body, err
 	}
-	body, err := json.Marshal(plainContents(c))
+	body, err := json.Marshal(plainContents(c), jsonform.Text)
 	if err == nil && c.Text == "" {
 		body = jsonrpc.Set(body, "text", Raw(`""`))
 	}

@@ -4,8 +4,11 @@
 package mcp
 
 import (
+	"errors"
+
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
@@ -124,5 +127,11 @@ func (r *CallToolResult) AppendJSON(dst []byte) ([]byte, error) {
 	return append(dst, '}'), nil
 }
 
-// UnmarshalInto decodes the structured content into v.
-func (r *CallToolResult) UnmarshalInto(v any) error { return json.Unmarshal(r.Structured, v) }
+// UnmarshalInto decodes the structured content into v. It fails when there is none,
+// as from servers of revisions before 2025-06-18; their content may be the same as text.
+func (r *CallToolResult) UnmarshalInto(v any) error {
+	if r.Structured == nil {
+		return errors.New("the result has no structured content")
+	}
+	return json.Unmarshal(r.Structured, v, jsonform.Exact)
+}

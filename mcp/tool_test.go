@@ -21,3 +21,13 @@ func TestRepeatable(t *testing.T) {
 		}
 	}
 }
+
+func TestUnmarshalIntoSaysWhatIsMissing(t *testing.T) {
+	var v struct{ A int }
+	if err := (&mcp.CallToolResult{Structured: mcp.Raw(`{"A":1}`)}).UnmarshalInto(&v); err != nil || v.A != 1 {
+		t.Errorf("%v, %v", v, err)
+	}
+	if err := (&mcp.CallToolResult{}).UnmarshalInto(&v); err == nil || err.Error() != "the result has no structured content" {
+		t.Errorf("a result without structured content: %v", err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/display"
@@ -32,7 +33,7 @@ func (s *Server) callTool(ctx context.Context, call *rpc.Call) (rpc.Result, erro
 		return rpc.Result{}, notOffered(call.Method)
 	}
 	t, ok := r.byKey[call.Target]
-	if !ok {
+	if !ok || !s.shows(ctx, call, t) {
 		return rpc.Result{}, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown tool %s", display.Quote(call.Target))
 	}
 	if err := t.admitTask(call); err != nil {
@@ -42,7 +43,8 @@ func (s *Server) callTool(ctx context.Context, call *rpc.Call) (rpc.Result, erro
 	if args == nil {
 		args = Raw("{}")
 	}
-	if err := t.in.validate(args); err != nil {
+	args, err := t.in.accept(args, t.typed)
+	if err != nil {
 		return toolError("invalid arguments: " + err.Error())
 	}
 	if t.task != nil && call.AllowTask {
@@ -105,13 +107,28 @@ func finish(ctx context.Context, call *rpc.Call, body Raw, err error) (rpc.Resul
 	if in, ok := errors.AsType[*InputRequired](err); ok {
 		return in.result(call)
 	}
-	if _, ok := jsonrpc.AsError(err); ok {
+	if wire, ok := jsonrpc.AsError(err); ok && !quotes(err, wire) {
 		return rpc.Result{}, err
 	}
 	if _, ok := errors.AsType[*outputError](err); ok || ctx.Err() != nil {
 		return rpc.Result{}, err // logged by the engine, or nobody waits for it
 	}
 	return toolError(err.Error())
+}
+
+// quotes reports whether err is a handler's own, and wire, in its chain, what
+// another peer told the handler.
+func quotes(err error, wire *jsonrpc.Error) bool { return wire.FromPeer() && err != error(wire) }
+
+// ownWords returns the error of a handler that is not a tool's. Where it quotes
+// another peer, the client reads all of it, not what the peer said alone.
+func ownWords(err error) error {
+	wire, ok := jsonrpc.AsError(err)
+	if !ok || !quotes(err, wire) {
+		return err
+	}
+	text := strings.Replace(err.Error(), wire.Error(), wire.Message, 1) // the code is sent beside it
+	return jsonrpc.NewError(wire.Code, text).Recode(wire.Code, wire.Data)
 }
 
 func toolError(text string) (rpc.Result, error) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -31,6 +32,7 @@ type catalog[T item] struct {
 	pageSize       int
 	ring           *seal.Ring
 	cache          mcp.CacheHint
+	spelling       func(key string) string // the same for keys that mean the same; may be nil
 
 	current atomic.Pointer[revision[T]] // nil after a change
 
@@ -49,6 +51,7 @@ type entry[T item] struct {
 type revision[T item] struct {
 	ever   bool
 	byKey  map[string]T
+	spelt  map[string]T // by the spelling of keys, where that is another
 	order  []T
 	listed []entry[T]
 
@@ -114,6 +117,9 @@ func (c *catalog[T]) revision() *revision[T] {
 	r := &revision[T]{ever: c.ever, byKey: make(map[string]T, len(entries)), pages: map[int]Raw{}}
 	for _, e := range entries {
 		r.byKey[e.value.key()] = e.value
+		if c.spelling != nil {
+			r.spell(c.spelling(e.value.key()), e.value)
+		}
 		r.order = append(r.order, e.value)
 		if e.value.listed() != nil {
 			r.listed = append(r.listed, e)
@@ -123,9 +129,28 @@ func (c *catalog[T]) revision() *revision[T] {
 	return r
 }
 
-// get returns the item with the given key.
+// spell notes that a value is known by another spelling of its key.
+func (r *revision[T]) spell(spelling string, value T) {
+	if spelling == value.key() {
+		return
+	}
+	if r.spelt == nil {
+		r.spelt = map[string]T{}
+	}
+	r.spelt[spelling] = value
+}
+
+// get returns the item with the given key, or with one that means the same.
 func (c *catalog[T]) get(key string) (T, bool) {
-	v, ok := c.revision().byKey[key]
+	r := c.revision()
+	v, ok := r.byKey[key]
+	if ok || c.spelling == nil {
+		return v, ok
+	}
+	spelling := c.spelling(key)
+	if v, ok = r.byKey[spelling]; !ok {
+		v, ok = r.spelt[spelling]
+	}
 	return v, ok
 }
 
@@ -145,6 +170,28 @@ func (c *catalog[T]) list(call *rpc.Call) (rpc.Result, error) {
 		return rpc.Result{}, err
 	}
 	return rpc.Result{Body: c.page(r, from), Cache: c.cache}, nil
+}
+
+// listOf is list for a caller that sees only what visible says. Its pages are made
+// for it alone.
+func (c *catalog[T]) listOf(call *rpc.Call, visible func(T) bool) (rpc.Result, error) {
+	r := c.revision()
+	if !r.ever {
+		return rpc.Result{}, notOffered(call.Method)
+	}
+	from, err := c.start(r, call.Params)
+	if err != nil {
+		return rpc.Result{}, err
+	}
+	var seen []entry[T] // one more than fits, which says that there is another page
+	for _, e := range r.listed[from:] {
+		if visible(e.value) {
+			if seen = append(seen, e); len(seen) > c.pageSize {
+				break
+			}
+		}
+	}
+	return rpc.Result{Body: c.encode(seen), Cache: c.cache}, nil
 }
 
 // start returns the index of the first entry after the cursor in params.
@@ -171,23 +218,28 @@ func (c *catalog[T]) page(r *revision[T], from int) Raw {
 	if p := r.pages[from]; p != nil {
 		return p
 	}
-	to := min(from+c.pageSize, len(r.listed))
+	p := c.encode(r.listed[from:])
+	r.pages[from] = p
+	return p
+}
+
+// encode returns the page that entries begin with.
+func (c *catalog[T]) encode(entries []entry[T]) Raw {
+	page := entries[:min(c.pageSize, len(entries))]
 	p := append(Raw(`{"`), c.member...)
 	p = append(p, `":[`...)
-	for i, e := range r.listed[from:to] {
+	for i, e := range page {
 		if i > 0 {
 			p = append(p, ',')
 		}
 		p = append(p, e.value.listed()...)
 	}
 	p = append(p, ']')
-	if to < len(r.listed) {
+	if len(page) < len(entries) {
 		p = append(p, `,"nextCursor":`...)
-		p = jsonrpc.AppendString(p, sealCursor(c.ring, c.method, r.listed[to-1].seq))
+		p = jsonrpc.AppendString(p, sealCursor(c.ring, c.method, page[len(page)-1].seq))
 	}
-	p = append(p, '}')
-	r.pages[from] = p
-	return p
+	return append(p, '}')
 }
 
 func sealCursor(ring *seal.Ring, method string, position uint64) string {
@@ -207,4 +259,4 @@ func openCursor(ring *seal.Ring, method string, raw Raw) (uint64, error) {
 }
 
 // marshal encodes v, with maps in a fixed order so that equal values have equal bytes.
-func marshal(v any) (Raw, error) { return json.Marshal(v, json.Deterministic(true)) }
+func marshal(v any) (Raw, error) { return json.Marshal(v, json.Deterministic(true), jsonform.Forms) }

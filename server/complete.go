@@ -61,7 +61,7 @@ func (s *Server) complete(ctx context.Context, call *rpc.Call) (rpc.Result, erro
 			settled = params.Context.Arguments
 		}
 		if values, err = h(ctx, newRequest(ctx, call), params.Argument.Value, settled); err != nil {
-			return rpc.Result{}, err
+			return rpc.Result{}, ownWords(err)
 		}
 	}
 	total := int64(len(values))

@@ -12,6 +12,15 @@
 // client lacks is converted on the way or answered with an error that says so;
 // the handler asks [Request.Client] only when it wants to behave differently.
 //
+// Arguments and results of tools are Go types; [AddTool] says how they look in
+// JSON and what struct tags add. The rules are those of encoding/json/v2.
+//
+// A handler sees its caller by [Request.Client], [Request.Principal],
+// [Request.SessionID], [Request.Header] and [Request.RemoteAddr]. Credentials are
+// checked by a handler around the server's, see [WrapHTTP]; [VisibleTools] gives
+// callers different tools. [Limit], [TLS], [KeepAlive] and [Drain] say how the server
+// serves; beyond loopback it needs [AllowHosts], or every request is answered 403.
+//
 // Everything may be added, replaced and removed while the server runs; clients
 // that listen are told. Mistakes in a registration are a programmer's and
 // panic; the Try variants return them.

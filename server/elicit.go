@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/holdfast-mcp/holdfast/internal/display"
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -29,12 +30,13 @@ func (a Answer) Decode(v any) error {
 	if a.values == nil {
 		return json.Unmarshal([]byte("{}"), v)
 	}
-	return json.Unmarshal(a.values, v)
+	return json.Unmarshal(a.values, v, jsonform.Exact)
 }
 
 // Elicit asks the user and waits for the answer. form is a struct whose fields
-// become the form, or a JSON schema as [Raw]. It fails with -32021 when the
-// client cannot ask its user. An accepted answer satisfies the schema.
+// become the form, with the struct tags of [AddTool], or a JSON schema as [Raw]. It
+// fails with -32021 when the client cannot ask its user. An accepted answer
+// satisfies the schema, and what it leaves out has its default.
 //
 // spec 2026-07-28 client/elicitation.
 func (r *Request) Elicit(ctx context.Context, message string, form any) (Answer, error) {
@@ -195,7 +197,7 @@ func question(method string, params any) mcp.InputRequest {
 // there is none.
 func (r *Request) Answer(key string, v any) bool {
 	raw, ok := r.call.Input.Responses[key]
-	return ok && raw.Kind() == '{' && json.Unmarshal(raw, v) == nil
+	return ok && raw.Kind() == '{' && json.Unmarshal(raw, v, jsonform.Exact) == nil
 }
 
 // State returns what the handler left in [InputRequired], nil on the first round.
@@ -234,7 +236,8 @@ func readAnswer(raw Raw, check *schema) (Answer, error) {
 		if res.Content == nil {
 			res.Content = Raw("{}")
 		}
-		if err := check.validate(res.Content); err != nil {
+		var err error
+		if res.Content, err = check.accept(res.Content, true); err != nil {
 			return Answer{}, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "the user's answer does not fit the form: %w", err)
 		}
 	case mcp.ActionDecline, mcp.ActionCancel:

@@ -57,7 +57,7 @@ func (s *Server) dispatchExtension(ctx context.Context, call *rpc.Call) (rpc.Res
 	}
 	v, err := h(ctx, newRequest(ctx, call))
 	if err != nil {
-		return rpc.Result{}, err
+		return rpc.Result{}, ownWords(err)
 	}
 	if r, ok := v.(rpc.Result); ok {
 		return r, nil

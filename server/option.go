@@ -15,9 +15,8 @@ type ToolOption interface{ tool(*toolConfig) }
 
 type toolConfig struct {
 	mcp.Tool
-	headers  map[string]string
-	task     *taskConfig
-	defaults Raw
+	headers map[string]string
+	task    *taskConfig
 }
 
 func (c *toolConfig) annotations() *mcp.ToolAnnotations {

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 
@@ -43,19 +43,23 @@ func (p *prompt) listed() Raw { return p.json }
 
 // AddPrompt adds a prompt, or replaces the one of that name. In is a struct of
 // strings; each field is an argument, required unless its json tag has
-// omitempty or omitzero, described by its jsonschema tag. It panics when the
-// registration is wrong.
+// omitempty or omitzero. Other struct tags are those of [AddTool]. It panics when
+// the registration is wrong.
 func AddPrompt[In any](s *Server, name, description string,
 	h func(ctx context.Context, req *Request, in In) (*mcp.GetPromptResult, error), opts ...PromptOption,
 ) {
-	arguments, err := promptArguments(reflect.TypeFor[In]())
+	arguments, check, err := promptArguments(reflect.TypeFor[In]())
 	if err != nil {
 		panic(fmt.Errorf("server: prompt %q: %w", name, err))
 	}
 	cfg := &promptConfig{Prompt: mcp.Prompt{Name: name, Description: description, Arguments: arguments}}
 	get := func(ctx context.Context, req *Request, _ map[string]string, raw Raw) (*mcp.GetPromptResult, error) {
 		var in In
-		if err := json.Unmarshal(raw, &in); err != nil {
+		raw, err := check.accept(raw, true)
+		if err == nil {
+			err = decode(raw, &in, check.options)
+		}
+		if err != nil {
 			return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "invalid prompt arguments: %w", err)
 		}
 		return h(ctx, req, in)
@@ -111,23 +115,27 @@ func (c *promptConfig) has(argument string) bool {
 	return false
 }
 
-// promptArguments derives a prompt's arguments from a struct.
-func promptArguments(t reflect.Type) ([]mcp.PromptArgument, error) {
+// promptArguments derives a prompt's arguments from a struct, and the schema that
+// they must satisfy. Arguments that the struct lacks are ignored.
+func promptArguments(t reflect.Type) ([]mcp.PromptArgument, *schema, error) {
 	if t.Kind() != reflect.Struct {
-		return nil, fmt.Errorf("%s is not a struct", t)
+		return nil, nil, fmt.Errorf("%s is not a struct", t)
 	}
+	js, custom, err := inferSchema(t, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	js.AdditionalProperties = nil
 	var out []mcp.PromptArgument
-	for f := range fieldsOf(t) {
-		if f.Type.Kind() != reflect.String {
-			return nil, fmt.Errorf("field %s is not a string", f.Name)
+	for _, name := range js.PropertyOrder {
+		p := js.Properties[name]
+		if p.Type != "string" {
+			return nil, nil, fmt.Errorf("argument %q is not a string", name)
 		}
-		_, flags, _ := strings.Cut(f.Tag.Get("json"), ",")
-		out = append(out, mcp.PromptArgument{
-			Name: jsonName(f), Title: f.Tag.Get("title"), Description: f.Tag.Get("jsonschema"),
-			Required: !strings.Contains(flags, "omit"),
-		})
+		out = append(out, mcp.PromptArgument{Name: name, Title: p.Title, Description: p.Description, Required: slices.Contains(js.Required, name)})
 	}
-	return out, nil
+	check, err := inferred(js, custom)
+	return out, check, err
 }
 
 // RemovePrompts removes prompts by name; unknown names are ignored.
@@ -164,7 +172,7 @@ func (s *Server) getPrompt(ctx context.Context, call *rpc.Call) (rpc.Result, err
 		return in.result(call)
 	}
 	if err != nil {
-		return rpc.Result{}, err
+		return rpc.Result{}, ownWords(err)
 	}
 	if res == nil {
 		res = &mcp.GetPromptResult{}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -70,8 +71,8 @@ func (r *Request) Name() string { return r.call.Target }
 // URI returns the URI of the resource that was asked for.
 func (r *Request) URI() string { return r.call.Target }
 
-// Var returns a variable of the resource template that matched; several values
-// are joined by commas.
+// Var returns a variable of the resource template that matched, unescaped; several
+// values are joined by commas. [Server.AddResourceTemplate] says what it may hold.
 func (r *Request) Var(name string) string { return r.vars[name] }
 
 // Params returns the request's params as received.
@@ -84,7 +85,7 @@ func (r *Request) Arguments() Raw { return r.call.Arguments }
 // reports whether it was there.
 func (r *Request) Meta(key string, v any) bool {
 	raw, ok := jsonrpc.Get(r.call.Meta, key)
-	return ok && json.Unmarshal(raw, v) == nil
+	return ok && json.Unmarshal(raw, v, jsonform.Exact) == nil
 }
 
 // WantsProgress reports whether the client asked for progress notifications.

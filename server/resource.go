@@ -120,8 +120,15 @@ func checkURI(uri string) error {
 
 // AddResourceTemplate adds a family of resources by an RFC 6570 template, or
 // replaces the one with that template. A resource with a matching URI of its
-// own goes first, then templates in the order of registration. It panics when
-// the registration is wrong.
+// own goes first, then templates in the order of registration.
+//
+// A variable takes what stands between separators. A URI whose variable, unescaped,
+// would hold a slash, such as ..%2Fsecret, a part "..", a NUL or bytes that are not
+// UTF-8 is not of the template. Only {+name} and {#name} may hold slashes and "..",
+// and {?name} and {&name} slashes: a handler that opens files by these should do so
+// in an [os.Root]. AddResourceTemplate panics when the registration is wrong.
+//
+// spec 2026-07-28 server/resources#security-considerations: "Servers MUST validate all resource URIs".
 func (s *Server) AddResourceTemplate(def mcp.ResourceTemplate, h ResourceHandler, opts ...ResourceOption) {
 	if err := s.TryAddResourceTemplate(def, h, opts...); err != nil {
 		panic(err)
@@ -171,10 +178,13 @@ func (s *Server) RemoveResourceTemplates(templates ...string) {
 }
 
 // ResourceUpdated tells the clients that subscribed to a resource that it has
-// changed.
+// changed, each in the spelling that it subscribed to: letters beyond ASCII may be
+// escaped or not.
 func (s *Server) ResourceUpdated(uri string) {
-	p := append(Raw(`{"uri":`), jsonrpc.AppendString(nil, uri)...)
-	s.publish(subscription.Resource, rpc.Change{Method: mcp.NotificationResourceUpdated, URI: uri, Params: append(p, '}')})
+	for _, uri := range uritemplate.Spellings(uri) {
+		p := append(Raw(`{"uri":`), jsonrpc.AppendString(nil, uri)...)
+		s.publish(subscription.Resource, rpc.Change{Method: mcp.NotificationResourceUpdated, URI: uri, Params: append(p, '}')})
+	}
 }
 
 func (s *Server) hasResources() bool { return s.resources.used() || s.templates.used() }
@@ -185,7 +195,7 @@ func (s *Server) findResource(uri string) (read ResourceHandler, cache mcp.Cache
 		return r.read, r.cache, r.MIMEType, nil
 	}
 	for _, t := range s.templates.revision().order {
-		if vars, ok := t.uri.Match(uri); ok {
+		if vars, ok := t.uri.Match(uri); ok && t.uri.Smuggled(vars) == "" {
 			return t.read, t.cache, t.MIMEType, vars
 		}
 	}
@@ -211,7 +221,7 @@ func (s *Server) readResource(ctx context.Context, call *rpc.Call) (rpc.Result, 
 		return in.result(call)
 	}
 	if err != nil {
-		return rpc.Result{}, err
+		return rpc.Result{}, ownWords(err)
 	}
 	if res == nil || len(res.Contents) == 0 {
 		return rpc.Result{}, mcp.ResourceNotFound(call.Target)

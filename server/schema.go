@@ -6,16 +6,19 @@ package server
 import (
 	"errors"
 	"fmt"
+	"math/big"
 	"reflect"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/holdfast-mcp/holdfast/internal/display"
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -26,7 +29,9 @@ import (
 type schema struct {
 	raw      Raw
 	resolved *jsonschema.Resolved
-	shape    *shape // nil when the schema is not simple
+	shape    *shape       // nil when the schema is not simple
+	options  json.Options // for values of the Go type
+	defaults bool         // properties have some
 }
 
 // maxReason bounds in bytes what is said of an invalid value: it may be repeated whole.
@@ -37,8 +42,8 @@ func (s *schema) validate(value Raw) error {
 	if s.shape.admits(value) {
 		return nil
 	}
-	var v any
-	if err := json.Unmarshal(value, &v); err != nil {
+	v, err := decodeAny(value)
+	if err != nil {
 		return err
 	}
 	if err := s.resolved.Validate(v); err != nil {
@@ -65,11 +70,26 @@ func readable(text string) string {
 		}
 		text = tail
 	}
+	text = strings.ReplaceAll(text, "<invalid reflect.Value>", "null")
+	text = ratio.ReplaceAllStringFunc(text, func(s string) string {
+		if r, ok := new(big.Rat).SetString(s); ok {
+			f, _ := r.Float64()
+			return strconv.FormatFloat(f, 'f', -1, 64)
+		}
+		return s
+	})
+	text = zeros.ReplaceAllString(text, "$1$2$3")
 	if at == "" {
 		return text
 	}
 	return at + ": " + text
 }
+
+// How the library writes the two numbers of a comparison: 5/2 is less than 3.000000.
+var (
+	ratio = regexp.MustCompile(`-?[0-9]+/[0-9]+\b`)
+	zeros = regexp.MustCompile(`( than | to | of )(-?[0-9]+)(?:(\.[0-9]*[1-9])0*|\.0+)$`)
+)
 
 // parseSchema prepares a schema given as JSON; the bytes are listed verbatim.
 // References to other documents are refused, never fetched.
@@ -80,207 +100,128 @@ func parseSchema(raw Raw) (*schema, error) {
 	if err := js.UnmarshalJSON(raw); err != nil {
 		return nil, err
 	}
-	return resolve(&js, raw)
-}
-
-func resolve(js *jsonschema.Schema, raw Raw) (*schema, error) {
 	resolved, err := js.Resolve(&jsonschema.ResolveOptions{})
 	if err != nil {
 		return nil, err
 	}
-	return &schema{raw: raw, resolved: resolved, shape: shapeOf(js)}, nil
+	return &schema{raw: raw, resolved: resolved, shape: shapeOf(&js), options: jsonform.Forms, defaults: hasDefaults(&js)}, nil
 }
 
-var typeSchemas = map[reflect.Type]*jsonschema.Schema{
-	reflect.TypeFor[[]byte]():         {Type: "string", ContentEncoding: "base64"},
-	reflect.TypeFor[jsontext.Value](): {},
+// inferSchema derives the schema of a type: of what values encode to, or else of
+// what decodes into them. Custom tells whether values have a form of [jsonform.Forms].
+func inferSchema(t reflect.Type, output bool) (js *jsonschema.Schema, custom bool, err error) {
+	in := inference{output: output}
+	if js, err = in.infer(t); err != nil {
+		return nil, true, err
+	}
+	if in.lopsided {
+		return js, in.forms, nil
+	}
+	return js, in.forms, probe(t, output)
 }
 
-// inferSchema derives a schema from a Go type. Besides encoding names, the
-// struct tags jsonschema (a description), title, enum (comma separated),
-// default, format, minimum, maximum, minLength, maxLength, pattern and header
-// (the x-mcp-header name) are read.
-func inferSchema(t reflect.Type) (*jsonschema.Schema, error) {
-	js, err := jsonschema.ForType(t, &jsonschema.ForOptions{TypeSchemas: typeSchemas})
+// probe holds what is inferred of t to the one value that every type has: it must
+// satisfy the schema, constraints of tags aside. A type whose methods refuse the
+// zero value cannot be probed.
+func probe(t reflect.Type, output bool) error {
+	body, err := json.Marshal(reflect.New(t).Interface(), jsonform.Forms)
 	if err != nil {
-		return nil, err
+		return nil //nolint:nilerr // what package json cannot encode at all, inference refuses
 	}
-	if err := applyTags(js, t); err != nil {
-		return nil, err
+	in := inference{output: output, plain: true}
+	js, err := in.infer(t)
+	if err != nil {
+		return err
 	}
-	return js, nil
-}
-
-// applyTags adds to js what the fields' tags of the struct t say.
-func applyTags(js *jsonschema.Schema, t reflect.Type) error {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
+	resolved, err := js.Resolve(nil)
+	if err != nil {
+		return err
 	}
-	if t.Kind() != reflect.Struct || js.Properties == nil {
-		return nil
+	v, err := decodeAny(body)
+	if err == nil {
+		err = resolved.Validate(v)
 	}
-	for f := range fieldsOf(t) {
-		p := js.Properties[jsonName(f)]
-		if p == nil {
-			continue
-		}
-		if err := applyFieldTags(js, p, f); err != nil {
-			return fmt.Errorf("field %s: %w", f.Name, err)
-		}
-		if err := applyTags(p, f.Type); err != nil {
-			return err
-		}
+	if err != nil {
+		return fmt.Errorf("the schema of %s cannot be inferred, for its zero value is %s: %s; give the schema as an option",
+			t, display.Cut(string(body), maxReason), readable(err.Error()))
 	}
 	return nil
 }
 
-// fieldsOf yields the fields of t that become members, those of embedded
-// structs included.
-func fieldsOf(t reflect.Type) func(yield func(reflect.StructField) bool) {
-	return func(yield func(reflect.StructField) bool) {
-		for _, f := range reflect.VisibleFields(t) {
-			if f.IsExported() && !f.Anonymous && jsonName(f) != "" && !yield(f) {
-				return
-			}
-		}
-	}
-}
-
-// jsonName returns the member name of a field, "" for none.
-func jsonName(f reflect.StructField) string {
-	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-	switch name {
-	case "-":
-		return ""
-	case "":
-		return f.Name
-	}
-	return name
-}
-
-func applyFieldTags(parent, p *jsonschema.Schema, f reflect.StructField) (err error) {
-	p.Title = f.Tag.Get("title")
-	if format, ok := f.Tag.Lookup("format"); ok {
-		p.Format = format
-	}
-	if pattern, ok := f.Tag.Lookup("pattern"); ok {
-		p.Pattern = pattern
-	}
-	if header, ok := f.Tag.Lookup("header"); ok {
-		p.Extra = map[string]any{"x-mcp-header": header}
-	}
-	if values, ok := f.Tag.Lookup("enum"); ok {
-		of := f.Type
-		if of.Kind() == reflect.Slice {
-			of = of.Elem() // a list of choices
-		}
-		for value := range strings.SplitSeq(values, ",") {
-			v, err := literal(of, value)
-			if err != nil {
-				return err
-			}
-			p.Enum = append(p.Enum, v)
-		}
-		if of != f.Type && p.Items != nil {
-			p.Items.Enum, p.Enum = p.Enum, nil
-		}
-	}
-	if value, ok := f.Tag.Lookup("default"); ok {
-		v, err := literal(f.Type, value)
-		if err != nil {
-			return err
-		}
-		if p.Default, err = json.Marshal(v); err != nil {
-			return err
-		}
-		parent.Required = without(parent.Required, jsonName(f))
-	}
-	return errors.Join(
-		floatTag(f, "minimum", &p.Minimum), floatTag(f, "maximum", &p.Maximum),
-		intTag(f, "minLength", &p.MinLength), intTag(f, "maxLength", &p.MaxLength))
-}
-
-func without(names []string, name string) []string {
-	out := names[:0:0]
-	for _, n := range names {
-		if n != name {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-func floatTag(f reflect.StructField, name string, dst **float64) error {
-	if s, ok := f.Tag.Lookup(name); ok {
-		v, err := strconv.ParseFloat(s, 64)
-		if err != nil {
-			return fmt.Errorf("tag %s: %w", name, err)
-		}
-		*dst = &v
-	}
-	return nil
-}
-
-func intTag(f reflect.StructField, name string, dst **int) error {
-	if s, ok := f.Tag.Lookup(name); ok {
-		v, err := strconv.Atoi(s)
-		if err != nil {
-			return fmt.Errorf("tag %s: %w", name, err)
-		}
-		*dst = &v
-	}
-	return nil
-}
-
-// literal reads a tag's value as what the field's type holds.
-func literal(t reflect.Type, s string) (any, error) {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	switch t.Kind() {
-	case reflect.String:
-		return s, nil
-	case reflect.Bool:
-		return strconv.ParseBool(s)
-	case reflect.Slice, reflect.Map, reflect.Struct:
-		return nil, fmt.Errorf("value %q: a %s has no literal", s, t)
-	}
-	v, err := strconv.ParseFloat(s, 64)
-	return v, err
-}
-
-// encodeSchema returns the JSON of an inferred schema. A property without
-// constraints is {} rather than true, as older clients know objects only.
+// encodeSchema returns the JSON of an inferred schema. A part without constraints
+// is {} rather than true, as older clients know objects only.
 func encodeSchema(js *jsonschema.Schema) (Raw, error) {
 	b, err := js.MarshalJSON()
 	if err != nil {
 		return nil, err
 	}
-	raw := Raw(b)
-	props, _ := jsonrpc.Get(raw, "properties")
-	fixed := props
-	for name, value := range jsonrpc.Members(props) {
-		if key, ok := jsonrpc.Unquote(name); ok && value.Kind() == 't' {
-			fixed = jsonrpc.Set(fixed, key, Raw("{}"))
+	return withoutTrue(b), nil
+}
+
+// withoutTrue writes true as {} wherever an inferred schema holds a schema.
+func withoutTrue(s Raw) Raw {
+	switch s.Kind() {
+	case 't':
+		return Raw("{}")
+	case '{':
+	default:
+		return s
+	}
+	out := Raw("{")
+	for quoted, value := range jsonrpc.Members(s) {
+		switch name, _ := jsonrpc.Unquote(quoted); name {
+		case "items", "additionalProperties":
+			value = withoutTrue(value)
+		case "properties", "$defs":
+			value = eachMember(value, withoutTrue)
 		}
+		out = appendMember(out, quoted, value)
 	}
-	if len(fixed) != len(props) {
-		raw = jsonrpc.Set(raw, "properties", fixed)
+	return append(out, '}')
+}
+
+// eachMember returns an object with f of each member's value.
+func eachMember(object Raw, f func(Raw) Raw) Raw {
+	out := Raw("{")
+	for quoted, value := range jsonrpc.Members(object) {
+		out = appendMember(out, quoted, f(value))
 	}
-	return raw, nil
+	return append(out, '}')
+}
+
+// appendMember appends a member to an object that is not yet closed.
+func appendMember(object, quoted, value Raw) Raw {
+	if len(object) > 1 {
+		object = append(object, ',')
+	}
+	return append(append(append(object, quoted...), ':'), value...)
 }
 
 // schemaFor infers, encodes and resolves the schema of t.
-func schemaFor(t reflect.Type) (*schema, error) {
-	js, err := inferSchema(t)
+func schemaFor(t reflect.Type, output bool) (*schema, error) {
+	js, custom, err := inferSchema(t, output)
 	if err != nil {
 		return nil, err
 	}
+	return inferred(js, custom)
+}
+
+// inferred prepares a schema that was inferred, and perhaps changed since. Its
+// defaults must satisfy it.
+func inferred(js *jsonschema.Schema, custom bool) (*schema, error) {
 	raw, err := encodeSchema(js)
 	if err != nil {
 		return nil, err
 	}
-	return resolve(js, raw)
+	resolved, err := js.Resolve(&jsonschema.ResolveOptions{ValidateDefaults: true})
+	if err != nil {
+		return nil, errors.New(readable(err.Error()))
+	}
+	s := &schema{raw: raw, resolved: resolved, shape: shapeOf(js), options: jsonform.Text, defaults: hasDefaults(js)}
+	if custom {
+		s.options = jsonform.Forms
+	}
+	return s, nil
 }
 
 var formSchemas sync.Map // reflect.Type → *schema
@@ -308,11 +249,11 @@ func formSchema(form any) (*schema, error) {
 	if s, ok := formSchemas.Load(t); ok {
 		return s.(*schema), nil
 	}
-	js, err := inferSchema(t)
+	js, custom, err := inferSchema(t, false)
 	if err != nil {
 		return nil, err
 	}
-	if js.Type != "object" {
+	if js.Type != "object" || js.Defs != nil {
 		return nil, errors.New("a form must be a struct")
 	}
 	js.AdditionalProperties = nil // forms are described by their properties alone
@@ -321,11 +262,7 @@ func formSchema(form any) (*schema, error) {
 			return nil, fmt.Errorf("field %q: %w", name, err)
 		}
 	}
-	raw, err := encodeSchema(js)
-	if err != nil {
-		return nil, err
-	}
-	s, err := resolve(js, raw)
+	s, err := inferred(js, custom)
 	if err != nil {
 		return nil, err
 	}
@@ -343,7 +280,10 @@ func flatten(p *jsonschema.Schema) error {
 			p.Type = t
 		}
 	}
-	p.Types = nil
+	if len(p.Types) > 0 {
+		p.Types = nil
+		p.Enum = slices.DeleteFunc(p.Enum, func(v any) bool { return v == nil })
+	}
 	switch p.Type {
 	case "string", "number", "integer", "boolean":
 		return nil

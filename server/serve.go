@@ -4,7 +4,9 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -26,7 +28,7 @@ import (
 
 // Bounds of the end of serving over HTTP.
 const (
-	drainTimeout = 10 * time.Second
+	drainTimeout = 10 * time.Second // unless [Drain] says otherwise
 	closeTimeout = 2 * time.Second
 )
 
@@ -41,19 +43,21 @@ func (s *Server) serving() *endpoint.Endpoint {
 			ToolHeaders: func(_ context.Context, tool string) []mcp.HeaderParam { return s.toolHeaders(tool) },
 			Eras:        s.eras, Log: s.log, Limits: limits, Shares: engine.NewShares(s.limits.Calls, s.limits.Share),
 		})
-		s.streamable = streamable.NewHandler(e, streamable.Config{
+		s.handlerHTTP = s.wrapHTTP(streamable.NewHandler(e, streamable.Config{
 			MaxBody: s.limits.MaxBody, Budget: s.budget, Unread: s.unread, AllowedHosts: s.hosts, AllowedOrigins: s.origins,
-		})
+			KeepAlive: s.http.keepAlive,
+		}))
 		s.endpoint.Store(e)
 	})
 	return s.endpoint.Load()
 }
 
 // ServeHTTP serves every revision's Streamable HTTP on any path it is mounted
-// at. Call [Server.Close] when the HTTP server has stopped.
+// at. Values of the request's context are in that of tools, see also [WrapHTTP]. Call
+// [Server.Close] when the HTTP server has stopped.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serving()
-	s.streamable.ServeHTTP(w, r)
+	s.handlerHTTP.ServeHTTP(w, r)
 }
 
 // ServeConn serves one connection until its peer leaves or ctx ends.
@@ -79,8 +83,9 @@ func (s *Server) ServeStdio(ctx context.Context) error {
 
 // ListenAndServe serves HTTP on addr until ctx ends: Streamable HTTP at /mcp
 // and, for the oldest clients, HTTP+SSE at /sse and /messages, over HTTP/1.1
-// and cleartext HTTP/2. When ctx ends it waits for running calls, at most ten
-// seconds, and returns nil. The server does not serve again afterwards.
+// and cleartext HTTP/2, or over HTTPS by [TLS]. When ctx ends it waits for running
+// calls, at most ten seconds or what [Drain] says, and returns nil. The server does
+// not serve again afterwards. Beyond loopback it answers to the names of [AllowHosts].
 func (s *Server) ListenAndServe(ctx context.Context, addr string) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -99,13 +104,16 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := httpserver.New(s.mux(e), conns, s.log)
 	srv.BaseContext = func(net.Listener) context.Context { return requests }
 	served := make(chan error, 1)
+	if s.http.tls != nil {
+		l = s.secure(srv, l)
+	}
 	go func() { served <- srv.Serve(conns.Listener(l)) }() // owned here: ends with Shutdown or Close, received below
 	select {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
 	}
-	limit, stop := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	limit, stop := context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(s.http.drain, drainTimeout))
 	defer stop()
 	if err := e.Drain(limit); err != nil {
 		s.log.Warn("calls were cut off at shutdown", "error", err)
@@ -123,14 +131,27 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
+// secure makes srv serve HTTPS on l, which it returns with TLS.
+func (s *Server) secure(srv *http.Server, l net.Listener) net.Listener {
+	srv.Protocols.SetUnencryptedHTTP2(false)
+	srv.Protocols.SetHTTP2(true)
+	config := s.http.tls.Clone()
+	if config.NextProtos == nil {
+		config.NextProtos = []string{"h2", "http/1.1"}
+	}
+	srv.TLSConfig = config
+	return tls.NewListener(l, config)
+}
+
 // mux mounts the transports.
 func (s *Server) mux(e *endpoint.Endpoint) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/mcp", s)
 	if s.eras == nil || slices.Contains(s.eras, mcp.Legacy) {
-		sse := httpsse.NewHandler(e, httpsse.Config{
+		sse := s.wrapHTTP(httpsse.NewHandler(e, httpsse.Config{
 			MaxBody: s.limits.MaxBody, Budget: s.budget, Unread: s.unread, AllowedHosts: s.hosts, AllowedOrigins: s.origins,
-		})
+			KeepAlive: s.http.keepAlive,
+		}))
 		mux.Handle("/sse", sse)
 		mux.Handle("/messages", sse)
 	}

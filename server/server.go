@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
+	"github.com/holdfast-mcp/holdfast/internal/uritemplate"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -37,6 +38,8 @@ type Server struct {
 	hosts        []string
 	origins      []string
 	limits       Limits
+	http         httpConfig
+	visible      Visible // nil: all tools are for all callers
 
 	tools     catalog[*tool]
 	resources catalog[*resource]
@@ -55,11 +58,11 @@ type Server struct {
 	methods    map[string]ExtensionHandler // replaced, never changed
 	sinks      map[*func(rpc.Change)]struct{}
 
-	start      sync.Once
-	endpoint   atomic.Pointer[endpoint.Endpoint]
-	streamable http.Handler      // set by start, as are the budgets
-	budget     *transport.Budget // of messages
-	unread     *transport.Budget
+	start       sync.Once
+	endpoint    atomic.Pointer[endpoint.Endpoint]
+	handlerHTTP http.Handler      // Streamable HTTP behind the wrappers; set by start, as are the budgets
+	budget      *transport.Budget // of messages
+	unread      *transport.Budget
 }
 
 const defaultPageSize = 500
@@ -80,6 +83,7 @@ func New(name, version string, opts ...Option) *Server {
 	s.tools.init(s, mcp.MethodListTools, "tools")
 	s.resources.init(s, mcp.MethodListResources, "resources")
 	s.templates.init(s, mcp.MethodListResourceTemplates, "resourceTemplates")
+	s.resources.spelling = uritemplate.Normal
 	s.prompts.init(s, mcp.MethodListPrompts, "prompts")
 	s.skills.init(s, mcp.MethodListSkills, "skills")
 	s.handler = rpc.HandlerFunc(s.dispatch)
@@ -187,7 +191,7 @@ func (s *Server) dispatch(ctx context.Context, call *rpc.Call) (rpc.Result, erro
 	case mcp.MethodDiscover:
 		return s.discover()
 	case mcp.MethodListTools:
-		return s.tools.list(call)
+		return s.listTools(ctx, call)
 	case mcp.MethodListResources:
 		return s.resources.list(call)
 	case mcp.MethodListResourceTemplates:

@@ -9,12 +9,9 @@ import (
 	"fmt"
 	"reflect"
 
-	"github.com/go-json-experiment/json"
-	"github.com/google/jsonschema-go/jsonschema"
-
+	"github.com/holdfast-mcp/holdfast/internal/jsonform"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
-	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
@@ -31,6 +28,7 @@ type tool struct {
 	mcp.Tool
 	json    Raw
 	in, out *schema // out may be nil
+	typed   bool    // the arguments are decoded into a Go type, not handed on as they are
 	headers []mcp.HeaderParam
 	task    *taskConfig // nil when the tool cannot run as a task
 	invoke  func(ctx context.Context, req *Request, args Raw) (Raw, error)
@@ -40,14 +38,60 @@ func (t *tool) key() string { return t.Name }
 func (t *tool) listed() Raw { return t.json }
 
 // AddTool adds a tool, or replaces the one of that name. In is a struct (or a
-// map with string keys, or [Raw]) whose JSON schema clients see; arguments that
+// map, any, or [Raw]) whose JSON schema clients see; arguments that
 // do not satisfy it never reach h. Out becomes structured content with a text
 // copy, unless it is [None], string, [mcp.Content], []mcp.Content or
-// *[mcp.CallToolResult], which are content only.
+// *[mcp.CallToolResult], which are content only. A nil *Out stands for the zero
+// value, nil [Raw] or any for a result without content.
 //
 // An error that h returns becomes a result with isError, which the model can
-// see, except a *[jsonrpc.Error], which fails the call, and [InputRequired].
-// AddTool panics when the registration is wrong; [TryAddTool] does not.
+// see, except a *[jsonrpc.Error], which fails the call, and [InputRequired]. An error
+// that wraps what another server or the client said, such as a call of package
+// client, is the handler's own, and the model reads it whole. AddTool panics when the registration is wrong; [TryAddTool] does not.
+//
+// # Schemas
+//
+// The schema of In is that of what decodes into it, the schema of Out that of what
+// it encodes to, by the rules of encoding/json/v2 (these are not those of
+// encoding/json):
+//
+//   - names are case-sensitive, and members that In does not have are refused;
+//   - a field is required unless its json tag has omitzero (left out when it is
+//     zero) or omitempty (left out when it encodes as null, "", {} or []: 0 and
+//     false are kept), or it has a default, or lies in an embedded pointer;
+//   - an embedded struct is flattened unless its json tag names it; a map or
+//     [Raw] with the option embed takes the members that no other field has;
+//   - []byte and [N]byte are base64; nil slices and maps encode as [] and {};
+//   - types with text methods are strings, such as [net/netip.Addr]; time.Time is
+//     RFC 3339, time.Duration a string like 1h30m, [net/url.URL] a string,
+//     [math/big.Int] an integer. Of types with JSON methods, any and [Raw] the
+//     schema says nothing. Types may hold themselves;
+//   - functions, channels, complex numbers, json.Number, maps with other keys than
+//     strings, integers and text, and, in In, interfaces with methods are refused.
+//
+// An integer may be written 5.0 or 1e3, and keeps every digit; in fields of type
+// any numbers are float64. Null for a field that may be absent means absent, for a
+// slice or map an empty one. Bytes that are not UTF-8 become U+FFFD.
+//
+// These struct tags are read wherever the struct stands, below slices, maps and
+// pointers too; other keywords of JSON Schema, and habits such as min and
+// required, are refused rather than ignored:
+//
+//	jsonschema, description   the description, and nothing but that
+//	title                     a name for people
+//	default                   the value of an absent field, applied at every depth;
+//	                          for slices, maps and structs it is JSON
+//	enum                      choices, separated by commas, without the blanks around them
+//	minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf   of numbers
+//	minLength, maxLength (characters), pattern, format                 of strings
+//	minItems, maxItems, uniqueItems                                    of slices
+//	minProperties, maxProperties                                       of maps
+//	header                    see [Header]
+//
+// On a slice or map the tags of numbers and strings, and enum, are about its
+// elements. A format is listed, not checked. What tags cannot say, options
+// [InputSchema] and [OutputSchema] can; defaults of such a schema apply too, except
+// with In = [Raw], which gets the arguments as they came.
 func AddTool[In, Out any](s *Server, name, description string,
 	h func(ctx context.Context, req *Request, in In) (Out, error), opts ...ToolOption,
 ) {
@@ -68,16 +112,11 @@ func TryAddTool[In, Out any](s *Server, name, description string,
 	if err != nil {
 		return fmt.Errorf("server: tool %q: %w", name, err)
 	}
-	defaults := cfg.defaults
+	t.typed = !isRaw(reflect.TypeFor[In]())
 	encode := encoder[Out](t.out)
 	t.invoke = func(ctx context.Context, req *Request, args Raw) (Raw, error) {
 		var in In
-		if defaults != nil {
-			if err := json.Unmarshal(defaults, &in); err != nil {
-				return nil, fmt.Errorf("defaults of tool %q: %w", name, err)
-			}
-		}
-		if err := json.Unmarshal(args, &in); err != nil {
+		if err := decode(args, &in, t.in.options); err != nil {
 			return nil, fmt.Errorf("invalid arguments: %w", err)
 		}
 		out, err := h(ctx, req, in)
@@ -188,29 +227,31 @@ func checkName(name string) error {
 	return nil
 }
 
+// isRaw reports whether t holds JSON as it is: [Raw], or json.RawMessage.
+func isRaw(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 && hasMethods(t, jsonDecoders)
+}
+
 func inputSchema(cfg *toolConfig, in reflect.Type) (*schema, error) {
-	if cfg.InputSchema != nil {
-		s, err := parseSchema(cfg.InputSchema)
-		if err == nil && s.resolved.Schema().Type != "object" {
-			err = errors.New(`it must have "type":"object" at its root`)
-		}
-		if err != nil {
-			return nil, err
-		}
-		return s, cfg.setDefaults(s.resolved.Schema())
-	}
 	for in.Kind() == reflect.Pointer {
 		in = in.Elem()
 	}
-	js, err := inferSchema(in)
+	js, custom, err := inferSchema(in, false)
+	if cfg.InputSchema != nil {
+		s, err2 := parseSchema(cfg.InputSchema)
+		if err2 == nil && s.resolved.Schema().Type != "object" {
+			err2 = errors.New(`it must have "type":"object" at its root`)
+		}
+		if err == nil && !custom && s != nil {
+			s.options = jsonform.Text
+		}
+		return s, err2
+	}
 	if err != nil {
 		return nil, err
 	}
-	if in == reflect.TypeFor[Raw]() || in.Kind() == reflect.Interface {
+	if isRaw(in) || in.Kind() == reflect.Interface {
 		js.Type = "object"
-	}
-	if js.Types != nil && in.Kind() == reflect.Map {
-		js.Types, js.Type = nil, "object"
 	}
 	if js.Type != "object" {
 		return nil, fmt.Errorf("%s is not an object", in)
@@ -222,120 +263,7 @@ func inputSchema(cfg *toolConfig, in reflect.Type) (*schema, error) {
 		}
 		p.Extra = map[string]any{"x-mcp-header": header}
 	}
-	raw, err := encodeSchema(js)
-	if err != nil {
-		return nil, err
-	}
-	s, err := resolve(js, raw)
-	if err != nil {
-		return nil, err
-	}
-	return s, cfg.setDefaults(js)
-}
-
-// setDefaults collects the defaults of top-level properties.
-func (c *toolConfig) setDefaults(js *jsonschema.Schema) error {
-	for name, p := range js.Properties {
-		if p != nil && p.Default != nil {
-			c.defaults = jsonrpc.Set(c.defaults, name, Raw(p.Default))
-		}
-	}
-	return nil
-}
-
-// contentOnly reports whether values of t are content without structure.
-func contentOnly(t reflect.Type) bool {
-	switch t {
-	case reflect.TypeFor[None](), reflect.TypeFor[string](), reflect.TypeFor[mcp.Content](),
-		reflect.TypeFor[[]mcp.Content](), reflect.TypeFor[*mcp.CallToolResult](), reflect.TypeFor[mcp.CallToolResult]():
-		return true
-	}
-	return false
-}
-
-func outputSchema(cfg *toolConfig, out reflect.Type) (*schema, error) {
-	if cfg.OutputSchema != nil {
-		return parseSchema(cfg.OutputSchema)
-	}
-	if contentOnly(out) || out.Kind() == reflect.Interface {
-		return nil, nil
-	}
-	for out.Kind() == reflect.Pointer {
-		out = out.Elem()
-	}
-	if _, err := json.Marshal(reflect.Zero(out).Interface()); err != nil {
-		return nil, err // such as a type without a JSON form
-	}
-	return schemaFor(out)
-}
-
-// encoder returns the function that turns an output into a result's JSON.
-func encoder[Out any](check *schema) func(Out) (Raw, error) {
-	return func(out Out) (Raw, error) {
-		var res mcp.CallToolResult
-		switch v := any(out).(type) {
-		case None:
-			return Raw(`{"content":[]}`), nil
-		case string:
-			res.Content = []mcp.Content{mcp.Text(v)}
-		case mcp.Content:
-			res.Content = []mcp.Content{v}
-		case []mcp.Content:
-			res.Content = v
-		case mcp.CallToolResult:
-			res = v
-		case *mcp.CallToolResult:
-			if v != nil {
-				res = *v
-			}
-		default:
-			return structured(v, check)
-		}
-		if check != nil && !res.IsError {
-			if err := checkOutput(res.Structured, check); err != nil {
-				return nil, err
-			}
-		}
-		return res.AppendJSON(nil)
-	}
-}
-
-// structured returns a result with v as structured content and as text.
-//
-// spec 2026-07-28 server/tools#structured-content: "SHOULD also return the serialized JSON in a TextContent block".
-func structured(v any, check *schema) (Raw, error) {
-	body, err := json.Marshal(v, json.Deterministic(true))
-	if err != nil {
-		return nil, &outputError{err}
-	}
-	if check != nil {
-		if err := checkOutput(body, check); err != nil {
-			return nil, err
-		}
-	}
-	dst := make(Raw, 0, 2*len(body)+80)
-	dst = append(dst, `{"content":[{"type":"text","text":`...)
-	dst = jsonrpc.AppendString(dst, string(body))
-	dst = append(dst, `}],"structuredContent":`...)
-	dst = append(dst, body...)
-	return append(dst, '}'), nil
-}
-
-// outputError is a tool's output that it must not return. It is the server's
-// fault, so the client learns only that something failed.
-type outputError struct{ err error }
-
-func (e *outputError) Error() string { return "tool output: " + e.err.Error() }
-func (e *outputError) Unwrap() error { return e.err }
-
-func checkOutput(body Raw, check *schema) error {
-	if body == nil {
-		return &outputError{errors.New("structured content is missing")}
-	}
-	if err := check.validate(body); err != nil {
-		return &outputError{err}
-	}
-	return nil
+	return inferred(js, custom)
 }
 
 // toolHeaders returns the Mcp-Param headers of a tool.

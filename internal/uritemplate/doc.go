@@ -11,10 +11,13 @@
 //	text ─ parse.go ─→ literals and expressions ─ program.go ─→ program ─ match.go ─→ variables
 //	                                            └ expand.go ─→ URI
 //
-// A template matches the URIs that it expands to, with two allowances for what
-// servers and clients write in practice: a value may hold characters that a URI
-// would have to escape, such as spaces and letters beyond ASCII, and a variable's
-// name may hold a hyphen.
+// A template matches the URIs that it expands to, with allowances for what
+// servers and clients write in practice: values and literals may hold characters
+// that a URI would have to escape, such as spaces and letters beyond ASCII, escaped
+// or as they are, and a variable's name may hold a hyphen.
+//
+// [Template.Match] says what a URI may mean to whoever reads it. What it unescapes
+// may hold separators that the template does not: [Template.Smuggled] tells.
 //
 // The package knows nothing of MCP and starts no goroutine. A [Template] is
 // immutable and safe for concurrent use.

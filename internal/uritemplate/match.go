@@ -104,11 +104,11 @@ func (s *table) distance(in *instruction, near *[4]int32, at int) int32 {
 
 // take returns the place behind the literal at a place, 0 when it is not there.
 func (in *instruction) take(uri string, at int) int {
-	switch rest := uri[at:]; {
-	case strings.HasPrefix(rest, in.text):
+	switch {
+	case strings.HasPrefix(uri[at:], in.text):
 		return at + len(in.text)
-	case in.alt != "" && strings.HasPrefix(rest, in.alt):
-		return at + len(in.alt)
+	case in.spelt:
+		return takeSpelt(in.text, uri, at)
 	}
 	return 0
 }

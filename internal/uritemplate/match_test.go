@@ -99,6 +99,9 @@ func TestSeveralValues(t *testing.T) {
 		{"term/{term:1}/{term}", "term/c/cat", "term=cat term:1=c"},
 		{"u/{user-id}", "u/7", "user-id=7"},
 		{"größe:{x}", "größe:1", "x=1"},
+		{"gr%C3%B6ße:{x}", "grö%C3%9f%65:1", "x=1"},
+		{"gr%C3%B6ße:{x}", "grö%C3%9fe:1", "x=1"},
+		{"users:{id}/{at}", "users:me@example.com/10:30", "at=10:30 id=me@example.com"},
 	} {
 		got, ok := mustParse(t, tc.template).Match(tc.uri)
 		if !ok || inOrder(got) != tc.want {

@@ -43,6 +43,9 @@ type variable struct {
 	explode bool
 	sep     string // between the members of an exploded value
 	named   bool   // members are written name=value
+
+	reserved bool // reserved characters may stand in it unescaped
+	query    bool // it is a parameter of the query
 }
 
 // operator says how an expression is written out.

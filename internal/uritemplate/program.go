@@ -13,7 +13,7 @@ type code uint8
 
 const (
 	end     code = iota // succeeds at the end of the URI
-	literal             // takes text, or alt, which is text in its escaped form
+	literal             // takes text, in any spelling
 	run                 // takes any number of characters of a class
 	split               // goes to next or, if that fails, to other
 	mark                // notes where a variable begins or ends
@@ -23,13 +23,14 @@ const (
 // to later ones only, so that one pass over the program, from its end,
 // does for each place in the URI.
 type instruction struct {
-	code      code
-	next      int
-	other     int    // of split
-	text, alt string // of literal
-	class     *class // of run
-	max       int    // characters that run may take; 0 for any number
-	slot      int    // of mark: 2n where variable n begins, 2n+1 where it ends
+	code  code
+	next  int
+	other int    // of split
+	text  string // of literal
+	spelt bool   // of literal: it has characters that may be written in two ways
+	class *class // of run
+	max   int    // characters that run may take; 0 for any number
+	slot  int    // of mark: 2n where variable n begins, 2n+1 where it ends
 }
 
 // class is a set of bytes.
@@ -38,13 +39,17 @@ type class [256]bool
 const (
 	genDelims = ":/?#[]@"
 	subDelims = "!$&'()*+,;="
+
+	// delims end a value. Colons and at signs do not: a template escapes them in what
+	// it expands to, but paths may hold them, and clients write them so: RFC 3986 section 3.3.
+	delims = "/?#[]" + subDelims
 )
 
 // Classes of characters in values. A percent sign counts only with two digits
 // behind it. The comma separates the members of a list, whatever the class.
 var (
-	plain     = classOf(genDelims + subDelims)
-	plainPair = classOf(strings.ReplaceAll(genDelims+subDelims, "=", "")) // members of an exploded value may be pairs
+	plain     = classOf(delims)
+	plainPair = classOf(strings.ReplaceAll(delims, "=", "")) // members of an exploded value may be pairs
 	reserved  = classOf(",")
 )
 
@@ -67,7 +72,12 @@ func (t *Template) compile() {
 	}
 	t.emit(instruction{code: end})
 	for i := range t.program {
-		t.steps += 1 + len(t.program[i].text)/32 // a literal is compared as a whole
+		switch in := &t.program[i]; {
+		case in.spelt:
+			t.steps += 1 + len(in.text)
+		default:
+			t.steps += 1 + len(in.text)/32 // compared as a whole
+		}
 	}
 	if first := t.parts; len(first) > 0 && first[0].vars == nil {
 		text := first[0].literal
@@ -93,15 +103,12 @@ func (t *Template) emit(in instruction) int {
 }
 
 // emitLiteral adds text. What may not stand in a URI, such as letters beyond
-// ASCII, matches in its escaped form too, which is what a template expands to.
+// ASCII, matches in its escaped form too, which is what a template expands to, and
+// what the template has escaped also as it is.
 //
 // RFC 6570 section 3.1.
 func (t *Template) emitLiteral(text string) int {
-	in := instruction{code: literal, text: text}
-	if escaped := escape(text, true); escaped != text {
-		in.alt = escaped
-	}
-	return t.emit(in)
+	return t.emit(instruction{code: literal, text: text, spelt: strings.ContainsFunc(text, func(r rune) bool { return !standsForItself(r) })})
 }
 
 // emitExpression adds an expression: nothing, or its first text and at least one
@@ -152,6 +159,7 @@ func (t *Template) emitExpression(p *part) {
 // last instruction.
 func (t *Template) emitVariable(op *operator, v variable) int {
 	slot := len(t.slots)
+	v.reserved, v.query = op.reserved, op.named && op.sep == "&"
 	t.slots = append(t.slots, v)
 	chars := plain
 	if op.reserved {
