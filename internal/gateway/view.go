@@ -73,10 +73,10 @@ func (g *Gateway) edit(old *edition, r *revision) *edition {
 	} else {
 		e.schemes = g.schemesOf(r)
 	}
-	if old != nil && r.sameAs(old.revision, discovery) {
+	if old != nil && r.sameAs(old.revision, discovery) && (!g.cfg.Search || r.sameAs(old.revision, toolList)) {
 		e.discovery = old.discovery
-	} else {
-		e.discovery = g.unite(r)
+	} else if e.discovery = g.unite(r); g.cfg.Search && e.discovery != nil {
+		e.discovery = g.instruct(e.discovery, e)
 	}
 	return e
 }
@@ -97,12 +97,16 @@ func (g *Gateway) view(old *edition, r *revision, p part) *view {
 		v.enter(&entries[i])
 	}
 	if p == toolList && g.cfg.Search {
-		v.finder = newFinder(entries)
-		v.result = rpc.Result{Body: metaTools, Shared: &rpc.Shared{}}
-		return v
+		var last *finder
+		if old != nil {
+			last = old.views[p].finder
+		}
+		v.finder = newFinder(last, entries)
+		v.digest, v.result.Body = g.metaList(entries)
+	} else {
+		v.digest, v.result.Body = v.content, encode(p, entries)
 	}
-	v.digest = v.content
-	v.result.Body, v.result.Shared = encode(p, entries), &rpc.Shared{}
+	v.result.Shared = &rpc.Shared{}
 	return v
 }
 
@@ -164,6 +168,9 @@ func encode(p part, entries []chosen) Raw {
 // spec 2026-07-28 server/utilities/caching.
 func (g *Gateway) hint(r *revision, p part) mcp.CacheHint {
 	var all *mcp.CacheHint
+	if p == toolList && g.onlyMetaTools() {
+		return metaHint
+	}
 	plain := !g.filter.selects() && !g.cfg.Search
 	for _, s := range g.sources {
 		k := r.states[s.index][p]
