@@ -41,6 +41,7 @@ type item struct {
 	source *source
 	public string  // its key on common endpoints
 	holder *source // whose name it would have had; nil for nobody's
+	down   string  // why it is marked; empty when it is not
 	body   Raw     // under the public key, marked
 	plain  Raw     // under the own endpoint's key, marked
 	digest digest  // of public key, server, content and mark
@@ -54,7 +55,7 @@ func newRevision(old *revision, sources []*source, states []state, log *slog.Log
 		if old != nil && r.sameAs(old, part(p)) {
 			r.lists[p] = old.lists[p]
 		} else {
-			r.lists[p] = merge(part(p), sources, states)
+			r.lists[p] = merge(part(p), sources, states, old)
 			r.lists[p].logConflicts(old, part(p), log)
 		}
 		for i := range r.lists[p].items {
@@ -108,9 +109,18 @@ func (s *state) outage() string {
 // the configuration, then of the servers' names for the entries, so that who
 // gets which depends on nothing else. Of two tools or prompts with the same
 // public name the second gets a digest.
-func merge(p part, sources []*source, states []state) *merged {
+//
+// What old has of an entry is taken over where it says the same.
+func merge(p part, sources []*source, states []state, old *revision) *merged {
 	m := &merged{conflicts: map[string]bool{}}
 	taken := map[string]*source{}
+	finished := map[*byte]*item{} // by where their entries' bytes are
+	if old != nil {
+		for i := range old.lists[p].items {
+			it := &old.lists[p].items[i]
+			finished[&it.entry.item[0]] = it
+		}
+	}
 	for i, s := range sources {
 		known := states[i][p]
 		if known.shelf == nil {
@@ -132,7 +142,11 @@ func merge(p part, sources []*source, states []state) *merged {
 				it.setPublic(others, taken)
 			}
 			taken[it.public] = s
-			it.finish(p, known.down)
+			if was := finished[&it.entry.item[0]]; was != nil && was.source == s && was.public == it.public && was.down == known.down {
+				it.body, it.plain, it.digest, it.down = was.body, was.plain, was.digest, was.down
+			} else {
+				it.finish(p, known.down)
+			}
 		}
 	}
 	return m
@@ -140,7 +154,7 @@ func merge(p part, sources []*source, states []state) *merged {
 
 // finish makes the bodies and the digest of an item that has its public name.
 func (it *item) finish(p part, down string) {
-	it.plain = it.entry.item
+	it.plain, it.down = it.entry.item, down
 	if down != "" {
 		meta, _ := jsonrpc.Get(it.plain, "_meta")
 		it.plain = jsonrpc.Set(it.plain, "_meta", jsonrpc.Set(meta, MetaUnavailable, jsonrpc.AppendString(nil, down)))

@@ -62,8 +62,8 @@ func (g *Gateway) edit(old *edition, r *revision) *edition {
 		}
 	}
 	for p := range lists {
-		if old != nil && old.revision.lists[p] == r.lists[p] {
-			e.views[p] = old.views[p]
+		if old != nil && (old.revision.lists[p] == r.lists[p] || g.own != nil && old.revision.states[g.own.index][p] == r.states[g.own.index][p]) {
+			e.views[p] = old.views[p] // one server's own names do not depend on others
 		} else {
 			e.views[p] = g.view(old, r, part(p))
 		}

@@ -15,6 +15,9 @@ const (
 	maxWord = 64
 )
 
+// firstDense is the first character of a script that puts no spaces between words.
+const firstDense = 0x0E00
+
 // words returns the terms of a text: lower case, split at everything but letters
 // and digits and where a camelCase name has its humps, plurals as singulars. Scripts
 // that put no spaces between words give pairs of neighbouring characters.
@@ -33,7 +36,7 @@ func words(text string) []string {
 	lower := false    // the character before was a lower-case letter or a digit
 	before := rune(0) // the character before, of a script without spaces
 	for i, r := range text {
-		if unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai) {
+		if r >= firstDense && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai) {
 			end(i)
 			pair := []rune{before, r}
 			if before == 0 {
