@@ -121,13 +121,13 @@ func (g *Gateway) list(ctx context.Context, call *rpc.Call, p part) (rpc.Result,
 	}
 	if p == toolList && g.onlyMetaTools() { // which needs no server
 		g.catalog.demand(g.sources, p)
-		return g.edition.Load().views[p].result, nil
+		return g.edition.Load().views[p].result(), nil
 	}
 	e, err := g.current(ctx, p, nil)
 	if err != nil {
 		return rpc.Result{}, err
 	}
-	return e.views[p].result, nil
+	return e.views[p].result(), nil
 }
 
 var errClosing = errors.New("the gateway is being stopped")

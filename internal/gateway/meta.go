@@ -57,21 +57,24 @@ var metaHint = mcp.CacheHint{TTLMillis: time.Hour.Milliseconds(), Scope: mcp.Cac
 // onlyMetaTools reports whether g lists the meta-tools and nothing else.
 func (g *Gateway) onlyMetaTools() bool { return g.cfg.Search && len(g.cfg.Pin) == 0 }
 
-// metaList encodes the list of the meta-tools and of the entries that are pinned,
-// with the digest of the latter.
-func (g *Gateway) metaList(entries []chosen) (digest, Raw) {
+// pins returns the entries that are listed beside the meta-tools.
+func (g *Gateway) pins(entries []chosen) []chosen {
 	var pinned []chosen
-	var digests []digest
 	for i := range entries {
 		if !g.onlyMetaTools() && g.pinned.takes(entries[i].key) {
-			pinned, digests = append(pinned, entries[i]), append(digests, entries[i].digest)
+			pinned = append(pinned, entries[i])
 		}
 	}
-	if pinned == nil {
-		return digest{}, metaTools
+	return pinned
+}
+
+// metaList encodes the list of the meta-tools and of the entries that are pinned.
+func metaList(pinned []chosen) Raw {
+	if len(pinned) == 0 {
+		return metaTools
 	}
 	body := append(Raw{}, metaTools[:len(metaTools)-len(`]}`)]...)
-	return digestOf(digests), append(append(body, ','), encode(toolList, pinned)[len(`{"tools":[`):]...)
+	return append(append(body, ','), encode(toolList, pinned)[len(`{"tools":[`):]...)
 }
 
 // findTool answers a call of find_tool.

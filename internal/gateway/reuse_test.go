@@ -50,8 +50,8 @@ func TestTakenOverIsAsNew(t *testing.T) {
 		for v, g := range views {
 			editions[v] = g.edit(editions[v], revision)
 			taken, whole := editions[v].views[toolList], g.edit(nil, fresh).views[toolList]
-			if string(taken.result.Body) != string(whole.result.Body) || taken.digest != whole.digest || taken.content != whole.content || len(taken.routes) != len(whole.routes) {
-				t.Fatalf("view %d: %s\nwant %s", v, taken.result.Body, whole.result.Body)
+			if string(taken.result().Body) != string(whole.result().Body) || taken.digest != whole.digest || taken.content != whole.content || len(taken.routes) != len(whole.routes) {
+				t.Fatalf("view %d: %s\nwant %s", v, taken.result().Body, whole.result().Body)
 			}
 			if taken.finder != nil {
 				q := &question{words: "tool says first 1 2 3", limit: maxFound}

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"log/slog"
 	"slices"
 	"unicode/utf8"
@@ -290,7 +291,12 @@ func canonicalDigest(v Raw) digest {
 
 // digestOf returns the digest of a set of digests.
 func digestOf(parts []digest) digest {
-	slices.SortFunc(parts, func(a, b digest) int { return bytes.Compare(a[:], b[:]) })
+	slices.SortFunc(parts, func(a, b digest) int {
+		if c := cmp.Compare(binary.BigEndian.Uint64(a[:]), binary.BigEndian.Uint64(b[:])); c != 0 {
+			return c
+		}
+		return bytes.Compare(a[:], b[:])
+	})
 	h := sha256.New()
 	for i := range parts {
 		h.Write(parts[i][:])
