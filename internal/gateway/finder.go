@@ -104,7 +104,8 @@ func (f *finder) find(q *question) (page []*chosen, more bool) {
 }
 
 // Bounds on what is told of the tools found. Schemas make an answer long, so only
-// the best have them; of a tool that was asked for by its full name all is told.
+// the best have them; of a tool that was asked for by its full name all is told, and
+// of the others a line.
 const (
 	minDetailed    = 3        // tools told in detail, if there are as many
 	maxDetailed    = 5        // and at most
@@ -120,9 +121,10 @@ const (
 func (f *finder) answer(q *question, missing Raw) Raw {
 	page, more := f.find(q)
 	out, detailed, shortened := Raw(`{"tools":[`), 0, false
+	named := len(page) > 0 && page[0].key == q.words
 	for _, e := range page {
-		whole := e.key == q.words
-		if !whole && (q.offset > 0 || detailed == maxDetailed || detailed >= minDetailed && len(out) > detailedEnough) {
+		whole := named && detailed == 0
+		if !whole && (named || q.offset > 0 || detailed == maxDetailed || detailed >= minDetailed && len(out) > detailedEnough) {
 			break
 		}
 		told, cut := inDetail(e, whole)

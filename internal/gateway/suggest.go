@@ -54,8 +54,8 @@ func (g *Gateway) suggestServers(name string) string {
 
 func suggest(x *search.Index, name string) string {
 	var names []string
-	for _, m := range x.Find(name, maxSuggested) {
-		names = append(names, display.Quote(m.Name))
+	for _, near := range x.Near(name, maxSuggested) {
+		names = append(names, display.Quote(near))
 	}
 	if names == nil {
 		return ""

@@ -5,6 +5,7 @@ package search
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -77,6 +78,26 @@ func TestFullNameIsFirst(t *testing.T) {
 				t.Errorf("%q found %v", question, got)
 			}
 		}
+	}
+}
+
+// TestNear: by how names are spelled, not by what the tools do.
+func TestNear(t *testing.T) {
+	x := New([]Document{
+		{Name: "git__log", Text: "Commit history: each commit with its commit message"}, {Name: "git__commit", Text: "Record"},
+		{Name: "git__commit_amend", Text: "Amend"}, {Name: "files__read_file", Text: "Read"},
+	})
+	for name, want := range map[string][]string{
+		"git__comit": {"git__commit", "git__commit_amend"}, "commit": {"git__commit", "git__commit_amend"}, "GIT_COMMIT": {"git__commit", "git__commit_amend"},
+		"files__raed_file": {"files__read_file"}, "qqqq": nil, "": nil, strings.Repeat("zq ", 5000): nil,
+	} {
+		got := x.Near(name, 2)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", name, diff)
+		}
+	}
+	if got := x.Near("git__comit", 0); got != nil {
+		t.Errorf("none wanted: %v", got)
 	}
 }
 
