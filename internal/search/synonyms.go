@@ -10,7 +10,7 @@ import "strings"
 // none is made for one server.
 var synonyms = groups(`
 	create make new add insert
-	delete remove drop erase discard
+	delete remove drop erase discard forget
 	update edit modify change alter set
 	get read fetch retrieve show view
 	list enumerate show display
@@ -30,7 +30,8 @@ var synonyms = groups(`
 	retry rerun restart
 	extract unpack decompress
 	compress pack zip archive
-	backup dump export
+	backup dump export save
+	several multiple many
 	folder directory
 	document file
 	picture image photo screenshot
@@ -52,6 +53,7 @@ var synonyms = groups(`
 	meeting event appointment calendar
 	remember memorize memory
 	size big large
+	resize scale
 	job build pipeline ci
 	log output stdout console
 	error exception failure fail
@@ -61,6 +63,30 @@ var synonyms = groups(`
 	container pod docker
 	notify alert monitor watch
 	slow performance latency
+	merge combine join unite
+	select choose pick option dropdown
+	dialog popup alert prompt
+	press hit key keyboard
+	tell send post notify say
+	tag label mark flag
+	paper article research scientific
+	node machine host server
+	deploy install release rollout
+	link url address
+	place location address coordinate geocode
+	route direction drive navigate
+	height elevation altitude
+	team group organization
+	field column property attribute schema
+	storage disk space size
+	crash error exception
+	channel chat conversation
+	switch checkout toggle
+	plan milestone iteration sprint
+	permission access role allow grant
+	lock protect
+	test check verify validate assert
+	play resume continue
 `)
 
 // groups returns, for each word, the others of its groups.
