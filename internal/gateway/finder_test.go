@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
@@ -255,6 +256,43 @@ func TestServersThatAreMissing(t *testing.T) {
 			t.Errorf("found %s", whole)
 		}
 	})
+}
+
+// TestServersOutsideOfTheView are not heard of: neither in the instructions nor as
+// missing, nor as what an unknown name may have meant.
+func TestServersOutsideOfTheView(t *testing.T) {
+	down := func(name string) *scripted { return &scripted{name: name, err: errors.New("down")} }
+	for pattern, want := range map[string][]string{
+		`{"include":["a__*"]}`:                  {"a"},
+		`{"include":["a__*","secret__x?"]}`:     {"a", "secret"},
+		`{"include":["*_00"]}`:                  {"a", "b", "secret"},
+		`{"exclude":["secret__*"]}`:             {"a", "b"},
+		`{"exclude":["s*","b__*"]}`:             {"a"},
+		`{"exclude":["secret__x"]}`:             {"a", "b", "secret"},
+		`{"include":["sec*"],"exclude":["x*"]}`: {"secret"},
+	} {
+		cfg := Config{Search: true}
+		if err := json.Unmarshal([]byte(pattern), &cfg, json.MatchCaseInsensitiveNames(true)); err != nil {
+			t.Fatal(err)
+		}
+		r := newRig(t, CatalogConfig{}, cfg, copies("a", 1, `{"type":"object"}`), copies("b", 1, `{"type":"object"}`), down("secret"))
+		r.catalog.Warm(t.Context())
+		body, err := ask(t, r.Gateway, mcp.MethodDiscover, "")
+		_, _, whole := found(t, r, `{"query":"copy"}`)
+		unknown, _ := metaCall(t, r, findTool, `{"server":"zzz"}`)
+		for _, name := range []string{"a", "b", "secret"} {
+			shown := slices.Contains(want, name)
+			if err != nil || strings.Contains(text(Raw(body), "instructions"), "\n- "+name+":") != shown || strings.Contains(unknown, `\"`+name+`\"`) != shown {
+				t.Errorf("%s: %s is shown or not, want %t: %s, %s", pattern, name, shown, body, unknown)
+			}
+			if of, _ := metaCall(t, r, findTool, `{"server":"`+name+`"}`); strings.Contains(of, "There is no server") == shown {
+				t.Errorf("%s: of %s: %s", pattern, name, of)
+			}
+		}
+		if missing := strings.Contains(string(whole), "secret"); missing != slices.Contains(want, "secret") {
+			t.Errorf("%s: %s", pattern, whole)
+		}
+	}
 }
 
 func TestInstructionsNameTheServers(t *testing.T) {

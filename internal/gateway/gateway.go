@@ -120,8 +120,11 @@ func (g *Gateway) list(ctx context.Context, call *rpc.Call, p part) (rpc.Result,
 		return rpc.Result{}, jsonrpc.NewError(jsonrpc.CodeInvalidParams, "invalid cursor: the list has one page")
 	}
 	if p == toolList && g.onlyMetaTools() { // which needs no server
-		g.catalog.demand(g.sources, p)
-		return g.edition.Load().views[p].result(), nil
+		e := g.edition.Load()
+		if !e.settled[p] {
+			g.catalog.demand(g.sources, p) // find_tool comes next
+		}
+		return e.views[p].result(), nil
 	}
 	e, err := g.current(ctx, p, nil)
 	if err != nil {

@@ -92,16 +92,18 @@ func (g *Gateway) findTool(ctx context.Context, call *rpc.Call) (rpc.Result, err
 	if args.Limit != nil {
 		q.limit = int(min(max(*args.Limit, 1), maxFound))
 	}
-	if args.Server != "" {
-		if q.server = g.sourceCalled(args.Server); q.server == nil {
-			return toolError("There is no server " + display.Quote(args.Server) + "." + g.suggestServers(args.Server))
-		}
-	}
 	e, err := g.listed(ctx)
 	if err != nil {
 		return rpc.Result{}, err
 	}
-	found := e.views[toolList].finder.answer(&q, g.unlistedServers(e, q.server))
+	servers := g.known(e)
+	if args.Server != "" {
+		if q.server = sourceCalled(args.Server, servers); q.server == nil {
+			return toolError("There is no server " + display.Quote(args.Server) + "." + suggestServers(args.Server, servers))
+		}
+		servers = []*source{q.server}
+	}
+	found := e.views[toolList].finder.answer(&q, missingServers(e, servers))
 	body := jsonrpc.AppendString(Raw(`{"content":[{"type":"text","text":`), string(found))
 	body = append(append(body, `}],"structuredContent":`...), found...)
 	return rpc.Result{Body: append(body, '}')}, nil
@@ -179,15 +181,15 @@ const maxInstructed = 8 << 10
 // tools each has.
 func (g *Gateway) instruct(body Raw, e *edition) Raw {
 	var b strings.Builder
-	counts := e.views[toolList].finder.counts
-	for i, s := range g.sources {
+	counts, servers := e.views[toolList].finder.counts, g.known(e)
+	for i, s := range servers {
 		state := e.revision.states[s.index][toolList]
 		line := fmt.Sprintf("\n- %s: %d tools", s.name, counts[s])
 		if why := state.missing(); why != "" {
 			line += "; unavailable now: " + display.Short(why)
 		}
 		if b.Len()+len(line) > maxInstructed {
-			fmt.Fprintf(&b, "\n- and %d more", len(g.sources)-i)
+			fmt.Fprintf(&b, "\n- and %d more", len(servers)-i)
 			break
 		}
 		b.WriteString(line)

@@ -5,6 +5,7 @@ package gateway
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -19,10 +20,19 @@ const (
 	maxMissing   = 20 // servers
 )
 
-// sourceCalled returns the server drawn on that has a name, as it is configured or
+// known returns the servers that clients of the view hear of: those with tools
+// there, and those that have not listed any but may.
+func (g *Gateway) known(e *edition) []*source {
+	counts := e.views[toolList].finder.counts
+	return slices.DeleteFunc(slices.Clone(g.sources), func(s *source) bool {
+		return counts[s] == 0 && (e.revision.states[s.index][toolList].missing() == "" || !g.filter.mayTake(s.prefix))
+	})
+}
+
+// sourceCalled returns the server among some that has a name, as it is configured or
 // as it stands before its tools' names; nil for none.
-func (g *Gateway) sourceCalled(name string) *source {
-	for _, s := range g.sources {
+func sourceCalled(name string, among []*source) *source {
+	for _, s := range among {
 		if s.name == name || s.prefix == name+separator {
 			return s
 		}
@@ -37,16 +47,16 @@ func (g *Gateway) suggestTools(name string) string {
 
 // suggestServers names the servers that an unknown name may have meant, or the
 // first ones when none is like it.
-func (g *Gateway) suggestServers(name string) string {
-	documents := make([]search.Document, len(g.sources))
-	for i, s := range g.sources {
+func suggestServers(name string, among []*source) string {
+	documents := make([]search.Document, len(among))
+	for i, s := range among {
 		documents[i].Name = s.name
 	}
-	if said := suggest(search.New(documents), name); said != "" || len(g.sources) == 0 {
+	if said := suggest(search.New(documents), name); said != "" || len(among) == 0 {
 		return said
 	}
 	var names []string
-	for _, s := range g.sources[:min(len(g.sources), maxMissing)] {
+	for _, s := range among[:min(len(among), maxMissing)] {
 		names = append(names, display.Quote(s.name))
 	}
 	return " Servers are " + strings.Join(names, ", ") + "."
@@ -72,17 +82,16 @@ func (k *known) missing() string {
 	return k.down
 }
 
-// unlistedServers encodes which servers are down or have not listed their tools yet,
-// the one asked for or all; nil when there are none.
-func (g *Gateway) unlistedServers(e *edition, only *source) Raw {
+// missingServers encodes which of some servers are down or have not listed their
+// tools yet; nil when none are.
+func missingServers(e *edition, among []*source) Raw {
 	type missing struct {
 		Server string `json:"server"`
 		Reason string `json:"reason"`
 	}
 	var all []missing
-	for _, s := range g.sources {
-		why := e.revision.states[s.index][toolList].missing()
-		if why != "" && (only == nil || only == s) && len(all) < maxMissing {
+	for _, s := range among {
+		if why := e.revision.states[s.index][toolList].missing(); why != "" && len(all) < maxMissing {
 			all = append(all, missing{s.name, why})
 		}
 	}
