@@ -85,7 +85,8 @@ type Stream interface {
 // it does not count as waiting for its client.
 type PartsReplier interface {
 	// ReplyParts is Reply with status 200 and the parts, one after the other, as JSON
-	// body. It keeps none of them.
+	// body. It keeps none of them, but what it makes of a part of 2 KiB or more, which
+	// must never change.
 	ReplyParts(parts [][]byte, headers ...string)
 }
 

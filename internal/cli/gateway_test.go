@@ -154,7 +154,7 @@ func TestVirtualEndpoints(t *testing.T) {
 		for path, want := range map[string][]string{
 			"/mcp":           {"a__hidden", "a__process", "b__pid"},
 			"/v/few/mcp":     {"a__process"},
-			"/v/find/mcp":    {"call_tool", "find_tool"},
+			"/v/find/mcp":    {"call_read_only_tool", "call_tool", "find_tool"},
 			"/servers/a/mcp": {"hidden", "process"},
 		} {
 			c := connectTo(t, client.HTTP(base+path), client.ForceEra(era))

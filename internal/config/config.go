@@ -169,6 +169,7 @@ type Selection struct {
 	Include, Exclude []string // nil Include means all; Exclude wins
 	Rename           map[string]string
 	Describe         map[string]string // descriptions in place of the server's, by own name
+	Keywords         map[string]string // words by which find_tool finds a tool too, by own name; tools only
 	Unlisted         bool              // of resources: the server is asked for URIs that nobody lists or claims
 }
 
@@ -180,8 +181,12 @@ type Endpoint struct {
 	Servers []string
 	// Include and Exclude are globs over public names (server__tool); nil Include means all.
 	Include, Exclude []string
-	// Search lists find_tool and call_tool in place of the tools themselves.
+	// Search lists find_tool, call_tool and call_read_only_tool in place of the tools
+	// themselves.
 	Search bool
+	// Pin are globs over public names of the tools that are listed all the same; they
+	// need Search.
+	Pin []string
 }
 
 // Default returns the configuration of an empty mcpServers.

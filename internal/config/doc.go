@@ -87,10 +87,12 @@
 //	  exclude: [get_secret]                        # wins over include
 //	  rename: {get_me: whoami}
 //	  describe: {get_me: Who is signed in.}        # in place of the server's text
+//	  keywords: {get_me: account profile}          # find_tool finds it by these too
 //
-// prompts and resources are the same, but resources have no rename. Globs are
-// over the server's own names, URIs for resources. capabilities: [] shows none.
-// An empty include is refused, since it could mean all or nothing.
+// prompts and resources are the same, but resources have no rename, and keywords
+// are for tools only. Globs are over the server's own names, URIs for resources.
+// capabilities: [] shows none. An empty include is refused, since it could mean all
+// or nothing.
 //
 // Names are compared as they are, URIs as what they mean: an exclude leaves out
 // every spelling (FILE:///a/../b, file:/%62). Beside include or exclude only what
@@ -108,7 +110,8 @@
 // An entry of endpoints is served at /v/NAME/mcp; the one named default says what
 // /mcp serves. servers are the entries of mcpServers it draws on, all without the
 // key; include and exclude are globs over the names that clients see; search puts
-// find_tool and call_tool in place of the list of tools. A client of an endpoint
+// find_tool, call_tool and call_read_only_tool in place of the list of tools, and pin
+// lists those that its globs name beside them. A client of an endpoint
 // reaches nothing outside of it, but each server is also served whole, at
 // /servers/NAME/mcp; the key /servers/*, with the value false, ends that.
 //

@@ -46,7 +46,11 @@ func (p *parser) endpoint(path string, m pair) {
 		{"include", func(path string, at pair) { e.Include = p.include(path, at.value, read) }},
 		{"exclude", func(path string, at pair) { e.Exclude = p.globs(path, at.value, read) }},
 		{"search", func(path string, at pair) { p.boolean(path, at, &e.Search) }},
+		{"pin", func(path string, at pair) { e.Pin = p.globs(path, at.value, read) }},
 	})
+	if len(e.Pin) > 0 && !e.Search {
+		p.fail(m.line, join(path, "pin"), "add search: true, or choose what is listed with include", "has no use without search: then every tool is listed")
+	}
 	p.cfg.Endpoints = append(p.cfg.Endpoints, e)
 }
 

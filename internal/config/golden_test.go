@@ -91,6 +91,9 @@ func render(c *Config) string {
 	}
 	for _, e := range c.Endpoints {
 		fmt.Fprintf(&b, "endpoint %s servers %s include %s exclude %s search=%t\n", e.Name, nilOr(e.Servers), nilOr(e.Include), nilOr(e.Exclude), e.Search)
+		if e.Pin != nil {
+			fmt.Fprintf(&b, "  pin %q\n", e.Pin)
+		}
 	}
 	for _, s := range c.Servers {
 		fmt.Fprintf(&b, "\nserver %q line %d %s disabled=%t timeout=%v\n", s.Name, s.Line, s.Transport, s.Disabled, s.Timeout)
@@ -139,6 +142,9 @@ func render(c *Config) string {
 func renderSelection(b *strings.Builder, what string, s Selection) {
 	if s.Include != nil || s.Exclude != nil || s.Rename != nil || s.Describe != nil {
 		fmt.Fprintf(b, "  %s include %s exclude %s rename %q describe %q\n", what, nilOr(s.Include), nilOr(s.Exclude), s.Rename, s.Describe)
+	}
+	if s.Keywords != nil {
+		fmt.Fprintf(b, "  %s keywords %q\n", what, s.Keywords)
 	}
 	if s.Unlisted {
 		fmt.Fprintf(b, "  %s unlisted\n", what)

@@ -46,7 +46,18 @@ func (e *entry) tools(path string, m pair) {
 		}
 		return
 	}
-	e.selection(path, m.value, &e.Tools, true)
+	e.selection(path, m.value, &e.Tools, true, field{"keywords", func(path string, m pair) {
+		e.Tools.Keywords = e.ownNames(path, m.value, "{own_name: more words}", e.keywords)
+	}})
+}
+
+// maxKeywords bounds the words that are given to one tool, in bytes.
+const maxKeywords = 1024
+
+func (e *entry) keywords(path string, m pair, words string) {
+	if len(words) > maxKeywords {
+		e.fail(m.value.line, path, "", "want at most %d bytes of words, got %d", maxKeywords, len(words))
+	}
 }
 
 func (e *entry) prompts(path string, m pair) { e.selection(path, m.value, &e.Prompts, true) }
@@ -55,8 +66,9 @@ func (e *entry) prompts(path string, m pair) { e.selection(path, m.value, &e.Pro
 func (e *entry) resources(path string, m pair) { e.selection(path, m.value, &e.Resources, false) }
 
 // selection reads what is chosen of a server's tools, prompts or resources. Only
-// named entries have a rename; unlisted are resources only.
-func (e *entry) selection(path string, n *node, to *Selection, named bool) {
+// named entries have a rename; unlisted are resources only. further are fields of
+// one kind alone.
+func (e *entry) selection(path string, n *node, to *Selection, named bool, further ...field) {
 	if n.kind == kindNull {
 		return
 	}
@@ -75,7 +87,7 @@ func (e *entry) selection(path string, n *node, to *Selection, named bool) {
 	} else {
 		fields = append(fields, field{"unlisted", func(path string, m pair) { e.boolean(path, m, &to.Unlisted) }})
 	}
-	e.mapping(path, n, nil, fields)
+	e.mapping(path, n, nil, append(fields, further...))
 	if to.Unlisted && (to.Include != nil || to.Exclude != nil) {
 		e.fail(n.line, join(path, "unlisted"), "leave it out, or include and exclude",
 			"has no use beside include and exclude: then only what is listed is served")

@@ -6,6 +6,9 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
@@ -93,4 +96,65 @@ func BenchmarkChange(b *testing.B) {
 			g.edit(g.edition.Load(), next)
 		}
 	}
+}
+
+// BenchmarkChangeOfMany is the change of one tool among 5,000 until it is in the
+// lists and in the index of the search endpoint: what the server answers is read,
+// merged and shown by the common endpoint, one for each server and the searching
+// one. core-% is the part of a core that one such change a second takes.
+func BenchmarkChangeOfMany(b *testing.B) {
+	const tools = 5000
+	for _, servers := range []int{1, 20, 200} {
+		b.Run(fmt.Sprint("servers=", servers), func(b *testing.B) {
+			var backends []backend.Backend
+			for i := range servers {
+				backends = append(backends, &quick{scripted{name: fmt.Sprint("server", i), answers: map[string]string{mcp.MethodListTools: bigList(tools/servers, 0)}}})
+			}
+			r := newRig(b, CatalogConfig{Log: slog.New(slog.DiscardHandler)}, Config{}, backends...)
+			New(Config{Search: true}, r.hub, r.catalog)
+			for _, s := range r.catalog.sources {
+				New(Config{Own: s.name}, r.hub, r.catalog)
+			}
+			r.catalog.Warm(b.Context())
+			changing := r.catalog.sources[servers/2]
+			states := slices.Clone(r.catalog.revision.Load().states)
+			b.ReportAllocs()
+			for n := 1; b.Loop(); n++ {
+				b.StopTimer()
+				answered := rpc.Result{Body: Raw(bigList(tools/servers, n))}
+				b.StartTimer()
+				items, _, err := readPage(answered, toolList)
+				if err != nil {
+					b.Fatal(err)
+				}
+				old := r.catalog.revision.Load()
+				states = slices.Clone(states)
+				states[changing.index][toolList].shelf = r.catalog.shelve(changing, toolList, states[changing.index][toolList].shelf, &answer{items: items})
+				next := newRevision(old, r.catalog.sources, states, r.catalog.cfg.Log)
+				r.catalog.revision.Store(next)
+				for _, g := range r.catalog.views {
+					g.edition.Store(g.edit(g.edition.Load(), next))
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1e7, "core-%")
+		})
+	}
+}
+
+// bigList is a list of tools of the size that real ones have, the first of which
+// says something else each time.
+func bigList(n, change int) string {
+	var out strings.Builder
+	for i := range n {
+		said := i
+		if i == 0 {
+			said += change
+		}
+		fmt.Fprintf(&out, `,{"name":"tool_%d","title":"Tool %d","description":"Tool number %d does what item%d needs, and returns the parts of shelf%d with all their details","inputSchema":{"type":"object","properties":{`, i, i, said, i%17, i%101)
+		for j := range 8 {
+			fmt.Fprintf(&out, `"property_%d":{"type":"string","description":"What property%d of item%d is for, in a sentence of the length that people write"},`, j, i%29, j)
+		}
+		out.WriteString(`"last":{"type":["string","null"],"enum":["one","two","three"]}},"required":["property_0"],"additionalProperties":false},"annotations":{"readOnlyHint":true}}`)
+	}
+	return `{"tools":[` + out.String()[1:] + `]}`
 }

@@ -36,7 +36,7 @@ func (g *Gateway) completePrompt(ctx context.Context, call *rpc.Call, ref Raw) (
 	name := text(ref, "name")
 	r, ok := g.lookUp(ctx, promptList, name)
 	if !ok {
-		return rpc.Result{}, unknown(promptList, name)
+		return rpc.Result{}, g.unknown(promptList, name)
 	}
 	if r.quoted == nil {
 		return r.source.backend.Handle(ctx, call)
@@ -57,7 +57,7 @@ func (g *Gateway) completeURI(ctx context.Context, call *rpc.Call, uri string) (
 		r, ok = g.resource(ctx, uri)
 	}
 	if !ok {
-		return rpc.Result{}, unknown(resourceList, uri)
+		return rpc.Result{}, g.unknown(resourceList, uri)
 	}
 	res, err := r.source.backend.Handle(ctx, call)
 	if err != nil || !g.selects(r.source, resourceList) {

@@ -40,6 +40,16 @@ func (f *filter) takes(name string) bool {
 	return (f.include == nil || slices.ContainsFunc(f.include, is)) && !slices.ContainsFunc(f.exclude, is)
 }
 
+// mayTake reports whether f can take any name that begins with prefix.
+func (f *filter) mayTake(prefix string) bool {
+	may := func(g glob) bool {
+		head := g.text[:strings.IndexAny(g.text+"*", "*?")]
+		return strings.HasPrefix(head, prefix) || strings.HasPrefix(prefix, head)
+	}
+	none := func(g glob) bool { return strings.HasSuffix(g.text, "*") && match(g.text, prefix) }
+	return (f.include == nil || slices.ContainsFunc(f.include, may)) && !slices.ContainsFunc(f.exclude, none)
+}
+
 // takesURI reports whether f takes a resource or template of a list. It is known
 // by its URI and by the URI behind prefix, so that one pattern can choose
 // everything of a server; prefix may be empty.

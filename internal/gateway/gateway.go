@@ -30,9 +30,11 @@ type Config struct {
 	// Include and Exclude are globs over public names (server__tool). Resources
 	// are known by their URI and by server__URI. Nil Include means all; Exclude wins.
 	Include, Exclude []string
-	// Search lists find_tool and call_tool in place of the tools. Calling a tool
-	// by its name works too.
+	// Search lists find_tool, call_tool and call_read_only_tool in place of the
+	// tools. Calling a tool by its name works too.
 	Search bool
+	// Pin are globs over public names of tools that are listed beside these.
+	Pin []string
 }
 
 // Gateway answers calls for the servers it draws on. It is safe for concurrent
@@ -40,6 +42,7 @@ type Config struct {
 type Gateway struct {
 	cfg     Config
 	filter  filter
+	pinned  filter // what Pin names
 	hub     *subscription.Hub
 	catalog *Catalog
 	sources []*source // drawn on, in the order of the configuration
@@ -59,7 +62,7 @@ type Gateway struct {
 // hub. It panics when cfg.Own names no server.
 func New(cfg Config, hub *subscription.Hub, catalog *Catalog) *Gateway {
 	g := &Gateway{
-		cfg: cfg, filter: newFilter(cfg.Include, cfg.Exclude), hub: hub, catalog: catalog,
+		cfg: cfg, filter: newFilter(cfg.Include, cfg.Exclude), pinned: newFilter(cfg.Pin, nil), hub: hub, catalog: catalog,
 		told: map[subscription.Kind]time.Time{}, telling: map[subscription.Kind]bool{}, watched: map[string]*source{},
 	}
 	for _, s := range catalog.sources {
@@ -116,11 +119,18 @@ func (g *Gateway) list(ctx context.Context, call *rpc.Call, p part) (rpc.Result,
 	if cursor, ok := jsonrpc.Get(call.Params, "cursor"); ok && len(cursor) > 0 {
 		return rpc.Result{}, jsonrpc.NewError(jsonrpc.CodeInvalidParams, "invalid cursor: the list has one page")
 	}
+	if p == toolList && g.onlyMetaTools() { // which needs no server
+		e := g.edition.Load()
+		if !e.settled[p] {
+			g.catalog.demand(g.sources, p) // find_tool comes next
+		}
+		return e.views[p].result(), nil
+	}
 	e, err := g.current(ctx, p, nil)
 	if err != nil {
 		return rpc.Result{}, err
 	}
-	return e.views[p].result, nil
+	return e.views[p].result(), nil
 }
 
 var errClosing = errors.New("the gateway is being stopped")

@@ -266,9 +266,14 @@ func (c *Catalog) question(s *source, p part) (*shelf, error) {
 
 // shelve makes a shelf of an answer unless the last one says the same.
 func (c *Catalog) shelve(s *source, p part, last *shelf, all *answer) *shelf {
+	same := unchanged(all.items, last)
 	digests := make([]digest, len(all.items))
 	for i, item := range all.items {
-		digests[i] = canonicalDigest(item)
+		if same[i] != nil {
+			digests[i] = same[i].digest
+		} else {
+			digests[i] = canonicalDigest(item)
+		}
 	}
 	got := &shelf{digest: digestOf(digests), hint: all.hint}
 	if last != nil && last.digest == got.digest {
@@ -282,7 +287,7 @@ func (c *Catalog) shelve(s *source, p part, last *shelf, all *answer) *shelf {
 	if all.cut != "" {
 		log.Warn("list cut off", "list", partName(p), "entries", len(all.items), "offered", all.cut)
 	}
-	clean := cleaner{part: p, pick: s.pick.of(p), filter: &s.filters[p], log: log}
+	clean := cleaner{part: p, pick: s.pick.of(p), filter: &s.filters[p], same: same, log: log}
 	got.entries = clean.clean(all.items)
 	got.hidden = clean.hidden
 	s.parts[p].history.update(p, got.entries, c.cfg.MaxEntries, log) // only who asks uses it

@@ -4,6 +4,7 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -23,7 +24,9 @@ const shelfTools = `{"tools":[
 
 func searchRig(t *testing.T) (*rig, *scripted) {
 	a := &scripted{name: "a", answers: map[string]string{mcp.MethodListTools: shelfTools}}
-	return newRig(t, CatalogConfig{}, Config{Search: true, Exclude: []string{"*secret*"}}, a), a
+	r := newRig(t, CatalogConfig{}, Config{Search: true, Exclude: []string{"*secret*"}}, a)
+	r.catalog.Warm(t.Context())
+	return r, a
 }
 
 func metaCall(t *testing.T, r *rig, tool, args string) (string, error) {
@@ -35,18 +38,18 @@ func metaCall(t *testing.T, r *rig, tool, args string) (string, error) {
 	return string(res.Body), err
 }
 
-func TestSearchModeListsTwoTools(t *testing.T) {
+func TestSearchModeListsMetaTools(t *testing.T) {
 	r, a := searchRig(t)
-	if diff := cmp.Diff([]string{"find_tool", "call_tool"}, names(t, r.Gateway)); diff != "" {
+	if diff := cmp.Diff([]string{"find_tool", "call_tool", "call_read_only_tool"}, names(t, r.Gateway)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if !metaTools.IsValid() {
-		t.Error("the list of the meta-tools is not JSON")
+	if !metaTools.IsValid() || bytes.ContainsRune(metaTools, '\n') {
+		t.Error("the list of the meta-tools is not compact JSON")
 	}
 	if _, err := ask(t, r.Gateway, mcp.MethodCallTool, "a__read_file"); err != nil || a.last().Target != "read_file" {
 		t.Errorf("a call by name: %v", err)
 	}
-	for _, tool := range []string{"find_tool", "call_tool"} {
+	for _, tool := range []string{"find_tool", "call_tool", "call_read_only_tool"} {
 		if h := r.ToolHeaders(t.Context(), tool); h != nil {
 			t.Errorf("headers of %s: %v", tool, h)
 		}
@@ -55,17 +58,17 @@ func TestSearchModeListsTwoTools(t *testing.T) {
 
 func TestFindTool(t *testing.T) {
 	r, a := searchRig(t)
-	found := `{"tools":[{"name":"a__read_file","description":"Read the contents of a file","inputSchema":{"type":"object","properties":{"path":{"type":"string"}}}}],"total":2}`
+	found := `{"tools":[{"name":"a__read_file","title":"Read","description":"Read the contents of a file","inputSchema":{"type":"object","properties":{"path":{"type":"string"}}}}],"total":2}`
 	want := `{"content":[{"type":"text","text":` + string(jsonrpc.AppendString(nil, found)) + `}],"structuredContent":` + found + `}`
 	for _, args := range []string{`{"query":"read files"}`, `{"query":"read files","limit":1}`, `{"query":"file","limit":1e9}`, `{"query":"file","limit":-3}`} {
 		if got, err := metaCall(t, r, "find_tool", args); err != nil || got != want {
 			t.Errorf("%s found %s, %v", args, got, err)
 		}
 	}
-	if got, err := metaCall(t, r, "find_tool", `{"query":"nothing like it"}`); err != nil || !strings.Contains(got, `"structuredContent":{"tools":[],"total":2}`) {
+	if got, err := metaCall(t, r, "find_tool", `{"query":"nothing like it"}`); err != nil || !strings.Contains(got, `"structuredContent":{"tools":[],"total":2,"hint":"No tool fits.`) {
 		t.Errorf("found %s, %v", got, err)
 	}
-	for _, args := range []string{`{}`, `{"query":7}`, `[]`, `{"query":"x","limit":"3"}`} {
+	for _, args := range []string{`{}`, `{"query":7}`, `{"query":""}`, `{"query":"x","offset":"1"}`, `[]`, `{"query":"x","limit":"3"}`} {
 		if got, err := metaCall(t, r, "find_tool", args); err != nil || !strings.Contains(got, `"isError":true`) {
 			t.Errorf("%s gave %s, %v", args, got, err)
 		}
@@ -102,6 +105,9 @@ func TestCallTool(t *testing.T) {
 	}
 	if _, err := metaCall(t, r, "call_tool", `{"name":"a__send_mail"}`); err != nil || string(a.last().Params) != `{"name":"send_mail","_meta":{"progressToken":1}}` {
 		t.Errorf("without arguments: %s, %v", a.last().Params, err)
+	}
+	if _, err := metaCall(t, r, "call_tool", `{"name":"a__send_mail","arguments":null}`); err != nil || string(a.last().Params) != `{"name":"send_mail","_meta":{"progressToken":1}}` {
+		t.Errorf("with null: %s, %v", a.last().Params, err)
 	}
 	before := a.count(mcp.MethodCallTool)
 	for _, args := range []string{`{}`, `{"name":"a__secret_file"}`, `{"name":"call_tool"}`, `{"name":"find_tool"}`, `{"name":"a__read_file","arguments":"{}"}`, `{"name":7}`} {

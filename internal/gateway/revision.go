@@ -32,6 +32,7 @@ type revision struct {
 // when nothing in it changed.
 type merged struct {
 	items     []item
+	digest    digest          // of all items
 	conflicts map[string]bool // that have been logged
 }
 
@@ -40,10 +41,19 @@ type item struct {
 	*entry
 	source *source
 	public string  // its key on common endpoints
+	wish   wish    // what that would be if no other server had it already
 	holder *source // whose name it would have had; nil for nobody's
+	quoted Raw     // the server's own key as JSON
+	down   string  // why it is marked; empty when it is not
 	body   Raw     // under the public key, marked
 	plain  Raw     // under the own endpoint's key, marked
 	digest digest  // of public key, server, content and mark
+}
+
+// wish is what [publicName] gives an entry.
+type wish struct {
+	public string
+	holder *source
 }
 
 // newRevision makes the revision that follows old, which is nil for the first.
@@ -54,12 +64,10 @@ func newRevision(old *revision, sources []*source, states []state, log *slog.Log
 		if old != nil && r.sameAs(old, part(p)) {
 			r.lists[p] = old.lists[p]
 		} else {
-			r.lists[p] = merge(part(p), sources, states)
+			r.lists[p] = merge(part(p), sources, states, old)
 			r.lists[p].logConflicts(old, part(p), log)
 		}
-		for i := range r.lists[p].items {
-			digests = append(digests, r.lists[p].items[i].digest)
-		}
+		digests = append(digests, r.lists[p].digest)
 	}
 	r.digest = digestOf(digests)
 	if old != nil {
@@ -108,8 +116,11 @@ func (s *state) outage() string {
 // the configuration, then of the servers' names for the entries, so that who
 // gets which depends on nothing else. Of two tools or prompts with the same
 // public name the second gets a digest.
-func merge(p part, sources []*source, states []state) *merged {
-	m := &merged{conflicts: map[string]bool{}}
+//
+// What old has of an entry is taken over where it says the same.
+func merge(p part, sources []*source, states []state, old *revision) *merged {
+	finished := old.finished(p)
+	m := &merged{conflicts: map[string]bool{}, items: make([]item, 0, len(finished)+1)}
 	taken := map[string]*source{}
 	for i, s := range sources {
 		known := states[i][p]
@@ -127,20 +138,44 @@ func merge(p part, sources []*source, states []state) *merged {
 		slices.SortFunc(order, func(a, b *item) int { return compareNames(a.entry, b.entry) })
 		others := withLongerPrefix(s, sources)
 		for _, it := range order {
+			was := finished[&it.entry.item[0]]
 			it.public = it.own
 			if lists[p].renamed {
-				it.setPublic(others, taken)
+				it.setPublic(was, others, taken)
 			}
 			taken[it.public] = s
-			it.finish(p, known.down)
+			if was != nil && was.public == it.public && was.down == known.down {
+				it.quoted, it.body, it.plain, it.digest, it.down = was.quoted, was.body, was.plain, was.digest, was.down
+			} else {
+				it.finish(p, known.down)
+			}
 		}
 	}
+	digests := make([]digest, len(m.items))
+	for i := range m.items {
+		digests[i] = m.items[i].digest
+	}
+	m.digest = digestOf(digests)
 	return m
+}
+
+// finished returns the items of a list by where the bytes of their entries are:
+// while a server's entry is the same its bytes are. A nil revision has none.
+func (r *revision) finished(p part) map[*byte]*item {
+	if r == nil {
+		return nil
+	}
+	items := make(map[*byte]*item, len(r.lists[p].items))
+	for i := range r.lists[p].items {
+		it := &r.lists[p].items[i]
+		items[&it.entry.item[0]] = it
+	}
+	return items
 }
 
 // finish makes the bodies and the digest of an item that has its public name.
 func (it *item) finish(p part, down string) {
-	it.plain = it.entry.item
+	it.plain, it.quoted, it.down = it.entry.item, jsonrpc.AppendString(nil, it.own), down
 	if down != "" {
 		meta, _ := jsonrpc.Get(it.plain, "_meta")
 		it.plain = jsonrpc.Set(it.plain, "_meta", jsonrpc.Set(meta, MetaUnavailable, jsonrpc.AppendString(nil, down)))
@@ -158,9 +193,15 @@ func (it *item) finish(p part, down string) {
 	it.digest = digest(h.Sum(nil))
 }
 
-// setPublic gives a tool or prompt its public name.
-func (it *item) setPublic(others []*source, taken map[string]*source) {
-	it.public, it.holder = publicName(it.source.name, it.wanted, others)
+// setPublic gives a tool or prompt its public name. was is the same item of the
+// revision before, nil for none.
+func (it *item) setPublic(was *item, others []*source, taken map[string]*source) {
+	if was != nil {
+		it.wish = was.wish
+	} else {
+		it.wish.public, it.wish.holder = publicName(it.source.name, it.wanted, others)
+	}
+	it.public, it.holder = it.wish.public, it.wish.holder
 	if holder := taken[it.public]; holder != nil {
 		it.public, it.holder = withDigest(it.public, it.source.name+"\x00"+it.own), holder
 	}

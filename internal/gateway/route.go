@@ -20,7 +20,7 @@ func (g *Gateway) tool(ctx context.Context, call *rpc.Call) (rpc.Result, error) 
 		switch call.Target {
 		case findTool:
 			return g.findTool(ctx, call)
-		case callTool:
+		case callTool, callReadOnlyTool:
 			return g.callTool(ctx, call)
 		}
 	}
@@ -34,7 +34,7 @@ func (g *Gateway) named(ctx context.Context, call *rpc.Call, p part) (rpc.Result
 		if err := g.silent(p, call.Target); err != nil {
 			return rpc.Result{}, err
 		}
-		return rpc.Result{}, unknown(p, call.Target)
+		return rpc.Result{}, g.unknown(p, call.Target)
 	}
 	res, err := r.handle(ctx, call)
 	return g.mark(&r, p, res), err
@@ -71,13 +71,22 @@ func (g *Gateway) silent(p part, key string) error {
 	if st.shelf != nil {
 		return nil
 	}
-	why := cmp.Or(st.down, "it has not answered yet")
+	why := cmp.Or(st.down, notAnswered)
 	return jsonrpc.Errorf(jsonrpc.CodeInternal, "server %q has not listed its %ss: %s; try again later", s.name, lists[p].noun, why).
 		WithData(map[string]any{"gateway": map[string]string{"server": s.name, "reason": "unavailable"}})
 }
 
-func unknown(p part, key string) error {
-	return jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown %s %s", lists[p].noun, display.Quote(key))
+// notAnswered is why a server is unavailable that has neither answered nor failed.
+const notAnswered = "it has not answered yet"
+
+// unknown is the error of a key that leads nowhere. Where tools are searched for it
+// names those that may have been meant.
+func (g *Gateway) unknown(p part, key string) error {
+	near := ""
+	if p == toolList && g.cfg.Search {
+		near = "." + g.suggestTools(key)
+	}
+	return jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown %s %s%s", lists[p].noun, display.Quote(key), near)
 }
 
 // handle passes a call on, under the name the server knows.
@@ -138,7 +147,7 @@ func (g *Gateway) unlisted(ctx context.Context, p part, key string) (route, bool
 // ToolHeaders returns the Mcp-Param headers of a tool. Like a call, it waits
 // only while nothing is known of the tool.
 func (g *Gateway) ToolHeaders(ctx context.Context, tool string) []mcp.HeaderParam {
-	if g.cfg.Search && (tool == findTool || tool == callTool) {
+	if g.cfg.Search && isMetaTool(tool) {
 		return nil
 	}
 	v := g.edition.Load().views[toolList]

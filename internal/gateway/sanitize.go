@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"log/slog"
 	"slices"
 	"unicode/utf8"
@@ -25,6 +26,7 @@ type digest = [sha256.Size]byte
 
 // entry is one entry of a server's list, repaired and chosen.
 type entry struct {
+	raw         Raw         // as received
 	own         string      // the key as the server knows it
 	wanted      string      // own, or what the configuration calls it: the public name is made of it
 	name        string      // the key on the server's own endpoint, unique there
@@ -57,6 +59,7 @@ type cleaner struct {
 	pick   *Selection
 	filter *filter
 	log    *slog.Logger // names the server and the list
+	same   []*entry     // made of the same items before, see unchanged
 	lines  int
 	hidden map[string]struct{}
 }
@@ -80,8 +83,11 @@ func (c *cleaner) clean(items []Raw) []entry {
 	c.hidden = map[string]struct{}{}
 	seen := map[string]bool{}
 	var entries []entry
-	for _, item := range items {
-		e, ok := c.entry(item)
+	for i, item := range items {
+		e, ok := c.again(i)
+		if !ok {
+			e, ok = c.entry(item)
+		}
 		switch {
 		case !ok:
 		case seen[e.own]:
@@ -108,6 +114,7 @@ func (c *cleaner) entry(item Raw) (e entry, ok bool) {
 	if l.renamed && !c.filter.takes(e.own) || !l.renamed && !c.filter.takesURI(e.own, "") {
 		return e, false
 	}
+	e.raw = item
 	e.digest = canonicalDigest(item)
 	e.wanted = e.own
 	if l.renamed {
@@ -284,7 +291,12 @@ func canonicalDigest(v Raw) digest {
 
 // digestOf returns the digest of a set of digests.
 func digestOf(parts []digest) digest {
-	slices.SortFunc(parts, func(a, b digest) int { return bytes.Compare(a[:], b[:]) })
+	slices.SortFunc(parts, func(a, b digest) int {
+		if c := cmp.Compare(binary.BigEndian.Uint64(a[:]), binary.BigEndian.Uint64(b[:])); c != 0 {
+			return c
+		}
+		return bytes.Compare(a[:], b[:])
+	})
 	h := sha256.New()
 	for i := range parts {
 		h.Write(parts[i][:])

@@ -10,6 +10,7 @@ type Selection struct {
 	Include, Exclude []string          // nil Include means all; Exclude wins
 	Rename           map[string]string // names in place of the server's, by own name; for resources the name shown, by URI
 	Describe         map[string]string // descriptions in place of the server's, by own name
+	Keywords         map[string]string // words by which a tool is found too, by own name; tools only
 	// Unlisted, of resources, makes common endpoints ask the server for URIs that no
 	// server lists or claims. It has no effect beside Include or Exclude.
 	Unlisted bool

@@ -4,9 +4,10 @@
 package gateway
 
 import (
+	"sync"
+
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/uritemplate"
-	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
@@ -23,9 +24,10 @@ type edition struct {
 
 // view is one list of an edition: its encoded answer and where its entries lead.
 type view struct {
-	result  rpc.Result // what every caller gets, with the forms made of it so far
-	digest  digest     // of what callers get
-	content digest     // of the entries
+	result  func() rpc.Result // what every caller gets, encoded for the first who asks
+	cache   mcp.CacheHint     // of the result
+	digest  digest            // of what callers get
+	content digest            // of the entries
 	routes  map[string]route
 	headers map[string][]mcp.HeaderParam // tools only
 	match   []templateRoute              // templates only
@@ -62,8 +64,8 @@ func (g *Gateway) edit(old *edition, r *revision) *edition {
 		}
 	}
 	for p := range lists {
-		if old != nil && old.revision.lists[p] == r.lists[p] {
-			e.views[p] = old.views[p]
+		if old != nil && (old.revision.lists[p] == r.lists[p] || g.own != nil && old.revision.states[g.own.index][p] == r.states[g.own.index][p]) {
+			e.views[p] = old.views[p] // one server's own names do not depend on others
 		} else {
 			e.views[p] = g.view(old, r, part(p))
 		}
@@ -73,10 +75,10 @@ func (g *Gateway) edit(old *edition, r *revision) *edition {
 	} else {
 		e.schemes = g.schemesOf(r)
 	}
-	if old != nil && r.sameAs(old.revision, discovery) {
+	if old != nil && r.sameAs(old.revision, discovery) && (!g.cfg.Search || r.sameAs(old.revision, toolList)) {
 		e.discovery = old.discovery
-	} else {
-		e.discovery = g.unite(r)
+	} else if e.discovery = g.unite(r); g.cfg.Search && e.discovery != nil {
+		e.discovery = g.instruct(e.discovery, e)
 	}
 	return e
 }
@@ -84,26 +86,40 @@ func (g *Gateway) edit(old *edition, r *revision) *edition {
 // view makes one list of an edition, the same as before when it says the same.
 func (g *Gateway) view(old *edition, r *revision, p part) *view {
 	entries := g.choose(r.lists[p], p)
+	v := &view{content: r.lists[p].digest, cache: g.hint(r, p)}
+	if len(entries) < len(r.lists[p].items) {
+		v.content = digestOfChosen(entries)
+	}
+	if old != nil && old.views[p].content == v.content && old.views[p].cache == v.cache {
+		return old.views[p]
+	}
+	v.routes, v.headers = make(map[string]route, len(entries)), map[string][]mcp.HeaderParam{}
+	for i := range entries {
+		v.enter(&entries[i])
+	}
+	body := func() Raw { return encode(p, entries) }
+	v.digest = v.content
+	if p == toolList && g.cfg.Search {
+		var last *finder
+		if old != nil {
+			last = old.views[p].finder
+		}
+		v.finder = newFinder(last, entries)
+		pinned := g.pins(entries)
+		v.digest, body = digestOfChosen(pinned), func() Raw { return metaList(pinned) }
+	}
+	v.result = sync.OnceValue(func() rpc.Result {
+		return rpc.Result{Body: body(), Cache: v.cache, Shared: &rpc.Shared{}}
+	})
+	return v
+}
+
+func digestOfChosen(entries []chosen) digest {
 	digests := make([]digest, len(entries))
 	for i := range entries {
 		digests[i] = entries[i].digest
 	}
-	v := &view{content: digestOf(digests), routes: make(map[string]route, len(entries)), headers: map[string][]mcp.HeaderParam{}}
-	v.result.Cache = g.hint(r, p)
-	if old != nil && old.views[p].content == v.content && old.views[p].result.Cache == v.result.Cache {
-		return old.views[p]
-	}
-	for i := range entries {
-		v.enter(&entries[i])
-	}
-	if p == toolList && g.cfg.Search {
-		v.finder = newFinder(entries)
-		v.result = rpc.Result{Body: metaTools, Shared: &rpc.Shared{}}
-		return v
-	}
-	v.digest = v.content
-	v.result.Body, v.result.Shared = encode(p, entries), &rpc.Shared{}
-	return v
+	return digestOf(digests)
 }
 
 // choose returns the entries of a list that g shows, with their keys.
@@ -129,7 +145,7 @@ func (g *Gateway) choose(m *merged, p part) []chosen {
 func (v *view) enter(c *chosen) {
 	r := route{source: c.source, own: c.own}
 	if c.key != c.own {
-		r.quoted = jsonrpc.AppendString(nil, c.own)
+		r.quoted = c.quoted
 	}
 	v.routes[c.key] = r
 	if len(c.headers) > 0 {
@@ -164,6 +180,9 @@ func encode(p part, entries []chosen) Raw {
 // spec 2026-07-28 server/utilities/caching.
 func (g *Gateway) hint(r *revision, p part) mcp.CacheHint {
 	var all *mcp.CacheHint
+	if p == toolList && g.onlyMetaTools() {
+		return metaHint
+	}
 	plain := !g.filter.selects() && !g.cfg.Search
 	for _, s := range g.sources {
 		k := r.states[s.index][p]

@@ -85,7 +85,7 @@ func (n *Node) openEndpoints(catalog *gateway.Catalog) {
 	}
 	var common gateway.Config
 	for _, e := range n.cfg.File.Endpoints {
-		cfg := gateway.Config{Servers: e.Servers, Include: e.Include, Exclude: e.Exclude, Search: e.Search}
+		cfg := gateway.Config{Servers: e.Servers, Include: e.Include, Exclude: e.Exclude, Search: e.Search, Pin: e.Pin}
 		if e.Servers != nil { // a disabled one has no part
 			cfg.Servers = slices.DeleteFunc(slices.Clone(e.Servers), func(name string) bool { return !slices.Contains(names, name) })
 		}

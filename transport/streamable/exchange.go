@@ -20,6 +20,7 @@ type exchange struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	cfg    *Config
+	packed *deflated // of all exchanges
 	body   []byte
 	hold   transport.Hold // of body
 	stream *stream
@@ -63,6 +64,12 @@ func (x *exchange) ReplyParts(parts [][]byte, headers ...string) {
 	size := 0
 	for _, part := range parts {
 		size += len(part)
+	}
+	if takesGzip(x.r.Header["Accept-Encoding"]) {
+		if member, n := x.packed.gzip(parts); member != nil {
+			parts, size = member, n
+			x.w.Header().Set("Content-Encoding", "gzip")
+		}
 	}
 	x.begin(http.StatusOK, size, headers)
 	_ = x.writer().WriteParts(parts) // a client that left has no use for the answer

@@ -58,9 +58,10 @@ func NewHandler(srv transport.Server, cfg Config) http.Handler {
 }
 
 type handler struct {
-	srv   transport.Server
-	cfg   Config
-	guard httpguard.Guard
+	srv    transport.Server
+	cfg    Config
+	guard  httpguard.Guard
+	packed deflated
 }
 
 // ServeHTTP serves one request.
@@ -69,7 +70,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, http.StatusForbidden, why)
 		return
 	}
-	x := &exchange{w: w, r: r, cfg: &h.cfg}
+	x := &exchange{w: w, r: r, cfg: &h.cfg, packed: &h.packed}
 	x.hold.Begin(h.cfg.Budget, r.RemoteAddr)
 	defer x.hold.Release()
 	switch r.Method {

@@ -250,7 +250,7 @@ func (t *turn) subscription(ctx context.Context) (Raw, *jsonrpc.Error) {
 // wholeFrom is the size, in bytes, from which on a result that many clients get is
 // sent as it is: a copy would be kept for as long as one of them takes to read it.
 // Smaller ones are copied into the answer, which is one write less.
-const wholeFrom = 4 << 10
+const wholeFrom = 2 << 10
 
 // answerParts returns the response to request id with a result, in parts.
 func answerParts(id jsonrpc.ID, body Raw) [][]byte {

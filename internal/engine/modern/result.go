@@ -46,7 +46,7 @@ func (p *Protocol) answer(l leg, m *method, peer *rpc.Peer, round int, o outcome
 
 // sharedFrom is the size, in bytes, from which on a body that many answers share is
 // sent as it is. Smaller ones are copied into the answer, which is one write less.
-const sharedFrom = 4 << 10
+const sharedFrom = 2 << 10
 
 // answerShared sends a large body that other answers share without a copy of it,
 // which a client that reads slowly would keep for as long. It reports false when l
