@@ -87,6 +87,12 @@ func (e *ProtocolError) Error() string {
 // Unwrap returns the reason.
 func (e *ProtocolError) Unwrap() error { return e.Err }
 
+// isProtocolError reports whether err is, or wraps, a [ProtocolError].
+func isProtocolError(err error) bool {
+	_, ok := errors.AsType[*ProtocolError](err)
+	return ok
+}
+
 // answered reports whether err is the server's answer to a request, or says that
 // the server did not take it. Else the server may work on it still.
 func answered(err error) bool {

@@ -153,17 +153,17 @@ func (l *legacyHTTP) post(ctx context.Context, f *flight, s *session, seen func(
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode == http.StatusOK && seen != nil {
+	if succeeded(resp) && seen != nil {
 		seen(resp.Header)
 	}
-	if resp.StatusCode == http.StatusOK && mediaType(resp) == typeSSE {
+	if succeeded(resp) && carries(resp, typeSSE) {
 		return l.follow(ctx, f, s, resp)
 	}
 	defer f.leave(resp)
-	if resp.StatusCode != http.StatusOK {
+	if !succeeded(resp) || empty(resp) {
 		return nil, l.failed(http.MethodPost, resp, s)
 	}
-	return l.readObject(ctx, resp, f, s)
+	return l.readObject(ctx, resp, f)
 }
 
 // failed tells the end of the session from other failures.
@@ -181,24 +181,15 @@ func (l *legacyHTTP) failed(verb string, resp *http.Response, s *session) error 
 }
 
 // readObject reads a response that is JSON: one message, or several in a batch.
-func (l *legacyHTTP) readObject(ctx context.Context, resp *http.Response, f *flight, s *session) (Raw, error) {
-	if t := mediaType(resp); t != typeJSON {
-		return nil, protocolErrorf("a response of content type %q", t)
+func (l *legacyHTTP) readObject(ctx context.Context, resp *http.Response, f *flight) (Raw, error) {
+	if !carries(resp, typeJSON) {
+		return nil, protocolErrorf("a response of content type %q", mediaType(resp))
 	}
 	body, err := l.body(ctx, resp, f, false)
 	if err != nil || f.taken {
 		return nil, err
 	}
-	messages, err := l.decode(body, s.batching())
-	if err != nil {
-		return nil, err
-	}
-	for i := range messages {
-		if result, err, done := l.accept(f, &messages[i]); done {
-			return result, err
-		}
-	}
-	return nil, protocolErrorf("the answer to %s is not its response", f.req.method)
+	return l.answerIn(body, f)
 }
 
 // send posts a notification or a response.

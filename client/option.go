@@ -110,7 +110,7 @@ func RememberIn(cache EraCache) Option {
 func Logger(l *slog.Logger) Option { return option(func(c *config) { c.logger = l }) }
 
 // RoundTripper carries HTTP requests instead of a pool of the client's own; it
-// may be shared, and add credentials. Redirects are not followed either way.
+// may be shared, and add credentials. Redirects within an origin are followed either way.
 func RoundTripper(rt http.RoundTripper) Option { return option(func(c *config) { c.http = rt }) }
 
 // MaxConns bounds the HTTP connections to the server (default 1024, of which

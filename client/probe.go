@@ -172,8 +172,7 @@ func (p httpProbe) modern(ctx context.Context) (link, error) {
 func mayFallBack(err error) bool {
 	switch status := httpStatus(err); {
 	case status == 0:
-		_, broken := errors.AsType[*ProtocolError](err)
-		return broken || fromPeer(err) || errors.Is(err, ErrStreamBroken)
+		return isProtocolError(err) || fromPeer(err) || errors.Is(err, ErrStreamBroken)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusTooManyRequests:
 		return false
 	default:

@@ -53,7 +53,7 @@ func TestProbeHTTP(t *testing.T) {
 		{name: "429", discover: status(429), status: 429, methods: "server/discover"},
 		{name: "503", discover: status(503), status: 503, methods: "server/discover"},
 		{name: "redirect", discover: func(w http.ResponseWriter, m jsonrpc.Message) {
-			w.Header().Set("Location", "/elsewhere")
+			w.Header().Set("Location", "https://elsewhere.example/mcp")
 			w.WriteHeader(http.StatusTemporaryRedirect)
 		}, status: 307, methods: "server/discover"},
 		{name: "header-mismatch", discover: func(w http.ResponseWriter, m jsonrpc.Message) { reply(w, 400, failure(m, -32020, "no", "")) },
