@@ -104,22 +104,6 @@ func (s *session) headers() http.Header {
 
 func (s *session) batching() bool { return s.greeted != nil && s.greeted.version.Features().Batching }
 
-func (l *legacyHTTP) call(ctx context.Context, r *request) (Raw, error) {
-	s := l.current()
-	result, err := l.once(ctx, r, s)
-	if !errors.Is(err, ErrSessionExpired) || !l.cfg.reinitialize {
-		return result, err
-	}
-	fresh, renewErr := l.renew(ctx, s)
-	if errors.Is(renewErr, errStillKnown) {
-		return nil, refusal(err)
-	}
-	if renewErr != nil {
-		return nil, fmt.Errorf("open a new session: %w (because: %w)", renewErr, err)
-	}
-	return l.once(ctx, r, fresh)
-}
-
 // once sends r within s. When ctx ends first, the server is told.
 func (l *legacyHTTP) once(ctx context.Context, r *request, s *session) (Raw, error) {
 	f := l.newFlight(l.nextID(), r)
@@ -225,78 +209,6 @@ func (l *legacyHTTP) notify(ctx context.Context, method string, params Raw) erro
 	return l.send(ctx, l.current(), jsonrpc.AppendNotification(nil, method, params))
 }
 
-// renew replaces the session old by a new one with the same subscriptions and
-// log level, unless another call has done so.
-func (l *legacyHTTP) renew(ctx context.Context, old *session) (*session, error) {
-	select {
-	case l.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	defer func() { <-l.turn }()
-	if s := l.current(); s != old {
-		return s, nil
-	}
-	if l.knows(ctx, old) {
-		return nil, errStillKnown
-	}
-	s, err := l.initialize(ctx)
-	if err != nil {
-		return nil, err
-	}
-	within := func(ctx context.Context, r *request) (Raw, error) { return l.once(ctx, r, s) }
-	if err := l.subs.again(ctx, within); err != nil {
-		return nil, err
-	}
-	if level, _ := l.level.Load().(mcp.LogLevel); level != "" && s.greeted.capabilities.Logging != nil {
-		params := jsonrpc.Set(nil, "level", jsonrpc.AppendString(nil, string(level)))
-		if _, err := within(ctx, &request{method: mcp.MethodSetLevel, params: params}); err != nil {
-			return nil, err
-		}
-	}
-	l.flights.renew()
-	l.mu.Lock()
-	l.session = s
-	l.mu.Unlock()
-	if old.stream.end() {
-		if err := s.stream.start(l, s).wait(ctx); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
-}
-
-// knownFor is how long a session that the server knew is not asked about again.
-const knownFor = time.Second
-
-// errStillKnown says that a session is not to be replaced.
-var errStillKnown = errors.New("the server knows the session")
-
-// knows reports whether the server knows a session although it answered 404, which a
-// proxy before it, or it itself, may say to one request. The caller has the turn.
-func (l *legacyHTTP) knows(ctx context.Context, s *session) bool {
-	if time.Since(s.known) < knownFor {
-		return true
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, l.cfg.probeTimeout, ErrTimeout)
-	defer cancel()
-	_, err := l.once(ctx, &request{method: mcp.MethodPing}, s)
-	if err != nil && (!fromPeer(err) || errors.Is(err, ErrSessionExpired)) {
-		return false
-	}
-	s.known = time.Now()
-	return true
-}
-
-// refusal is the error of a request that was refused with 404 in a session that the
-// server knows.
-func refusal(err error) error {
-	if e, ok := errors.AsType[*HTTPError](err); ok {
-		e.cause = nil
-	}
-	return err
-}
-
 // listen opens the GET stream and subscribes to resources.
 func (l *legacyHTTP) listen(ctx context.Context, f Filter) error {
 	if f.wanted() {
@@ -320,8 +232,7 @@ func (l *legacyHTTP) shutdown(ctx context.Context) error {
 		return fmt.Errorf("end the session: %w", err)
 	}
 	defer resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusMethodNotAllowed, http.StatusNotFound: // it does not end sessions, or did
+	if resp.StatusCode >= 400 && resp.StatusCode < 500 { // it does not end sessions, or did
 		return nil
 	}
 	if resp.StatusCode >= 300 {
