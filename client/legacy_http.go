@@ -74,14 +74,14 @@ func (l *legacyHTTP) initialize(ctx context.Context) (*session, error) {
 		fmt.Errorf("%s not answered after %v: %w", mcp.MethodInitialize, l.cfg.probeTimeout, ErrTimeout))
 	defer cancel()
 	s := &session{stream: &standing{}}
-	f := l.newFlight(l.nextID(), &request{method: mcp.MethodInitialize, params: l.initializeParams(l.asked)})
-	result, err := l.post(ctx, f, s, func(h http.Header) { s.id = h.Get(mcp.HeaderSessionID) })
+	greeted, err := l.greet(l.asked, func(params Raw) (Raw, error) {
+		f := l.newFlight(l.nextID(), &request{method: mcp.MethodInitialize, params: params})
+		return l.post(ctx, f, s, func(h http.Header) { s.id = h.Get(mcp.HeaderSessionID) })
+	})
 	if err != nil {
 		return nil, err
 	}
-	if s.greeted, err = parseInitialize(result); err != nil {
-		return nil, err
-	}
+	s.greeted = greeted
 	if err := l.send(ctx, s, jsonrpc.AppendNotification(nil, mcp.NotificationInitialized, nil)); err != nil {
 		return nil, fmt.Errorf("confirm the session: %w", err)
 	}
