@@ -34,7 +34,8 @@ func (l *legacyHTTP) call(ctx context.Context, r *request) (Raw, error) {
 	case renewErr != nil && httpStatus(renewErr) != 0 && httpStatus(renewErr) == httpStatus(err):
 		return nil, refusal(err) // it refuses everything, and not for the session
 	case renewErr != nil:
-		return nil, fmt.Errorf("open a new session: %w (because: %w)", renewErr, err)
+		// The refusal is not in the chain: this is why the call failed.
+		return nil, fmt.Errorf("open a new session: %w (because: %v)", renewErr, err)
 	}
 	return l.once(ctx, r, fresh)
 }
