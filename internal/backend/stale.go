@@ -35,6 +35,7 @@ const (
 type health struct {
 	mu    sync.Mutex // held while asking, so that one probe answers for all
 	sound time.Time  // when it was found well last
+	heard time.Time  // when it gave any answer last
 	stale bool
 }
 
