@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
 // Bounds on what is read.
@@ -104,6 +106,8 @@ type Server struct {
 	URL     string
 	Headers map[string]Secret // names as written, distinct without regard to case
 
+	Protocol Protocol
+
 	// Timeout is the longest time one call to this server may take; 0 leaves it
 	// to Limits.CallTimeout.
 	Timeout time.Duration
@@ -118,6 +122,14 @@ type Server struct {
 	Capabilities []string
 
 	Tools, Prompts, Resources Selection
+}
+
+// Protocol is what is spoken to a server. The zero value is what the server turns out
+// to speak. A version has its era with it; a legacy one is proposed, and the server may
+// answer another.
+type Protocol struct {
+	Era     mcp.Era
+	Version mcp.Version
 }
 
 // Sharing says whose calls may meet in one instance of a server: in one child

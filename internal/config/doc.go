@@ -40,6 +40,10 @@
 // ignored with a notice. Relative paths are relative to Holdfast's own working
 // directory.
 //
+// protocol says what is spoken to the server: auto (default) finds it out, legacy
+// and modern are the eras, and a version such as 2025-06-18 is spoken, or proposed
+// where it is a legacy one. It is for servers that answer what they do not mean.
+//
 // How many instances a server has, child processes or sessions at its URL:
 //
 //	sharing       whose calls meet in one: shared (default), node, tenant,

@@ -38,7 +38,7 @@ type launchers struct {
 // backend makes the backend of one configured server.
 func (f *launchers) backend(s *config.Server, events backend.Events) backend.Backend {
 	cfg := backend.Config{
-		Name: s.Name, Credential: credential(s),
+		Name: s.Name, Credential: credential(s), Era: s.Protocol.Era, Version: s.Protocol.Version,
 		Sharing: sharing(s.Pool.Sharing), Min: s.Pool.Min, Max: s.Pool.Max, Spare: s.Pool.Spare, Idle: s.Pool.Idle,
 		MaxCalls: s.Pool.MaxCalls, StartTimeout: s.Pool.Start, CallTimeout: f.timeout,
 		Repeatable:   func(tool string) bool { return f.repeatable(s.Name, tool) },
