@@ -5,6 +5,7 @@ package backend
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -54,6 +55,9 @@ func kindOf(err error, own bool) (text string, whole bool) {
 	}
 	if exit, ok := errors.AsType[*process.ExitError](err); ok {
 		return "it " + exit.Error(), false
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "its certificate is not trusted", false
 	}
 	if e, ok := errors.AsType[*client.HTTPError](err); ok {
 		return statusText(e, own), false

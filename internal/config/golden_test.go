@@ -115,6 +115,9 @@ func render(c *Config) string {
 		} else {
 			fmt.Fprintf(&b, "  http %+v\n", s.HTTP)
 		}
+		if s.TLS != (ServerTLS{}) {
+			fmt.Fprintf(&b, "  tls %+v\n", s.TLS)
+		}
 		if s.Protocol != (Protocol{}) {
 			fmt.Fprintf(&b, "  protocol %v %s\n", s.Protocol.Era, s.Protocol.Version)
 		}
