@@ -4,6 +4,7 @@
 package client
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -212,6 +213,45 @@ func TestErasOverHTTP(t *testing.T) {
 			c := connect(t, HTTP(s.URL), ProbeTimeout(200*time.Millisecond))
 			if c.Version() != tt.version {
 				t.Errorf("version %s", c.Version())
+			}
+		})
+	}
+}
+
+// TestSlowServersThatDieOfTheProbe: a server that does not survive a question from
+// before initialize is started again, however late it reads it.
+func TestSlowServersThatDieOfTheProbe(t *testing.T) {
+	for _, after := range []time.Duration{0, 12 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			starts := 0
+			c, err := Connect(t.Context(), Stream(func(context.Context) (transport.Conn, error) {
+				starts++
+				near, far := transport.Pipe()
+				go func() {
+					defer far.Close()
+					time.Sleep(after)
+					for {
+						data, err := far.Read()
+						if err != nil {
+							return
+						}
+						m, _ := jsonrpc.Decode(data, jsonrpc.Limits{})
+						if m.Method == mcp.MethodDiscover {
+							return
+						}
+						if answer := legacyReply(m); answer != nil {
+							far.Write(answer)
+						}
+					}
+				}()
+				return near, nil
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if c.Version() != "2025-11-25" || starts != 2 {
+				t.Errorf("version %s after %d starts", c.Version(), starts)
 			}
 		})
 	}

@@ -137,8 +137,8 @@ func (p httpProbe) recalled(ctx context.Context, known Learnt) (link, error) {
 	return openLegacy(ctx, p.core, p.http, known.Version)
 }
 
-// maxProbe bounds the first question to a server whose era is not known: an old one
-// may ignore it.
+// maxProbe bounds the first question to a server at a URL whose era is not known: an
+// old one may ignore it.
 const maxProbe = 10 * time.Second
 
 // modern asks in the modern way first.

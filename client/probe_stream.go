@@ -38,7 +38,7 @@ func (p streamProbe) find(ctx context.Context, m *mux) (link, error) {
 	}
 	wait := p.core.cfg.probeTimeout
 	if p.core.cfg.era == 0 {
-		wait = min(wait, maxProbe)
+		wait = min(wait, firstProbe)
 	}
 	c := newModernConn(m, p.core.versionToTry())
 	asking, cancel := context.WithCancel(ctx)
@@ -91,7 +91,7 @@ func (p streamProbe) judge(ctx context.Context, m *mux, c *modernConn, d discove
 	case ctx.Err() != nil, p.core.cfg.era == mcp.Modern, isModernError(d.err):
 		return nil, fmt.Errorf("%s: %w", mcp.MethodDiscover, d.err)
 	case errors.Is(d.err, ErrConnClosed):
-		return p.reopened(ctx, m, d.err)
+		return p.reopened(ctx, m, fmt.Errorf("%s: %w", mcp.MethodDiscover, d.err))
 	}
 	// Any other error means legacy.
 	// spec 2026-07-28 basic/versioning: not keyed to one error code.
@@ -134,6 +134,9 @@ func (p streamProbe) both(ctx context.Context, m *mux, c *modernConn, discovered
 				}
 				return g.l, nil
 			}
+			if errors.Is(g.err, ErrConnClosed) {
+				return p.reopened(ctx, m, g.err)
+			}
 			if c := p.modern(ctx, m, discovered, g.err); c != nil {
 				return c, nil
 			}
@@ -143,6 +146,8 @@ func (p streamProbe) both(ctx context.Context, m *mux, c *modernConn, discovered
 }
 
 const (
+	// firstProbe is how long a server over a stream is asked in the modern way alone.
+	firstProbe = 2 * time.Second
 	// passing is how long the answer to server/discover may take after that to
 	// initialize, when both have come.
 	passing = 100 * time.Millisecond
@@ -191,7 +196,7 @@ func (p streamProbe) within(ctx context.Context, m *mux, wait time.Duration, dis
 // reopened starts over with a server that did not survive the question.
 func (p streamProbe) reopened(ctx context.Context, dead *mux, cause error) (link, error) {
 	if p.target.once {
-		return nil, fmt.Errorf("%s: %w", mcp.MethodDiscover, cause)
+		return nil, cause
 	}
 	dead.fail(cause) // waits for its end
 	p.core.flights.renew()
