@@ -92,3 +92,19 @@ func rest(head *bytes.Buffer, r io.Reader, max int, what string) ([]byte, error)
 	}
 	return head.Bytes(), nil
 }
+
+// answerIn returns f's answer from a body: one message, or several in an array.
+// Batches are of one revision only, but servers of others send arrays of one, and
+// the official clients take them apart for any.
+func (k *core) answerIn(body []byte, f *flight) (Raw, error) {
+	messages, err := k.decode(body, true)
+	if err != nil {
+		return nil, err
+	}
+	for i := range messages {
+		if result, err, done := k.accept(f, &messages[i]); done {
+			return result, err
+		}
+	}
+	return nil, protocolErrorf("the answer to %s is not its response", f.req.method)
+}

@@ -27,12 +27,12 @@ func openLegacyConn(ctx context.Context, m *mux, asked mcp.Version) (*legacyConn
 		fmt.Errorf("%s not answered after %v: %w", mcp.MethodInitialize, m.cfg.probeTimeout, ErrTimeout))
 	defer cancel()
 	l := &legacyConn{mux: m, subs: newSubscribed()}
-	f := m.newFlight(m.nextID(), &request{method: mcp.MethodInitialize, params: m.initializeParams(asked)})
-	result, err := m.roundTrip(ctx, f, f.wireParams())
+	var err error
+	l.greeted, err = m.greet(asked, func(params Raw) (Raw, error) {
+		f := m.newFlight(m.nextID(), &request{method: mcp.MethodInitialize, params: params})
+		return m.roundTrip(ctx, f, f.wireParams())
+	})
 	if err != nil {
-		return nil, err
-	}
-	if l.greeted, err = parseInitialize(result); err != nil {
 		return nil, err
 	}
 	m.batching.Store(l.features().Batching)

@@ -47,15 +47,20 @@ type HTTPError struct {
 	cause     error
 }
 
-// Error names the request, the status and what the server said.
+// Error names the request, the status and what the server said. A JSON-RPC error
+// says it all by itself.
 func (e *HTTPError) Error() string {
-	switch {
-	case e.Peer != nil:
-		return fmt.Sprintf("%s %s: HTTP status %d: %v", e.verb, e.url, e.Status, e.Peer)
-	case e.cause != nil:
-		return fmt.Sprintf("%s %s: HTTP status %d: %v", e.verb, e.url, e.Status, e.cause)
+	if e.Peer != nil {
+		return e.Peer.Error()
 	}
-	return fmt.Sprintf("%s %s: HTTP status %d", e.verb, e.url, e.Status)
+	text := fmt.Sprintf("%s %s: HTTP status %d", e.verb, e.url, e.Status)
+	if said := e.Said(); said != "" {
+		text += ": " + said
+	}
+	if e.cause != nil {
+		text += ": " + e.cause.Error()
+	}
+	return text
 }
 
 // Unwrap returns what the server said and what the status means, if known.
@@ -86,6 +91,12 @@ func (e *ProtocolError) Error() string {
 
 // Unwrap returns the reason.
 func (e *ProtocolError) Unwrap() error { return e.Err }
+
+// isProtocolError reports whether err is, or wraps, a [ProtocolError].
+func isProtocolError(err error) bool {
+	_, ok := errors.AsType[*ProtocolError](err)
+	return ok
+}
 
 // answered reports whether err is the server's answer to a request, or says that
 // the server did not take it. Else the server may work on it still.

@@ -58,7 +58,8 @@ func (t *flights) remove(f *flight) {
 func (t *flights) abandon(f *flight) (over bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	probe := f.req.method == mcp.MethodDiscover // which legacy servers may never answer
+	// What asks for the era, servers of the other one may never answer.
+	probe := f.req.method == mcp.MethodDiscover || f.req.method == mcp.MethodInitialize
 	return t.drop(f) && !f.req.listen && !probe && t.unanswered.add(f)
 }
 

@@ -29,7 +29,7 @@ const (
 )
 
 // httpPeer sends HTTP requests to one endpoint; it knows neither era. Redirects
-// are not followed: credentials must not.
+// are followed within the endpoint's origin only: credentials must not leave it.
 type httpPeer struct {
 	core   *core
 	url    *url.URL
@@ -109,13 +109,46 @@ func (p *httpPeer) do(ctx context.Context, x exchange) (*http.Response, error) {
 	if !x.loose {
 		unleash = nil
 	}
+	limit := startLimit(x.wait, func() { cancel(fmt.Errorf("no response headers after %v: %w", x.wait, ErrTimeout)) })
+	resp, err := p.send(ctx, x, target)
+	limit.stop()
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	expand(resp)
+	resp.Body = newIdleBody(ctx, resp.Body, p.core.cfg.idleTimeout, cancel, unleash)
+	return resp, nil
+}
+
+// send makes the request at target, and again where the server says that it is to
+// be made within the same origin.
+func (p *httpPeer) send(ctx context.Context, x exchange, target *url.URL) (*http.Response, error) {
+	for hops := 0; ; hops++ {
+		req, err := p.request(ctx, x, target)
+		if err != nil {
+			return nil, err
+		}
+		resp, err := p.rt.RoundTrip(req) // and not an http.Client's Do, which copies all headers to follow redirects
+		if err != nil {
+			return nil, fmt.Errorf("%s %s: %w", x.verb, display(target), causeOf(ctx, err))
+		}
+		next := redirected(x.verb, target, resp)
+		if next == nil || hops == maxRedirects {
+			return resp, nil
+		}
+		resp.Body.Close()
+		target = next
+	}
+}
+
+func (p *httpPeer) request(ctx context.Context, x exchange, target *url.URL) (*http.Request, error) {
 	var body io.Reader
 	if x.body != nil {
 		body = bytes.NewReader(x.body)
 	}
 	req, err := http.NewRequestWithContext(ctx, x.verb, "", body) // the URL has been parsed once
 	if err != nil {
-		cancel(nil)
 		return nil, err
 	}
 	req.URL, req.Host = target, target.Host
@@ -133,16 +166,7 @@ func (p *httpPeer) do(ctx context.Context, x exchange) (*http.Response, error) {
 		password, _ := target.User.Password()
 		req.SetBasicAuth(target.User.Username(), password)
 	}
-	limit := startLimit(x.wait, func() { cancel(fmt.Errorf("no response headers after %v: %w", x.wait, ErrTimeout)) })
-	resp, err := p.rt.RoundTrip(req) // and not an http.Client's Do: it follows redirects, for which it copies all headers
-	limit.stop()
-	if err != nil {
-		err = fmt.Errorf("%s %s: %w", x.verb, display(target), causeOf(ctx, err))
-		cancel(nil)
-		return nil, err
-	}
-	resp.Body = newIdleBody(ctx, resp.Body, p.core.cfg.idleTimeout, cancel, unleash)
-	return resp, nil
+	return req, nil
 }
 
 var contentJSON = []string{typeJSON}
@@ -253,10 +277,30 @@ func mediaType(resp *http.Response) string {
 	return strings.ToLower(strings.TrimSpace(t))
 }
 
+// carries reports whether the response's content type names kind. The official
+// clients look for it anywhere in the header, and so do servers get by that send
+// it twice or with something around it.
+func carries(resp *http.Response, kind string) bool {
+	value := resp.Header.Get("Content-Type")
+	return value == kind || strings.Contains(strings.ToLower(value), kind)
+}
+
+// succeeded reports whether the status is one of success. The official clients make
+// no difference between these.
+func succeeded(resp *http.Response) bool { return resp.StatusCode >= 200 && resp.StatusCode < 300 }
+
+// empty reports whether a successful answer holds nothing.
+func empty(resp *http.Response) bool {
+	return resp.StatusCode != http.StatusOK && !carries(resp, typeJSON) && !carries(resp, typeSSE)
+}
+
 // statusError makes the error of an answer with another status than was hoped
 // for. It reads the body but does not close it.
 func (p *httpPeer) statusError(verb string, resp *http.Response, cause error) error {
 	e := &HTTPError{Status: resp.StatusCode, Header: resp.Header, verb: verb, url: p.origin(), cause: cause}
+	if cause == nil {
+		e.cause = whereTo(p.url, resp)
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, errorBody))
 	if err != nil {
 		body = nil // the status says enough

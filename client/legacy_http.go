@@ -74,14 +74,14 @@ func (l *legacyHTTP) initialize(ctx context.Context) (*session, error) {
 		fmt.Errorf("%s not answered after %v: %w", mcp.MethodInitialize, l.cfg.probeTimeout, ErrTimeout))
 	defer cancel()
 	s := &session{stream: &standing{}}
-	f := l.newFlight(l.nextID(), &request{method: mcp.MethodInitialize, params: l.initializeParams(l.asked)})
-	result, err := l.post(ctx, f, s, func(h http.Header) { s.id = h.Get(mcp.HeaderSessionID) })
+	greeted, err := l.greet(l.asked, func(params Raw) (Raw, error) {
+		f := l.newFlight(l.nextID(), &request{method: mcp.MethodInitialize, params: params})
+		return l.post(ctx, f, s, func(h http.Header) { s.id = h.Get(mcp.HeaderSessionID) })
+	})
 	if err != nil {
 		return nil, err
 	}
-	if s.greeted, err = parseInitialize(result); err != nil {
-		return nil, err
-	}
+	s.greeted = greeted
 	if err := l.send(ctx, s, jsonrpc.AppendNotification(nil, mcp.NotificationInitialized, nil)); err != nil {
 		return nil, fmt.Errorf("confirm the session: %w", err)
 	}
@@ -103,22 +103,6 @@ func (s *session) headers() http.Header {
 }
 
 func (s *session) batching() bool { return s.greeted != nil && s.greeted.version.Features().Batching }
-
-func (l *legacyHTTP) call(ctx context.Context, r *request) (Raw, error) {
-	s := l.current()
-	result, err := l.once(ctx, r, s)
-	if !errors.Is(err, ErrSessionExpired) || !l.cfg.reinitialize {
-		return result, err
-	}
-	fresh, renewErr := l.renew(ctx, s)
-	if errors.Is(renewErr, errStillKnown) {
-		return nil, refusal(err)
-	}
-	if renewErr != nil {
-		return nil, fmt.Errorf("open a new session: %w (because: %w)", renewErr, err)
-	}
-	return l.once(ctx, r, fresh)
-}
 
 // once sends r within s. When ctx ends first, the server is told.
 func (l *legacyHTTP) once(ctx context.Context, r *request, s *session) (Raw, error) {
@@ -153,17 +137,17 @@ func (l *legacyHTTP) post(ctx context.Context, f *flight, s *session, seen func(
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode == http.StatusOK && seen != nil {
+	if succeeded(resp) && seen != nil {
 		seen(resp.Header)
 	}
-	if resp.StatusCode == http.StatusOK && mediaType(resp) == typeSSE {
+	if succeeded(resp) && carries(resp, typeSSE) {
 		return l.follow(ctx, f, s, resp)
 	}
 	defer f.leave(resp)
-	if resp.StatusCode != http.StatusOK {
+	if !succeeded(resp) || empty(resp) {
 		return nil, l.failed(http.MethodPost, resp, s)
 	}
-	return l.readObject(ctx, resp, f, s)
+	return l.readObject(ctx, resp, f)
 }
 
 // failed tells the end of the session from other failures.
@@ -181,24 +165,15 @@ func (l *legacyHTTP) failed(verb string, resp *http.Response, s *session) error 
 }
 
 // readObject reads a response that is JSON: one message, or several in a batch.
-func (l *legacyHTTP) readObject(ctx context.Context, resp *http.Response, f *flight, s *session) (Raw, error) {
-	if t := mediaType(resp); t != typeJSON {
-		return nil, protocolErrorf("a response of content type %q", t)
+func (l *legacyHTTP) readObject(ctx context.Context, resp *http.Response, f *flight) (Raw, error) {
+	if !carries(resp, typeJSON) {
+		return nil, protocolErrorf("a response of content type %q", mediaType(resp))
 	}
 	body, err := l.body(ctx, resp, f, false)
 	if err != nil || f.taken {
 		return nil, err
 	}
-	messages, err := l.decode(body, s.batching())
-	if err != nil {
-		return nil, err
-	}
-	for i := range messages {
-		if result, err, done := l.accept(f, &messages[i]); done {
-			return result, err
-		}
-	}
-	return nil, protocolErrorf("the answer to %s is not its response", f.req.method)
+	return l.answerIn(body, f)
 }
 
 // send posts a notification or a response.
@@ -234,78 +209,6 @@ func (l *legacyHTTP) notify(ctx context.Context, method string, params Raw) erro
 	return l.send(ctx, l.current(), jsonrpc.AppendNotification(nil, method, params))
 }
 
-// renew replaces the session old by a new one with the same subscriptions and
-// log level, unless another call has done so.
-func (l *legacyHTTP) renew(ctx context.Context, old *session) (*session, error) {
-	select {
-	case l.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	defer func() { <-l.turn }()
-	if s := l.current(); s != old {
-		return s, nil
-	}
-	if l.knows(ctx, old) {
-		return nil, errStillKnown
-	}
-	s, err := l.initialize(ctx)
-	if err != nil {
-		return nil, err
-	}
-	within := func(ctx context.Context, r *request) (Raw, error) { return l.once(ctx, r, s) }
-	if err := l.subs.again(ctx, within); err != nil {
-		return nil, err
-	}
-	if level, _ := l.level.Load().(mcp.LogLevel); level != "" && s.greeted.capabilities.Logging != nil {
-		params := jsonrpc.Set(nil, "level", jsonrpc.AppendString(nil, string(level)))
-		if _, err := within(ctx, &request{method: mcp.MethodSetLevel, params: params}); err != nil {
-			return nil, err
-		}
-	}
-	l.flights.renew()
-	l.mu.Lock()
-	l.session = s
-	l.mu.Unlock()
-	if old.stream.end() {
-		if err := s.stream.start(l, s).wait(ctx); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
-}
-
-// knownFor is how long a session that the server knew is not asked about again.
-const knownFor = time.Second
-
-// errStillKnown says that a session is not to be replaced.
-var errStillKnown = errors.New("the server knows the session")
-
-// knows reports whether the server knows a session although it answered 404, which a
-// proxy before it, or it itself, may say to one request. The caller has the turn.
-func (l *legacyHTTP) knows(ctx context.Context, s *session) bool {
-	if time.Since(s.known) < knownFor {
-		return true
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, l.cfg.probeTimeout, ErrTimeout)
-	defer cancel()
-	_, err := l.once(ctx, &request{method: mcp.MethodPing}, s)
-	if err != nil && (!fromPeer(err) || errors.Is(err, ErrSessionExpired)) {
-		return false
-	}
-	s.known = time.Now()
-	return true
-}
-
-// refusal is the error of a request that was refused with 404 in a session that the
-// server knows.
-func refusal(err error) error {
-	if e, ok := errors.AsType[*HTTPError](err); ok {
-		e.cause = nil
-	}
-	return err
-}
-
 // listen opens the GET stream and subscribes to resources.
 func (l *legacyHTTP) listen(ctx context.Context, f Filter) error {
 	if f.wanted() {
@@ -329,8 +232,7 @@ func (l *legacyHTTP) shutdown(ctx context.Context) error {
 		return fmt.Errorf("end the session: %w", err)
 	}
 	defer resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusMethodNotAllowed, http.StatusNotFound: // it does not end sessions, or did
+	if resp.StatusCode >= 400 && resp.StatusCode < 500 { // it does not end sessions, or did
 		return nil
 	}
 	if resp.StatusCode >= 300 {

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	maxResumes  = 6               // failed attempts in a row to resume a response stream
-	streamGrace = 5 * time.Second // how long listening waits for the GET stream to be open: what a server says before is lost
+	maxResumes  = 6           // failed attempts in a row to resume a response stream
+	streamGrace = time.Second // how long listening waits for the GET stream to be open: what a server says before is lost
 )
 
 // cursor is how far a stream has been read.
@@ -72,7 +72,7 @@ func (l *legacyHTTP) follow(ctx context.Context, f *flight, s *session, resp *ht
 		if f.noRoom != nil {
 			return nil, f.noRoom
 		}
-		if _, broken := errors.AsType[*ProtocolError](err); broken {
+		if isProtocolError(err) {
 			return nil, err
 		}
 		if at.lastID == "" || !s.resumable() {
@@ -148,12 +148,12 @@ func (l *legacyHTTP) get(ctx context.Context, s *session, at *cursor) (*http.Res
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode == http.StatusOK && mediaType(resp) == typeSSE {
+	if succeeded(resp) && carries(resp, typeSSE) {
 		at.moved = false
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	if !succeeded(resp) {
 		return nil, l.failed(http.MethodGet, resp, s)
 	}
 	return nil, protocolErrorf("a GET stream of content type %q", mediaType(resp))
@@ -217,8 +217,9 @@ func (l *legacyHTTP) keep(ctx context.Context, s *session, opened func()) {
 	for failures := 0; ; {
 		began := time.Now()
 		resp, err := l.get(ctx, s, &at)
-		if err == nil {
-			opened()
+		opened()
+		offered := err == nil
+		if offered {
 			err = l.hear(ctx, resp, s, &at)
 			resp.Body.Close()
 		}
@@ -226,8 +227,8 @@ func (l *legacyHTTP) keep(ctx context.Context, s *session, opened func()) {
 		switch {
 		case ctx.Err() != nil:
 			return
-		case status == http.StatusMethodNotAllowed:
-			l.log.Debug("the server offers no stream")
+		case status == http.StatusMethodNotAllowed, !offered && isProtocolError(err):
+			l.log.Debug("the server offers no stream", "error", err)
 			return
 		case status >= 300 && status < 500 && status != http.StatusTooManyRequests:
 			l.log.Warn("listening has ended", "error", err)

@@ -84,34 +84,27 @@ func (m *modernHTTP) post(ctx context.Context, f *flight, headerWait time.Durati
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode == http.StatusOK && mediaType(resp) == typeSSE {
+	if succeeded(resp) && carries(resp, typeSSE) {
 		return m.readStream(ctx, resp, f)
 	}
 	defer f.leave(resp)
-	if resp.StatusCode != http.StatusOK {
+	if !succeeded(resp) || empty(resp) {
 		return nil, m.http.statusError(http.MethodPost, resp, nil)
 	}
 	return m.readObject(ctx, resp, f)
 }
 
-// readObject reads a response that is one JSON object.
+// readObject reads a response that is JSON: one message, be it the only element of
+// an array.
 func (m *modernHTTP) readObject(ctx context.Context, resp *http.Response, f *flight) (Raw, error) {
-	if t := mediaType(resp); t != typeJSON {
-		return nil, protocolErrorf("a response of content type %q", t)
+	if !carries(resp, typeJSON) {
+		return nil, protocolErrorf("a response of content type %q", mediaType(resp))
 	}
 	body, err := m.body(ctx, resp, f, true)
 	if err != nil || f.taken {
 		return nil, err
 	}
-	messages, err := m.decode(body, false)
-	if err != nil {
-		return nil, err
-	}
-	result, err, done := m.accept(f, &messages[0])
-	if !done {
-		return nil, protocolErrorf("the answer to %s is not its response", f.req.method)
-	}
-	return result, err
+	return m.answerIn(body, f)
 }
 
 // readStream reads an event stream up to the response.

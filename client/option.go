@@ -111,7 +111,7 @@ func RememberIn(cache EraCache) Option {
 func Logger(l *slog.Logger) Option { return option(func(c *config) { c.logger = l }) }
 
 // RoundTripper carries HTTP requests instead of a pool of the client's own; it
-// may be shared, and add credentials. Redirects are not followed either way.
+// may be shared, and add credentials. Redirects within an origin are followed either way.
 func RoundTripper(rt http.RoundTripper) Option { return option(func(c *config) { c.http = rt }) }
 
 // MaxConns bounds the HTTP connections to the server (default 1024, of which
@@ -151,9 +151,11 @@ func HeaderTimeout(d time.Duration) Option { return option(func(c *config) { c.h
 // then resumed, other ones fail. The default is none but the call's deadline.
 func IdleTimeout(d time.Duration) Option { return option(func(c *config) { c.idleTimeout = d }) }
 
-// Reinitialize opens a new session when the server has forgotten the old one,
-// and sends the request that met this once more: it was not executed. Without
-// it such a call fails with [ErrSessionExpired].
+// Reinitialize opens a new session when the server has lost the old one, and sends
+// the request that met this once more: it was not executed. Any refusal but 429, and
+// an error that speaks of the session, may mean that; it is settled by asking the
+// server something else, once a second at most. Without it such a call fails, and
+// with [ErrSessionExpired] if the server said 404.
 func Reinitialize() Option { return option(func(c *config) { c.reinitialize = true }) }
 
 // LogLevel asks modern servers for log messages with every call. [Client.SetLogLevel]

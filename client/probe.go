@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -135,49 +137,79 @@ func (p httpProbe) recalled(ctx context.Context, known Learnt) (link, error) {
 	return openLegacy(ctx, p.core, p.http, known.Version)
 }
 
+// maxProbe bounds the first question to a server at a URL whose era is not known: an
+// old one may ignore it.
+const maxProbe = 10 * time.Second
+
 // modern asks in the modern way first.
 func (p httpProbe) modern(ctx context.Context) (link, error) {
+	cfg := p.core.cfg
 	m := newModernHTTP(p.core, p.http, p.core.versionToTry())
-	found, err := p.core.discover(ctx, func(ctx context.Context, v mcp.Version) (Raw, error) {
-		ctx, cancel := context.WithTimeoutCause(ctx, p.core.cfg.probeTimeout,
-			fmt.Errorf("no answer after %v: %w", p.core.cfg.probeTimeout, ErrTimeout))
-		defer cancel()
-		m.version = v
-		return m.once(ctx, &request{method: mcp.MethodDiscover}, p.core.cfg.probeTimeout)
-	})
+	wait := cfg.probeTimeout
+	if cfg.era == 0 {
+		wait = min(wait, maxProbe)
+	}
+	found, err := p.discover(ctx, m, wait)
 	switch {
 	case err == nil && found.modern != "":
-		m.version = found.modern
-		m.greeted.Store(found.greeted)
 		return m, nil
 	case err == nil:
 		return p.legacy(ctx, found.legacy)
-	case p.core.cfg.era == mcp.Modern && peerCode(err) == jsonrpc.CodeMethodNotFound:
+	case cfg.era == mcp.Modern && peerCode(err) == jsonrpc.CodeMethodNotFound:
 		return m, nil // it was asked for, and works without an introduction
-	case p.core.cfg.era == mcp.Modern || isModernError(err) || !mayFallBack(err):
+	case cfg.era == mcp.Modern || ctx.Err() != nil || isModernError(err) || !mayFallBack(err) && !unanswering(err):
 		return nil, fmt.Errorf("%s: %w", mcp.MethodDiscover, err)
 	}
 	l, legacyErr := p.legacy(ctx, "")
-	if legacyErr != nil {
-		return nil, fmt.Errorf("%w (and before: %s: %w)", legacyErr, mcp.MethodDiscover, err)
+	if legacyErr == nil {
+		return l, nil
 	}
-	return l, nil
+	if p.core.listsModern(legacyErr) || errors.Is(err, ErrTimeout) && fromPeer(legacyErr) { // it was slow
+		if found, lateErr := p.discover(ctx, m, cfg.probeTimeout); lateErr == nil && found.modern != "" {
+			return m, nil
+		}
+	}
+	return nil, fmt.Errorf("%w (and before: %s: %w)", legacyErr, mcp.MethodDiscover, err)
+}
+
+// discover asks the server to introduce itself to m.
+func (p httpProbe) discover(ctx context.Context, m *modernHTTP, wait time.Duration) (finding, error) {
+	found, err := p.core.discover(ctx, func(ctx context.Context, v mcp.Version) (Raw, error) {
+		ctx, cancel := context.WithTimeoutCause(ctx, wait, fmt.Errorf("no answer after %v: %w", wait, ErrTimeout))
+		defer cancel()
+		m.version = v
+		return m.once(ctx, &request{method: mcp.MethodDiscover}, wait)
+	})
+	if err == nil && found.modern != "" {
+		m.version = found.modern
+		m.greeted.Store(found.greeted)
+	}
+	return found, err
+}
+
+// unanswering reports whether a server that could be reached gave no answer: some
+// break off at what they do not know, or leave it.
+func unanswering(err error) bool {
+	return errors.Is(err, ErrTimeout) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // mayFallBack reports whether an older way may be tried after err: the server
 // answered, and the answer may mean that it does not know this way.
 //
 // spec 2026-07-28 basic/versioning; never after 401, 403, 429 or 5xx, which say
-// nothing about the era and would let an attacker choose the older one.
+// nothing about the era and would let an attacker choose the older one. Ours, not
+// the spec's: 500 and 501 are what servers answer whose code meets a method that it
+// does not know, and an outage would refuse the older way as well.
 func mayFallBack(err error) bool {
 	switch status := httpStatus(err); {
 	case status == 0:
-		_, broken := errors.AsType[*ProtocolError](err)
-		return broken || fromPeer(err) || errors.Is(err, ErrStreamBroken)
+		return isProtocolError(err) || fromPeer(err) || errors.Is(err, ErrStreamBroken)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusTooManyRequests:
 		return false
+	case status == http.StatusInternalServerError, status == http.StatusNotImplemented:
+		return true
 	default:
-		return status >= 400 && status < 500
+		return status >= 400 && status < 500 || status >= 200 && status < 300
 	}
 }
 
@@ -186,6 +218,9 @@ func mayFallBack(err error) bool {
 // spec 2025-11-25 basic/transports#backwards-compatibility.
 func (p httpProbe) legacy(ctx context.Context, asked mcp.Version) (link, error) {
 	l, err := openLegacy(ctx, p.core, p.http, asked)
+	if p.core.listsModern(err) {
+		return nil, err
+	}
 	switch httpStatus(err) {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed:
 	default:
@@ -216,76 +251,6 @@ func (p httpProbe) sse(ctx context.Context) (link, error) {
 		return nil, err
 	}
 	l, err := openLegacyConn(ctx, m, p.core.cfg.version)
-	if err != nil {
-		m.fail(err)
-		return nil, fmt.Errorf("%s: %w", mcp.MethodInitialize, err)
-	}
-	return l, nil
-}
-
-// maxStreamProbe bounds the first question to a process: an old server may
-// ignore it.
-const maxStreamProbe = 10 * time.Second
-
-// streamProbe finds out what the server on a message stream speaks.
-type streamProbe struct {
-	core   *core
-	target *streamTarget
-}
-
-func (p streamProbe) run(ctx context.Context, m *mux) (link, error) {
-	if p.core.cfg.era == mcp.Legacy {
-		return p.legacy(ctx, m, p.core.cfg.version)
-	}
-	c := newModernConn(m, p.core.versionToTry())
-	found, err := p.discover(ctx, c)
-	switch {
-	case err == nil && found.modern != "":
-		c.settle(found.greeted)
-		return c, nil
-	case err == nil:
-		return p.legacy(ctx, m, found.legacy)
-	case ctx.Err() != nil, p.core.cfg.era == mcp.Modern, isModernError(err):
-		m.fail(err)
-		return nil, fmt.Errorf("%s: %w", mcp.MethodDiscover, err)
-	case errors.Is(err, ErrConnClosed):
-		return p.reopened(ctx, m, err)
-	}
-	// Any other error, or silence, means legacy.
-	// spec 2026-07-28 basic/versioning: not keyed to one error code.
-	l, legacyErr := p.legacy(ctx, m, "")
-	if legacyErr != nil {
-		return nil, fmt.Errorf("%w (and before: %s: %w)", legacyErr, mcp.MethodDiscover, err)
-	}
-	return l, nil
-}
-
-func (p streamProbe) discover(ctx context.Context, c *modernConn) (finding, error) {
-	wait := min(p.core.cfg.probeTimeout, maxStreamProbe)
-	ctx, cancel := context.WithTimeoutCause(ctx, wait, fmt.Errorf("no answer after %v: %w", wait, ErrTimeout))
-	defer cancel()
-	return p.core.discover(ctx, func(ctx context.Context, v mcp.Version) (Raw, error) {
-		c.version = v
-		return c.call(ctx, &request{method: mcp.MethodDiscover})
-	})
-}
-
-// reopened starts over with a server that did not survive the question.
-func (p streamProbe) reopened(ctx context.Context, dead *mux, cause error) (link, error) {
-	if p.target.once {
-		return nil, fmt.Errorf("%s: %w", mcp.MethodDiscover, cause)
-	}
-	dead.fail(cause) // waits for its end
-	p.core.flights.renew()
-	m, err := p.target.mux(p.core)
-	if err != nil {
-		return nil, err
-	}
-	return p.legacy(ctx, m, "")
-}
-
-func (p streamProbe) legacy(ctx context.Context, m *mux, asked mcp.Version) (link, error) {
-	l, err := openLegacyConn(ctx, m, asked)
 	if err != nil {
 		m.fail(err)
 		return nil, fmt.Errorf("%s: %w", mcp.MethodInitialize, err)

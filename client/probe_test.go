@@ -46,6 +46,12 @@ func TestProbeHTTP(t *testing.T) {
 		{name: "400-text", discover: status(400), version: "2025-11-25", asked: "2025-11-25", methods: "server/discover initialize notifications/initialized"},
 		{name: "404", discover: status(404), version: "2025-11-25", asked: "2025-11-25", methods: "server/discover initialize notifications/initialized"},
 		{name: "406", discover: status(406), version: "2025-11-25", asked: "2025-11-25", methods: "server/discover initialize notifications/initialized"},
+		{name: "500", discover: status(500), version: "2025-11-25", asked: "2025-11-25", methods: "server/discover initialize notifications/initialized"},
+		{name: "501", discover: status(501), version: "2025-11-25", asked: "2025-11-25", methods: "server/discover initialize notifications/initialized"},
+		{name: "202", discover: func(w http.ResponseWriter, m jsonrpc.Message) { w.WriteHeader(202) },
+			version: "2025-11-25", asked: "2025-11-25", methods: "server/discover initialize notifications/initialized"},
+		{name: "breaks-off", discover: func(http.ResponseWriter, jsonrpc.Message) { panic(http.ErrAbortHandler) },
+			version: "2025-11-25", asked: "2025-11-25", methods: "server/discover initialize notifications/initialized"},
 		{name: "html", discover: func(w http.ResponseWriter, m jsonrpc.Message) { w.Write([]byte("<html>")) },
 			version: "2025-11-25", asked: "2025-11-25", methods: "server/discover initialize notifications/initialized"},
 		{name: "401", discover: status(401), status: 401, methods: "server/discover"},
@@ -53,7 +59,7 @@ func TestProbeHTTP(t *testing.T) {
 		{name: "429", discover: status(429), status: 429, methods: "server/discover"},
 		{name: "503", discover: status(503), status: 503, methods: "server/discover"},
 		{name: "redirect", discover: func(w http.ResponseWriter, m jsonrpc.Message) {
-			w.Header().Set("Location", "/elsewhere")
+			w.Header().Set("Location", "https://elsewhere.example/mcp")
 			w.WriteHeader(http.StatusTemporaryRedirect)
 		}, status: 307, methods: "server/discover"},
 		{name: "header-mismatch", discover: func(w http.ResponseWriter, m jsonrpc.Message) { reply(w, 400, failure(m, -32020, "no", "")) },
@@ -234,7 +240,7 @@ func TestConnectGivesUpOnASilentServer(t *testing.T) {
 		if !errors.Is(err, ErrTimeout) {
 			t.Errorf("Connect: %v, want ErrTimeout", err)
 		}
-		if took := time.Since(start); took != 40*time.Second { // 10 s for discover, 30 s for initialize
+		if took := time.Since(start); took != 32*time.Second { // 2 s for discover alone, 30 s for initialize
 			t.Errorf("it took %v", took)
 		}
 	})

@@ -59,11 +59,11 @@ func openSSE(ctx, life context.Context, p *httpPeer) (*sseConn, error) {
 
 // readEndpoint takes the stream's first event.
 func (c *sseConn) readEndpoint() error {
-	if c.resp.StatusCode != http.StatusOK {
+	if !succeeded(c.resp) {
 		return c.http.statusError(http.MethodGet, c.resp, nil)
 	}
-	if t := mediaType(c.resp); t != typeSSE {
-		return protocolErrorf("a GET stream of content type %q", t)
+	if !carries(c.resp, typeSSE) {
+		return protocolErrorf("a GET stream of content type %q", mediaType(c.resp))
 	}
 	c.events = sse.NewReader(c.resp.Body, c.http.core.cfg.maxMessage)
 	first, err := c.events.Read()
@@ -78,7 +78,7 @@ func (c *sseConn) readEndpoint() error {
 		return protocolErrorf("the endpoint event holds no URL")
 	}
 	// Ours, not the spec's: credentials go to no other origin.
-	if target.Scheme != c.http.url.Scheme || target.Host != c.http.url.Host {
+	if !sameOrigin(c.http.url, target) {
 		return protocolErrorf("the endpoint %s is of another origin", display(target))
 	}
 	target.Fragment, target.User = "", nil

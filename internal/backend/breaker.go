@@ -17,21 +17,25 @@ const (
 )
 
 // What a failure weighs. A process that dies soon after its start is on its way
-// into a loop, and one that does not start opens the breaker at once.
+// into a loop, one that is silent was asked for calls that timed out together, and
+// one that does not start opens the breaker at once.
 const (
 	failedCall  = 1
 	youngDeath  = 2
+	foundSilent = 2
 	failedStart = tolerated + 1
 )
 
-// breaker keeps calls away from a server that fails them. Closed, everything
+// breaker keeps calls away from a server that cannot be used; what one call may come
+// to is no failure (see outage). Closed, everything
 // passes. Open, calls are refused at once, except one per pause, which tries
 // the server; each failure doubles the pause, one success closes the breaker.
 // It is safe for concurrent use, and free of locks while all goes well.
 type breaker struct {
 	changed func() // called, without locks, when it opens or closes
 
-	sound atomic.Bool // closed and without failures: nothing to do
+	sound   atomic.Bool   // closed and without failures: nothing to do
+	answers atomic.Uint64 // successes so far
 
 	mu     sync.Mutex
 	fails  int // in a row
@@ -72,6 +76,7 @@ func (b *breaker) allow() error {
 // answers it and dies over each call is not well. It closes what a failed start
 // opened, and what calls did only when none has failed for a while.
 func (b *breaker) success(weak bool) {
+	b.answers.Add(1)
 	if b.sound.Load() {
 		return
 	}

@@ -6,6 +6,8 @@ package backend
 import (
 	"log/slog"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
 // Sharing says whose calls may meet in one instance: in one child process, or
@@ -26,6 +28,11 @@ type Config struct {
 	Name   string
 	Launch Launcher
 	Closed func() // called once, after the last instance has ended; nil for nothing
+
+	// Era and Version are what to speak, zero to find it out. A legacy version is
+	// proposed, and the server may answer another.
+	Era     mcp.Era
+	Version mcp.Version
 
 	Sharing Sharing // default Shared
 	// Credential is a digest of what the server is given to act with. It is part

@@ -5,6 +5,9 @@ package backend
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -115,6 +118,7 @@ func Dial(dial func(ctx context.Context) (transport.Conn, error)) Launcher {
 // whole exchange: streams stay open.
 type HTTPConfig struct {
 	Headers       []string      // name, value pairs
+	TLS           *tls.Config   // nil for the system's rules
 	SSE           bool          // speak HTTP+SSE only, else find out
 	MaxConns      int           // connections for calls; default 128
 	HeaderTimeout time.Duration // longest wait for response headers; 0 means the call's deadline
@@ -127,7 +131,7 @@ func URL(url string, cfg HTTPConfig) (Launcher, func()) {
 	if cfg.MaxConns <= 0 {
 		cfg.MaxConns = 128
 	}
-	rt := newLanes(cfg.MaxConns)
+	rt := newLanes(cfg.MaxConns, cfg.TLS)
 	options := []client.Option{
 		client.RoundTripper(rt), client.HeaderTimeout(cfg.HeaderTimeout), client.IdleTimeout(cfg.IdleTimeout),
 	}
@@ -136,8 +140,19 @@ func URL(url string, cfg HTTPConfig) (Launcher, func()) {
 		if cfg.SSE {
 			target = client.SSE(url, cfg.Headers...)
 		}
-		return &Launched{Target: target, Options: options}, nil
+		return &Launched{Target: target, Options: options, Explain: untrusted}, nil
 	}, rt.CloseIdleConnections
+}
+
+// untrusted adds to an error about a server's certificate which key it may take.
+func untrusted(err error) error {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return fmt.Errorf("%w; if it is to be trusted, name the file of its CA: tls: {ca: …}", err)
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return fmt.Errorf("%w; if it is the right one, say whose it is: tls: {serverName: …}", err)
+	}
+	return err
 }
 
 // lanes keeps the streams that sessions hold open apart from calls, whose
@@ -152,12 +167,13 @@ type lanes struct {
 // and cannot be sent again, since it may have been taken.
 const idleConn = 4 * time.Second
 
-func newLanes(maxConns int) *lanes {
+func newLanes(maxConns int, secured *tls.Config) *lanes {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	lane := func(conns int) *http.Transport {
 		return &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
 			DialContext:            dialer.DialContext,
+			TLSClientConfig:        secured,
 			ForceAttemptHTTP2:      true,
 			TLSHandshakeTimeout:    10 * time.Second,
 			ExpectContinueTimeout:  time.Second,

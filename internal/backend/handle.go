@@ -86,7 +86,7 @@ func (r *Remote) attempt(ctx context.Context, call *rpc.Call, from *origin, last
 		r.lists.put(call, res)
 		return res, false, err
 	}
-	began := time.Now()
+	began := r.begin()
 	res, err = r.exchange(ctx, l, call)
 	if err == nil {
 		r.received(call, res)
@@ -151,13 +151,9 @@ func (r *Remote) noInstance(ctx context.Context, err error) error {
 	return r.unreachable("unavailable", err)
 }
 
-// silence is how long a call may be without an outcome before its caller's
-// giving up counts against the server.
-const silence = 10 * time.Second
-
 // callError says whether the server refused or could not be reached, and what
 // that means for the calls to come.
-func (r *Remote) callError(ctx context.Context, l *link, call *rpc.Call, began time.Time, err error) error {
+func (r *Remote) callError(ctx context.Context, l *link, call *rpc.Call, began beginning, err error) error {
 	if wire, ok := jsonrpc.AsError(err); ok && wire.FromPeer() {
 		r.breaker.success(isCatalog(call.Method))
 		up := mcp.UpError(l.features(), call.Method, wire)
@@ -182,27 +178,27 @@ func (r *Remote) callError(ctx context.Context, l *link, call *rpc.Call, began t
 		return r.unreachable("failed", &told{text, err})
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 		err = &told{"no answer in time", context.Cause(ctx)}
-		r.breaker.failure(err, failedCall)
+		r.unanswered(l, began, err)
 		return r.unreachable("timeout", err)
 	case ctx.Err() != nil:
-		if time.Since(began) > silence {
-			r.breaker.failure(&told{text: fmt.Sprintf("no answer after %s", time.Since(began).Round(time.Second))}, failedCall)
+		if took := time.Since(began.at); took > silence {
+			r.unanswered(l, began, &told{text: fmt.Sprintf("no answer after %s", took.Round(time.Second))})
 		}
 		return context.Cause(ctx)
 	}
 	err = r.tell(err, true)
-	r.breaker.failure(err, failedCall)
-	if _, garbage := errors.AsType[*client.ProtocolError](err); garbage {
+	switch {
+	case errors.Is(err, client.ErrTimeout):
+		r.unanswered(l, began, err)
+	case outage(err):
+		r.breaker.failure(err, failedCall)
+	default:
+		r.breaker.success(isCatalog(call.Method))
+	}
+	if garbage(err) {
 		return r.unreachable("garbage", err)
 	}
 	return r.unreachable("failed", err)
-}
-
-// refusedAlone reports whether a server refused one request with an HTTP status that
-// speaks of the request.
-func refusedAlone(err error) bool {
-	e, ok := errors.AsType[*client.HTTPError](err)
-	return ok && e.Status >= 400 && e.Status < 500
 }
 
 // unreachable is an error made here about a server, as clients are told it. Its data

@@ -27,7 +27,7 @@ func TestIdleConnections(t *testing.T) {
 	}
 	s.Start()
 	defer s.Close()
-	l := newLanes(8)
+	l := newLanes(8, nil)
 	defer l.calls.CloseIdleConnections()
 	call := func() {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, strings.NewReader("{}"))

@@ -35,7 +35,9 @@ func (a *arriving) Next() (Raw, error) {
 	name, err := a.LargeResult.Next()
 	if err != nil {
 		err = a.r.tell(err, true)
-		a.r.breaker.failure(err, failedCall)
+		if outage(err) {
+			a.r.breaker.failure(err, failedCall)
+		}
 		return nil, a.r.unreachable("lost", err)
 	}
 	return name, nil

@@ -79,7 +79,10 @@ func (r *Remote) greet(ctx context.Context, g greeting, up *Launched) (*link, er
 	if g.as.Name != "" {
 		opts = append(opts, client.Info(g.as))
 	}
-	if g.era != 0 {
+	switch {
+	case r.cfg.Version != "":
+		opts = append(opts, client.ForceVersion(r.cfg.Version))
+	case g.era != 0:
 		opts = append(opts, client.ForceEra(g.era))
 	}
 	c, err := client.Connect(ctx, up.Target, opts...)

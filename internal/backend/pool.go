@@ -359,3 +359,13 @@ func (p *pool) close() {
 		p.r.cfg.Processes.leave(p)
 	}
 }
+
+// background runs f unless the pool is being closed, which ends its context and
+// waits for it.
+func (p *pool) background(f func(ctx context.Context)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.wg.Go(func() { f(p.ctx) })
+	}
+}

@@ -91,8 +91,7 @@ func odd(answer string, flood int) Launcher {
 	})
 }
 
-// TestResultThatIsNoObject: garbage in the place of a result names the server
-// and counts against it.
+// TestResultThatIsNoObject: garbage in the place of a result names the server.
 func TestResultThatIsNoObject(t *testing.T) {
 	r := newPooled(t, Config{Launch: odd(`"x"`, 0)})
 	_, err := r.Handle(t.Context(), callOf("echo", `{}`, &caller{}))

@@ -16,11 +16,12 @@ import (
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
-// An HTTP server that was restarted, as another version perhaps, refuses what is
-// said in a session it does not know; it has to be greeted anew. But it, or a
-// proxy before it, may as well refuse one request for what is in it. So a refusal
-// is only a suspicion, which a request of Holdfast's own settles. Even then the
-// instance is only taken from new calls: those in flight may still be answered.
+// The client opens a lost session anew. But an HTTP server that was restarted as
+// another version, or has no sessions, refuses whatever it is told, and has to be
+// greeted anew. It, or a proxy before it, may as well refuse one request for what
+// is in it. So a refusal is only a suspicion, which a request of Holdfast's own
+// settles. Even then the instance is only taken from new calls: those in flight may
+// still be answered.
 
 const (
 	probeTimeout = 10 * time.Second
@@ -34,6 +35,7 @@ const (
 type health struct {
 	mu    sync.Mutex // held while asking, so that one probe answers for all
 	sound time.Time  // when it was found well last
+	heard time.Time  // when it gave any answer last
 	stale bool
 }
 
@@ -51,10 +53,12 @@ func suspect(err error) bool {
 		return false
 	}
 	switch e.Status {
-	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed:
+	case http.StatusTooManyRequests:
+		return false
+	case http.StatusInternalServerError, http.StatusNotImplemented:
 		return true
 	}
-	return false
+	return e.Status >= 400 && e.Status < 500
 }
 
 // isStale reports whether the server has to be greeted anew, asking it unless that

@@ -123,9 +123,12 @@ func (p *pool) launch(ctx context.Context) (*Launched, error) {
 	return up, err
 }
 
-// knownEra is what a process of this server spoke last; HTTP servers are asked,
-// as the client remembers them itself.
+// knownEra is what the configuration says, or else what a process of this server
+// spoke last; HTTP servers are asked, as the client remembers them itself.
 func (r *Remote) knownEra() mcp.Era {
+	if r.cfg.Era != 0 {
+		return r.cfg.Era
+	}
 	if r.cfg.Processes == nil {
 		return 0
 	}

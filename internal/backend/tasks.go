@@ -202,7 +202,7 @@ func (f *follower) run(ctx context.Context, to rpc.Client) (rpc.Result, error) {
 	if f.l.era() == mcp.Modern {
 		follow = f.modern
 	}
-	began := time.Now()
+	began := f.r.begin()
 	body, err := follow(ctx, to)
 	switch {
 	case ctx.Err() != nil:

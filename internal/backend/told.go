@@ -4,15 +4,13 @@
 package backend
 
 import (
-	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"mime"
-	"strings"
+	"net/http"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/holdfast-mcp/holdfast/client"
 	"github.com/holdfast-mcp/holdfast/internal/process"
@@ -58,6 +56,9 @@ func kindOf(err error, own bool) (text string, whole bool) {
 	if exit, ok := errors.AsType[*process.ExitError](err); ok {
 		return "it " + exit.Error(), false
 	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "its certificate is not trusted", false
+	}
 	if e, ok := errors.AsType[*client.HTTPError](err); ok {
 		return statusText(e, own), false
 	}
@@ -99,31 +100,17 @@ var kinds = []struct {
 }
 
 // statusText tells what a server answered in place of a result. To a call that it
-// refused, its own words belong, if they are meant to be read.
+// refused, its own words belong, but not those of a gateway before it, which says
+// with 502 and 504 that it has no answer.
 func statusText(e *client.HTTPError, own bool) string {
 	text := fmt.Sprintf("it answered with HTTP status %d", e.Status)
-	if kind, _, _ := mime.ParseMediaType(e.Header.Get("Content-Type")); !own || e.Status >= 500 || kind != "text/plain" && kind != "application/json" {
+	if !own || e.Status == http.StatusBadGateway || e.Status == http.StatusGatewayTimeout {
 		return text
 	}
-	line, _, _ := bytes.Cut(bytes.TrimSpace(e.Body), []byte("\n"))
-	if said := printable(line); said != "" {
+	if said := e.Said(); said != "" {
 		text += ": " + said
 	}
 	return text
-}
-
-// maxSaid bounds the words of a server in an error, in bytes.
-const maxSaid = 200
-
-// printable returns the beginning of a line, without what is not to be seen.
-func printable(line []byte) string {
-	text := strings.ToValidUTF8(string(line[:min(len(line), maxSaid)]), "")
-	return strings.Map(func(c rune) rune {
-		if !unicode.IsPrint(c) {
-			return -1
-		}
-		return c
-	}, text)
 }
 
 // Bounds of what is remembered of failures that were logged.

@@ -73,6 +73,9 @@ func TestClientsAreToldTheKind(t *testing.T) {
 		{"page", status(400, "text/html", "<html>"+secret), true, "HTTP status 400"},
 		{"words of a broken proxy", status(502, "text/plain", secret), true, "HTTP status 502"},
 		{"own words", status(400, "text/plain", "the city\u202e is\x1b[2J unknown\n"+secret), true, "HTTP status 400: the city is[2J unknown"},
+		{"own words of a failure", status(500, "text/plain", "fetch failed\n"+secret), true, "HTTP status 500: fetch failed"},
+		{"a gateway's words", status(504, "application/json", `{"message":"`+secret+`"}`), true, "HTTP status 504"},
+		{"words in JSON", status(403, "application/json", `{"error":{"message":"api key lacks scope mcp"},"debug":"`+secret+`"}`), true, "HTTP status 403: api key lacks scope mcp"},
 		{"protocol", &client.ProtocolError{What: "a response of content type \"text/html\"", Err: errors.New(secret)}, true, `content type "text/html"`},
 		{"anything", errors.New(secret), true, "the call failed"},
 	} {

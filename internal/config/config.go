@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
 // Bounds on what is read.
@@ -104,6 +106,10 @@ type Server struct {
 	URL     string
 	Headers map[string]Secret // names as written, distinct without regard to case
 
+	TLS ServerTLS // of a URL of scheme https or wss
+
+	Protocol Protocol
+
 	// Timeout is the longest time one call to this server may take; 0 leaves it
 	// to Limits.CallTimeout.
 	Timeout time.Duration
@@ -118,6 +124,23 @@ type Server struct {
 	Capabilities []string
 
 	Tools, Prompts, Resources Selection
+}
+
+// ServerTLS is how a server proves who it is, and Holdfast to it, where the system's
+// rules do not do. The files are in PEM.
+type ServerTLS struct {
+	CA         string // path of a file whose certificates are trusted in place of the system's
+	Cert, Key  string // paths of the files with Holdfast's own certificate; both or none
+	ServerName string // that the server's certificate must be for; empty for the URL's host
+	Insecure   bool   // take any certificate
+}
+
+// Protocol is what is spoken to a server. The zero value is what the server turns out
+// to speak. A version has its era with it; a legacy one is proposed, and the server may
+// answer another.
+type Protocol struct {
+	Era     mcp.Era
+	Version mcp.Version
 }
 
 // Sharing says whose calls may meet in one instance of a server: in one child

@@ -40,6 +40,21 @@
 // ignored with a notice. Relative paths are relative to Holdfast's own working
 // directory.
 //
+// tls is for a server at an https or wss URL whose certificate the system would not
+// trust, or that wants to see one:
+//
+//	ca            a file whose certificates are trusted in place of the system's
+//	cert, key     files with the certificate that is shown to the server
+//	serverName    the name that its certificate is for, if not the URL's
+//	insecure      takes any certificate, whoever shows it
+//
+// The files are in PEM, and read when the server is first connected to. One that
+// cannot be used marks its server down, and is read again with the next attempt.
+//
+// protocol says what is spoken to the server: auto (default) finds it out, legacy
+// and modern are the eras, and a version such as 2025-06-18 is spoken, or proposed
+// where it is a legacy one. It is for servers that answer what they do not mean.
+//
 // How many instances a server has, child processes or sessions at its URL:
 //
 //	sharing       whose calls meet in one: shared (default), node, tenant,

@@ -118,6 +118,12 @@ func render(c *Config) string {
 		} else {
 			fmt.Fprintf(&b, "  http %+v\n", s.HTTP)
 		}
+		if s.TLS != (ServerTLS{}) {
+			fmt.Fprintf(&b, "  tls %+v\n", s.TLS)
+		}
+		if s.Protocol != (Protocol{}) {
+			fmt.Fprintf(&b, "  protocol %v %s\n", s.Protocol.Era, s.Protocol.Version)
+		}
 		if s.Capabilities != nil {
 			fmt.Fprintf(&b, "  capabilities %q\n", s.Capabilities)
 		}

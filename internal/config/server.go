@@ -62,6 +62,8 @@ func (p *parser) server(path string, m pair) {
 		{"type", e.keep("type")},
 		{"url", e.keep("url")},
 		{"headers", e.keep("headers")},
+		{"tls", e.keep("tls")},
+		{"protocol", e.keep("protocol")},
 		{"disabled", p.flag},
 		{"timeout", e.timeout},
 		{"sharing", e.keep("sharing")},
@@ -95,6 +97,8 @@ func (p *parser) server(path string, m pair) {
 	e.process()
 	e.remote()
 	e.transport()
+	e.tls()
+	e.protocol()
 	e.pool()
 	e.ceilings()
 	e.exchange()

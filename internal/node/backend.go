@@ -6,6 +6,7 @@ package node
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -38,7 +39,7 @@ type launchers struct {
 // backend makes the backend of one configured server.
 func (f *launchers) backend(s *config.Server, events backend.Events) backend.Backend {
 	cfg := backend.Config{
-		Name: s.Name, Credential: credential(s),
+		Name: s.Name, Credential: credential(s), Era: s.Protocol.Era, Version: s.Protocol.Version,
 		Sharing: sharing(s.Pool.Sharing), Min: s.Pool.Min, Max: s.Pool.Max, Spare: s.Pool.Spare, Idle: s.Pool.Idle,
 		MaxCalls: s.Pool.MaxCalls, StartTimeout: s.Pool.Start, CallTimeout: f.timeout,
 		Repeatable:   func(tool string) bool { return f.repeatable(s.Name, tool) },
@@ -82,20 +83,36 @@ func (f *launchers) launcher(s *config.Server) (backend.Launcher, func()) {
 			User:   s.Process.User, NewPrivileges: s.Process.AllowPrivilegeEscalation,
 		}), nil
 	case config.WebSocket:
-		headers := http.Header{}
-		for name, value := range s.Headers {
-			headers.Set(name, string(value))
-		}
-		return backend.Dial(func(ctx context.Context) (transport.Conn, error) {
-			return websocket.Dial(ctx, s.URL, headers, websocket.DialConfig{})
-		}), nil
+		return f.secured(s, webSocket)
 	}
+	return f.secured(s, overHTTP)
+}
+
+// webSocket launches the server's connections.
+func webSocket(s *config.Server, secured *tls.Config) (backend.Launcher, func()) {
+	headers := http.Header{}
+	for name, value := range s.Headers {
+		headers.Set(name, string(value))
+	}
+	var cfg websocket.DialConfig
+	if secured != nil {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.DisableKeepAlives, t.TLSClientConfig = true, secured
+		cfg.RoundTripper = t
+	}
+	return backend.Dial(func(ctx context.Context) (transport.Conn, error) {
+		return websocket.Dial(ctx, s.URL, headers, cfg)
+	}), nil
+}
+
+// overHTTP launches the server's sessions.
+func overHTTP(s *config.Server, secured *tls.Config) (backend.Launcher, func()) {
 	var headers []string
 	for _, name := range slices.Sorted(maps.Keys(s.Headers)) {
 		headers = append(headers, name, string(s.Headers[name]))
 	}
 	return backend.URL(s.URL, backend.HTTPConfig{
-		Headers: headers, SSE: s.Transport == config.SSE, MaxConns: s.HTTP.MaxConns,
+		Headers: headers, SSE: s.Transport == config.SSE, MaxConns: s.HTTP.MaxConns, TLS: secured,
 		HeaderTimeout: s.HTTP.HeaderTimeout, IdleTimeout: s.HTTP.IdleTimeout,
 	})
 }
@@ -107,6 +124,9 @@ func credential(s *config.Server) string {
 		for _, name := range slices.Sorted(maps.Keys(set)) {
 			fmt.Fprintf(h, "%q=%q;", name, string(set[name]))
 		}
+	}
+	if s.TLS.Cert != "" {
+		fmt.Fprintf(h, "tls %q %q;", s.TLS.Cert, s.TLS.Key)
 	}
 	return string(h.Sum(nil)[:8])
 }

@@ -7,12 +7,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend/peer"
@@ -108,25 +106,13 @@ func (c *Cluster) config(log *slog.Logger) (cluster.Config, error) {
 
 // mutualTLS reads the operator's certificates.
 func mutualTLS(t *config.ClusterTLS, log *slog.Logger) (*tls.Config, error) {
-	cert, err := os.ReadFile(t.Cert)
-	if err != nil {
-		return nil, fmt.Errorf("cluster.tls: cert: %w", err)
-	}
-	key, err := readSecret("cluster.tls: key", t.Key, log)
+	pair, err := keyPair("cluster.tls", t.Cert, t.Key, log)
 	if err != nil {
 		return nil, err
 	}
-	pair, err := tls.X509KeyPair(cert, key)
+	pool, err := certificates("cluster.tls", t.CA)
 	if err != nil {
-		return nil, fmt.Errorf("cluster.tls: cert %s and key %s: %w", t.Cert, t.Key, err)
-	}
-	data, err := os.ReadFile(t.CA)
-	if err != nil {
-		return nil, fmt.Errorf("cluster.tls: ca: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(data) {
-		return nil, fmt.Errorf("cluster.tls: ca %s has no certificate in PEM", t.CA)
+		return nil, err
 	}
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair},

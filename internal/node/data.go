@@ -84,7 +84,11 @@ func checkData(dir string) error {
 // this node's: servers of its own user are kept from them where that can be done.
 func (n *Node) private() (paths []string) {
 	c := &n.cfg.Cluster
-	for _, path := range []string{n.data.path, c.SecretFile, c.TLS.Key, c.Credentials} {
+	files := []string{n.data.path, c.SecretFile, c.TLS.Key, c.Credentials}
+	for _, s := range n.cfg.File.Servers {
+		files = append(files, s.TLS.Key)
+	}
+	for _, path := range files {
 		if abs, err := filepath.Abs(path); path != "" && err == nil {
 			paths = append(paths, abs)
 		}
