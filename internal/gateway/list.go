@@ -24,6 +24,7 @@ type shelf struct {
 	hidden  map[string]struct{} // own names that must not be called: renamed or invalid
 	hint    *mcp.CacheHint      // nil when the server does not have the list
 	digest  digest              // of the entries as received
+	faults  []Fault             // what was repaired or dropped, at most maxLines
 
 	body    Raw // of discovery
 	offered mcp.Discovery
@@ -48,6 +49,7 @@ type asking struct {
 	retry   *time.Timer
 	raw     digest // of the last answer's bytes
 	history history
+	faults  faultLog
 }
 
 func (a *asking) stopRetry() {
@@ -275,17 +277,17 @@ func (c *Catalog) shelve(s *source, p part, last *shelf, all *answer) *shelf {
 		if sameHint(last.hint, got.hint) {
 			return last
 		}
-		got.entries, got.hidden = last.entries, last.hidden
+		got.entries, got.hidden, got.faults = last.entries, last.hidden, last.faults
 		return got
 	}
 	log := c.cfg.Log.With("server", s.name)
 	if all.cut != "" {
 		log.Warn("list cut off", "list", partName(p), "entries", len(all.items), "offered", all.cut)
 	}
-	clean := cleaner{part: p, pick: s.pick.of(p), filter: &s.filters[p], log: log}
-	got.entries = clean.clean(all.items)
-	got.hidden = clean.hidden
-	s.parts[p].history.update(p, got.entries, c.cfg.MaxEntries, log) // only who asks uses it
+	clean := cleaner{part: p, pick: s.pick.of(p), filter: &s.filters[p], log: log, said: &s.parts[p].faults}
+	got.entries = clean.clean(all.items) // only who asks uses the logs
+	got.hidden, got.faults = clean.hidden, clean.faults
+	s.parts[p].history.update(p, got.entries, c.cfg.MaxEntries, log)
 	return got
 }
 

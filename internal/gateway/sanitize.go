@@ -42,42 +42,33 @@ const maxTemplates = 1000
 // plainSchema stands in for an input schema that cannot be used.
 var plainSchema = Raw(`{"type":"object"}`)
 
-// memberKinds are the JSON kinds of members that make strict clients refuse a
-// whole list when one entry has them wrong.
-var memberKinds = [numLists]map[string]jsontext.Kind{
-	toolList:     {"title": '"', "description": '"', "annotations": '{', "execution": '{', "icons": '[', "outputSchema": '{', "_meta": '{'},
-	promptList:   {"title": '"', "description": '"', "arguments": '[', "icons": '[', "_meta": '{'},
-	resourceList: {"name": '"', "title": '"', "description": '"', "mimeType": '"', "size": '0', "annotations": '{', "icons": '[', "_meta": '{'},
-	templateList: {"name": '"', "title": '"', "description": '"', "mimeType": '"', "annotations": '{', "icons": '[', "_meta": '{'},
-}
-
 // cleaner makes entries of what a server listed. It is pure but for its log.
 type cleaner struct {
 	part   part
 	pick   *Selection
 	filter *filter
 	log    *slog.Logger // names the server and the list
-	lines  int
+	said   *faultLog    // what the log has had of the list; nil for nothing
 	hidden map[string]struct{}
+	faults []Fault
 }
 
-// maxLines bounds the log lines about one list.
-const maxLines = 100
-
-// warn logs what was done to the entry called own.
+// warn notes and logs what was done to the entry called own.
 func (c *cleaner) warn(what, own string, args ...any) {
-	switch c.lines++; {
-	case c.lines <= maxLines:
-		c.log.Warn(what, append([]any{lists[c.part].noun, display.Short(own)}, args...)...)
-	case c.lines == maxLines+1:
-		c.log.Warn("more entries of this list were repaired or dropped; they are not named")
+	if len(c.faults) < maxLines {
+		c.faults = append(c.faults, newFault(c.part, own, what, args))
 	}
+	c.said.warn(c.log, c.part, own, what, args)
 }
 
 // clean returns the entries that items stand for, in their order. What cannot
 // be used is dropped, what can be repaired is, each with a log line.
 func (c *cleaner) clean(items []Raw) []entry {
 	c.hidden = map[string]struct{}{}
+	if c.said == nil {
+		c.said = &faultLog{}
+	}
+	c.said.begin()
 	seen := map[string]bool{}
 	var entries []entry
 	for _, item := range items {
@@ -122,7 +113,6 @@ func (c *cleaner) entry(item Raw) (e entry, ok bool) {
 		c.hidden[e.own] = struct{}{}
 	}
 	if c.part == toolList {
-		item = c.schemas(e.own, item)
 		schema, _ := jsonrpc.Get(item, "inputSchema")
 		var err error
 		// spec 2026-07-28 basic/transports/streamable-http: invalid definitions must not be re-published.
@@ -169,39 +159,47 @@ func (c *cleaner) describe(own string, item Raw) Raw {
 	return item
 }
 
-// members drops the members that are not of the kind they must be.
+// members holds an entry to its shape.
 func (c *cleaner) members(own string, item Raw) Raw {
-	var wrong []string
-	for quoted, value := range jsonrpc.Members(item) {
-		name, _ := jsonrpc.Unquote(quoted)
-		if want, known := memberKinds[c.part][name]; known && value.Kind() != want {
-			wrong = append(wrong, name)
-		}
+	var n notes
+	item = n.fit(item, entryShapes[c.part])
+	if c.part == toolList {
+		item = c.schemas(&n, own, item)
 	}
-	if wrong == nil {
-		return item
+	if n.repaired != nil {
+		c.warn("members repaired", own, "members", n.repaired)
 	}
-	c.warn("members of the wrong type dropped", own, "members", wrong)
-	return jsonrpc.Delete(item, wrong...)
+	if n.dropped != nil {
+		c.warn("members of the wrong type dropped", own, "members", n.dropped)
+	}
+	return item
 }
 
 // schemas repairs the two schemas of a tool.
 //
 // spec 2026-07-28 server/tools#tool: inputSchema is required, an object whose
 // root type is "object".
-func (c *cleaner) schemas(own string, item Raw) Raw {
+func (c *cleaner) schemas(n *notes, own string, item Raw) Raw {
 	input, _ := jsonrpc.Get(item, "inputSchema")
-	if repaired := c.references(own, "inputSchema", c.rootType(own, input)); !same(repaired, input) {
+	if repaired := c.schema(n, own, "inputSchema", c.rootType(own, input)); !same(repaired, input) {
 		item = jsonrpc.Set(item, "inputSchema", repaired)
 	}
 	output, has := jsonrpc.Get(item, "outputSchema")
 	if !has {
 		return item
 	}
-	if repaired := c.references(own, "outputSchema", output); !same(repaired, output) {
+	if repaired := c.schema(n, own, "outputSchema", output); !same(repaired, output) {
 		item = jsonrpc.Set(item, "outputSchema", repaired)
 	}
 	return item
+}
+
+// schema repairs a schema's keywords, then its references.
+func (c *cleaner) schema(n *notes, own, member string, schema Raw) Raw {
+	n.enter(member)
+	schema = repairSchema(n, schema, member == "outputSchema")
+	n.leave()
+	return c.references(own, member, schema)
 }
 
 // rootType returns the input schema with the root type that it must have.
@@ -291,9 +289,6 @@ func digestOf(parts []digest) digest {
 	}
 	return digest(h.Sum(nil))
 }
-
-// same reports whether a and b are the same bytes in memory.
-func same(a, b Raw) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
 
 // compareNames orders entries for handing out names: those that the
 // configuration names first, then by own name.
