@@ -257,6 +257,9 @@ func (c *cleaner) name(entries []entry) []entry {
 		if e.name != e.own {
 			e.item = jsonrpc.Set(e.item, lists[c.part].key, jsonrpc.AppendString(nil, e.name))
 		}
+		if e.name != e.wanted {
+			e.item = titled(e.item, e.wanted)
+		}
 	}
 	return entries
 }
@@ -268,6 +271,16 @@ func ownName(wanted string) string {
 		return wanted
 	}
 	return withDigest(sanitize(wanted), wanted)
+}
+
+// titled returns a tool or prompt, whose name had to be changed, with its own name for
+// people to read, unless it has a title for them.
+func titled(item Raw, own string) Raw {
+	annotations, _ := jsonrpc.Get(item, "annotations")
+	if text(item, "title") != "" || text(annotations, "title") != "" {
+		return item
+	}
+	return jsonrpc.Set(item, "title", jsonrpc.AppendString(nil, display.Short(display.Line(own))))
 }
 
 // canonicalDigest returns the digest of a JSON value, whatever its whitespace,
