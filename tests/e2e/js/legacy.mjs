@@ -68,6 +68,7 @@ await run(
     call: (step) =>
       client.callTool({ name: step.name, arguments: step.args }, CallToolResultSchema, callOptions(step, events)),
     resources: async () => ({ names: (await client.listResources()).resources.map((resource) => resource.uri) }),
+    templates: async () => ({ names: (await client.listResourceTemplates()).resourceTemplates.map((t) => t.uriTemplate) }),
     read: (step) => client.readResource({ uri: step.uri }),
     prompts: async () => ({ names: (await client.listPrompts()).prompts.map((prompt) => prompt.name) }),
     prompt: (step) => client.getPrompt({ name: step.name, arguments: step.args }),
