@@ -11,7 +11,7 @@ import (
 )
 
 // joined are keywords that mean something only with others, see together.
-var joined = []string{"exclusiveMinimum", "exclusiveMaximum", "nullable", "id", "type"}
+var joined = []string{"exclusiveMinimum", "exclusiveMaximum", "nullable", "type"}
 
 // together repairs what depends on several keywords of a schema.
 func (r *schemaRepair) together(v Raw) Raw {
@@ -19,10 +19,6 @@ func (r *schemaRepair) together(v Raw) Raw {
 	v = r.bound(v, "exclusiveMaximum", "maximum")
 	if r.required != nil {
 		v = requireMore(v, r.required)
-	}
-	if id, has := jsonrpc.Get(v, "id"); has && r.output && id.Kind() == '"' { // as draft 4 had it; validators of today refuse it
-		r.repair()
-		v = jsonrpc.Delete(v, "id")
 	}
 	typ, _ := jsonrpc.Get(v, "type")
 	if nullable, has := jsonrpc.Get(v, "nullable"); has && (nullable.Kind() == 'f' || typ.Kind() != '"') {

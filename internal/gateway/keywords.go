@@ -4,6 +4,7 @@
 package gateway
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,9 +35,11 @@ var (
 	countShape = &shape{kind: '0', fix: count}
 	namesShape = &shape{kind: '[', element: anyText}
 
+	anchorShape = &shape{kind: '"', fix: anchor}
+
 	keywordShapes = map[string]*shape{
 		"title": anyText, "description": anyText, "format": anyText, "pattern": anyText, "$comment": anyText,
-		"$schema": anyText, "$id": anyText, "$anchor": anyText, "$dynamicAnchor": anyText,
+		"$schema": anyText, "$id": anyText, "$anchor": anchorShape, "$dynamicAnchor": anchorShape,
 		"$ref": anyText, "$dynamicRef": anyText, "$recursiveRef": anyText,
 		"contentEncoding": anyText, "contentMediaType": anyText,
 		"minimum": anyNumber, "maximum": anyNumber, "exclusiveMinimum": anyNumber, "exclusiveMaximum": anyNumber,
@@ -169,9 +172,22 @@ func (r *schemaRepair) keyword(name string, v Raw) Raw {
 		return r.below(v)
 	case "not", "if", "then", "else", "contains", "propertyNames", "contentSchema":
 		return r.below(v)
+	case "const", "default":
+		return v
+	}
+	if r.output && (slices.Contains(refusedKeywords, name) || identifier.Match(v)) {
+		return r.drop()
 	}
 	return v
 }
+
+// refusedKeywords are no keywords of JSON Schema today, and validators refuse a schema
+// that has them: id is of draft 4, the others are inventions of validators.
+var refusedKeywords = []string{"id", "$async", "formatMinimum", "formatMaximum", "formatExclusiveMinimum", "formatExclusiveMaximum"}
+
+// identifier finds what validators take for the identity of a schema, where they look
+// into the values of unknown keywords too.
+var identifier = regexp.MustCompile(`"\$(?:id|anchor|dynamicAnchor)"\s*:`)
 
 // below repairs the one schema that is a keyword's value. Nothing is no schema there.
 func (r *schemaRepair) below(v Raw) Raw {
@@ -287,6 +303,18 @@ func (r *schemaRepair) typeName(v Raw) Raw {
 // count returns v in digits when it is an integer from 0 on.
 func count(v Raw) Raw {
 	if v = wholeNumber(v); v == nil || v[0] == '-' {
+		return nil
+	}
+	return v
+}
+
+var anchorForm = regexp.MustCompile(`^"[A-Za-z_][-A-Za-z0-9._]*"$`)
+
+// anchor returns v when it can be the name of a place in a schema.
+//
+// JSON Schema 2020-12 core 8.2.2.
+func anchor(v Raw) Raw {
+	if !anchorForm.Match(v) {
 		return nil
 	}
 	return v
