@@ -6,6 +6,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"testing"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
@@ -91,6 +92,25 @@ func BenchmarkChange(b *testing.B) {
 		next := newRevision(old, r.catalog.sources, states, r.catalog.cfg.Log)
 		for _, g := range r.catalog.views {
 			g.edit(g.edition.Load(), next)
+		}
+	}
+}
+
+// BenchmarkClean is a thousand tools as they should be, which are passed as they are.
+func BenchmarkClean(b *testing.B) {
+	var items []Raw
+	for i := range 1000 {
+		items = append(items, Raw(fmt.Sprintf(`{"name":"tool_%d","title":"Tool","description":"Does something that is told in a sentence or two, as descriptions are.",`+
+			`"inputSchema":{"type":"object","properties":{"path":{"type":"string","description":"Where to look, from the root of the project"},`+
+			`"limit":{"type":"integer","minimum":1,"maximum":100,"default":10},"tags":{"type":"array","items":{"type":"string","enum":["a","b","c"]}},`+
+			`"filter":{"type":"object","properties":{"after":{"type":"string","format":"date-time"},"by":{"anyOf":[{"type":"string"},{"type":"null"}]}},"required":["after"]}},`+
+			`"required":["path"],"additionalProperties":false},"annotations":{"readOnlyHint":true}}`, i)))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		c := cleaner{part: toolList, pick: &Selection{}, filter: &filter{}, log: slog.New(slog.DiscardHandler)}
+		if got := c.clean(items); len(got) != len(items) || !same(got[7].item, items[7]) || c.faults != nil {
+			b.Fatal(c.faults)
 		}
 	}
 }
