@@ -243,7 +243,7 @@ func TestDiscovery(t *testing.T) {
 	}}
 	b := &scripted{name: "b", answers: map[string]string{mcp.MethodDiscover: `{"capabilities":{"completions":{},"logging":{}},"serverInfo":{"name":"b","version":"1"}}`}}
 	r := newRig(t, CatalogConfig{}, Config{Info: mcp.Implementation{Name: "h", Version: "1"}}, a, b)
-	want := `{"capabilities":{"logging":{},"completions":{},"resources":{"subscribe":true,"listChanged":true},"tools":{"listChanged":true}},"serverInfo":{"name":"h","version":"1"}}`
+	want := `{"capabilities":{"logging":{},"completions":{},"resources":{"subscribe":true,"listChanged":true},"tools":{"listChanged":true}},"serverInfo":{"name":"h","version":"1"},"instructions":"## Server a (tools a__*)\n\nhi"}`
 	for range 3 {
 		if got, err := ask(t, r.Gateway, mcp.MethodDiscover, ""); err != nil || got != want {
 			t.Errorf("discovery = %s, %v", got, err)

@@ -73,10 +73,10 @@ func (g *Gateway) edit(old *edition, r *revision) *edition {
 	} else {
 		e.schemes = g.schemesOf(r)
 	}
-	if old != nil && r.sameAs(old.revision, discovery) {
+	if old != nil && r.sameAs(old.revision, discovery) && (e.views == old.views || !g.filter.selects()) {
 		e.discovery = old.discovery
 	} else {
-		e.discovery = g.unite(r)
+		e.discovery = g.unite(e)
 	}
 	return e
 }
