@@ -36,6 +36,7 @@ type scripted struct {
 	got      *rpc.Call // the last call that is not the catalog's
 	watched  []string
 	released []string
+	roots    []string
 }
 
 func (s *scripted) Name() string                { return s.name }
@@ -59,6 +60,12 @@ func (s *scripted) Release(session string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.released = append(s.released, session)
+}
+
+func (s *scripted) RootsChanged(session string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.roots = append(s.roots, session)
 }
 
 func (s *scripted) Handle(ctx context.Context, call *rpc.Call) (rpc.Result, error) {

@@ -370,6 +370,15 @@ func TestRelease(t *testing.T) {
 	}
 }
 
+func TestRootsChanged(t *testing.T) {
+	a, b := &scripted{name: "a"}, &scripted{name: "b"}
+	r := newRig(t, CatalogConfig{}, Config{Servers: []string{"b"}}, a, b)
+	r.RootsChanged("s1")
+	if diff := cmp.Diff([][]string{nil, {"s1"}}, [][]string{a.roots, b.roots}); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestToolHeaders(t *testing.T) {
 	a := &scripted{name: "a", answers: map[string]string{mcp.MethodListTools: `{"tools":[
 		{"name":"t","inputSchema":{"type":"object","properties":{"r":{"type":"string","x-mcp-header":"Region"}}}},

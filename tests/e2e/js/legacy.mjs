@@ -64,6 +64,7 @@ await run(
   {
     connect,
     answers: (step) => answer.give(step.answers),
+    rootsChanged: () => client.sendRootsListChanged(),
     tools: async () => ({ names: (await client.listTools()).tools.map((tool) => tool.name) }),
     call: (step) =>
       client.callTool({ name: step.name, arguments: step.args }, CallToolResultSchema, callOptions(step, events)),

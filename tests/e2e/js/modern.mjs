@@ -95,6 +95,7 @@ await run(
   {
     connect,
     answers: (step) => answer.give(step.answers),
+    rootsChanged: () => client.sendRootsListChanged(),
     tools: async () => ({ names: (await client.listTools()).tools.map((tool) => tool.name) }),
     call,
     resources: async () => ({ names: (await client.listResources()).resources.map((resource) => resource.uri) }),
