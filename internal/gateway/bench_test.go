@@ -96,7 +96,8 @@ func BenchmarkChange(b *testing.B) {
 	}
 }
 
-// BenchmarkClean is a thousand tools as they should be, which are passed as they are.
+// BenchmarkClean is a thousand tools as they should be, which are passed as they are:
+// all new, or all but one known.
 func BenchmarkClean(b *testing.B) {
 	var items []Raw
 	for i := range 1000 {
@@ -106,11 +107,20 @@ func BenchmarkClean(b *testing.B) {
 			`"filter":{"type":"object","properties":{"after":{"type":"string","format":"date-time"},"by":{"anyOf":[{"type":"string"},{"type":"null"}]}},"required":["after"]}},`+
 			`"required":["path"],"additionalProperties":false},"annotations":{"readOnlyHint":true}}`, i)))
 	}
-	b.ReportAllocs()
-	for b.Loop() {
-		c := cleaner{part: toolList, pick: &Selection{}, filter: &filter{}, log: slog.New(slog.DiscardHandler)}
-		if got := c.clean(items); len(got) != len(items) || !same(got[7].item, items[7]) || c.faults != nil {
-			b.Fatal(c.faults)
-		}
+	fresh := func() *cleaner {
+		return &cleaner{part: toolList, pick: &Selection{}, filter: &filter{}, log: slog.New(slog.DiscardHandler)}
+	}
+	_, known := fresh().each(items[1:])
+	for name, known := range map[string]map[digest]*cleaned{"known=none": nil, "known=most": known} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				c := fresh()
+				c.known = known
+				if got := c.all(items); len(got) != len(items) || !same(got[0].item, items[0]) || c.faults != nil {
+					b.Fatal(c.faults)
+				}
+			}
+		})
 	}
 }

@@ -165,6 +165,12 @@ func newRig(t testing.TB, cfg CatalogConfig, view Config, backends ...backend.Ba
 	return r
 }
 
+// all cleans a list of which nothing is known.
+func (c *cleaner) all(items []Raw) []entry {
+	made, _ := c.each(items)
+	return c.list(made)
+}
+
 // toolsChanged is the event of a changed list of tools.
 var toolsChanged = subscription.Event{Topic: subscription.Topic{Kind: subscription.Tools}}
 

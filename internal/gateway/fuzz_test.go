@@ -37,7 +37,14 @@ func FuzzClean(f *testing.F) {
 		}
 		pick := &Selection{Rename: map[string]string{"a": "b"}, Describe: map[string]string{"a": "A"}}
 		c := cleaner{part: p, pick: pick, filter: &filter{}, log: slog.New(slog.DiscardHandler)}
-		entries := c.clean(items)
+		made, known := c.each(items)
+		entries := c.list(made)
+		later := cleaner{part: p, pick: pick, filter: &filter{}, log: slog.New(slog.DiscardHandler), known: known}
+		for i, e := range later.all(items) {
+			if e.name != entries[i].name || string(e.item) != string(entries[i].item) || len(later.faults) != len(c.faults) || len(later.hidden) != len(c.hidden) {
+				t.Fatalf("%s is cleaned differently when it is known", items)
+			}
+		}
 		taken := map[string]bool{}
 		for _, e := range entries {
 			if !e.item.IsValid() || text(e.item, lists[p].key) != e.name {
@@ -48,7 +55,7 @@ func FuzzClean(f *testing.F) {
 			}
 			taken[e.name] = true
 			again := cleaner{part: p, pick: &Selection{}, filter: &filter{}, log: slog.New(slog.DiscardHandler)}
-			if same := again.clean([]Raw{e.item}); len(same) != 1 || string(same[0].item) != string(e.item) || again.faults != nil {
+			if same := again.all([]Raw{e.item}); len(same) != 1 || string(same[0].item) != string(e.item) || again.faults != nil {
 				t.Fatalf("%s is repaired twice: %v", e.item, again.faults)
 			}
 			if p != toolList {

@@ -50,6 +50,7 @@ type asking struct {
 	raw     digest // of the last answer's bytes
 	history history
 	faults  faultLog
+	cleaned map[digest]*cleaned // of the last answer
 }
 
 func (a *asking) stopRetry() {
@@ -268,9 +269,14 @@ func (c *Catalog) question(s *source, p part) (*shelf, error) {
 
 // shelve makes a shelf of an answer unless the last one says the same.
 func (c *Catalog) shelve(s *source, p part, last *shelf, all *answer) *shelf {
-	digests := make([]digest, len(all.items))
-	for i, item := range all.items {
-		digests[i] = canonicalDigest(item)
+	log := c.cfg.Log.With("server", s.name)
+	a := &s.parts[p] // what is used of it here only who asks uses
+	clean := cleaner{part: p, pick: s.pick.of(p), filter: &s.filters[p], log: log, said: &a.faults, known: a.cleaned}
+	items, known := clean.each(all.items)
+	a.cleaned = known
+	digests := make([]digest, len(items))
+	for i, made := range items {
+		digests[i] = made.digest
 	}
 	got := &shelf{digest: digestOf(digests), hint: all.hint}
 	if last != nil && last.digest == got.digest {
@@ -280,14 +286,12 @@ func (c *Catalog) shelve(s *source, p part, last *shelf, all *answer) *shelf {
 		got.entries, got.hidden, got.faults = last.entries, last.hidden, last.faults
 		return got
 	}
-	log := c.cfg.Log.With("server", s.name)
 	if all.cut != "" {
 		log.Warn("list cut off", "list", partName(p), "entries", len(all.items), "offered", all.cut)
 	}
-	clean := cleaner{part: p, pick: s.pick.of(p), filter: &s.filters[p], log: log, said: &s.parts[p].faults}
-	got.entries = clean.clean(all.items) // only who asks uses the logs
+	got.entries = clean.list(items)
 	got.hidden, got.faults = clean.hidden, clean.faults
-	s.parts[p].history.update(p, got.entries, c.cfg.MaxEntries, log)
+	a.history.update(p, got.entries, c.cfg.MaxEntries, log)
 	return got
 }
 

@@ -47,23 +47,63 @@ type cleaner struct {
 	part   part
 	pick   *Selection
 	filter *filter
-	log    *slog.Logger // names the server and the list
-	said   *faultLog    // what the log has had of the list; nil for nothing
+	log    *slog.Logger        // names the server and the list
+	said   *faultLog           // what the log has had of the list; nil for nothing
+	known  map[digest]*cleaned // of the list before, by the digest of an item's bytes
 	hidden map[string]struct{}
 	faults []Fault
+	now    *cleaned // being made
 }
 
-// warn notes and logs what was done to the entry called own.
+// cleaned is what was made of one item, whatever else is in the list: of a list that
+// changes, most items do not.
+type cleaned struct {
+	digest digest // canonical
+	entry  entry  // still without a name of its own
+	taken  bool
+	hides  bool // the own name must not be called
+	faults []noted
+}
+
+// noted is a fault of an item.
+type noted struct {
+	own, what string
+	args      []any
+}
+
+// warn notes what was done to the entry called own, and logs what the whole list is
+// the reason for.
 func (c *cleaner) warn(what, own string, args ...any) {
+	if c.now != nil {
+		c.now.faults = append(c.now.faults, noted{own, what, args})
+		return
+	}
 	if len(c.faults) < maxLines {
 		c.faults = append(c.faults, newFault(c.part, own, what, args))
 	}
 	c.said.warn(c.log, c.part, own, what, args)
 }
 
-// clean returns the entries that items stand for, in their order. What cannot
+// each returns what is made of each item, and what to know of them the next time.
+func (c *cleaner) each(items []Raw) ([]*cleaned, map[digest]*cleaned) {
+	all, next := make([]*cleaned, len(items)), make(map[digest]*cleaned, len(items))
+	for i, item := range items {
+		key := sha256.Sum256(item)
+		made := c.known[key]
+		if made == nil {
+			made = &cleaned{digest: canonicalDigest(item)}
+			c.now = made
+			made.entry, made.taken = c.entry(item)
+			c.now = nil
+		}
+		all[i], next[key] = made, made
+	}
+	return all, next
+}
+
+// list returns the entries that items stand for, in their order. What cannot
 // be used is dropped, what can be repaired is, each with a log line.
-func (c *cleaner) clean(items []Raw) []entry {
+func (c *cleaner) list(items []*cleaned) []entry {
 	c.hidden = map[string]struct{}{}
 	if c.said == nil {
 		c.said = &faultLog{}
@@ -71,10 +111,16 @@ func (c *cleaner) clean(items []Raw) []entry {
 	c.said.begin()
 	seen := map[string]bool{}
 	var entries []entry
-	for _, item := range items {
-		e, ok := c.entry(item)
+	for _, made := range items {
+		e := made.entry
+		for _, f := range made.faults {
+			c.warn(f.what, f.own, f.args...)
+		}
+		if made.hides {
+			c.hidden[e.own] = struct{}{}
+		}
 		switch {
-		case !ok:
+		case !made.taken:
 		case seen[e.own]:
 			c.warn("entry listed twice; the first is kept", e.own)
 		case c.part == templateList && len(entries) == maxTemplates:
@@ -99,8 +145,7 @@ func (c *cleaner) entry(item Raw) (e entry, ok bool) {
 	if l.renamed && !c.filter.takes(e.own) || !l.renamed && !c.filter.takesURI(e.own, "") {
 		return e, false
 	}
-	e.digest = canonicalDigest(item)
-	e.wanted = e.own
+	e.digest, e.wanted = c.now.digest, e.own
 	if l.renamed {
 		e.fingerprint = fingerprintOf(item)
 	}
@@ -110,14 +155,14 @@ func (c *cleaner) entry(item Raw) (e entry, ok bool) {
 	}
 	if to := c.pick.Rename[e.own]; to != "" && to != e.own {
 		e.wanted = to
-		c.hidden[e.own] = struct{}{}
+		c.now.hides = true
 	}
 	if c.part == toolList {
 		schema, _ := jsonrpc.Get(item, "inputSchema")
 		var err error
 		// spec 2026-07-28 basic/transports/streamable-http: invalid definitions must not be re-published.
 		if e.headers, err = mcp.HeaderParams(schema); err != nil {
-			c.hidden[e.own] = struct{}{}
+			c.now.hides = true
 			c.warn("tool with invalid x-mcp-header dropped", e.own, "error", err)
 			return e, false
 		}
