@@ -84,20 +84,22 @@ func wholeNumber(v Raw) Raw {
 	return nil
 }
 
-// timeForm is what official clients ask of a time, beside its being one.
-var timeForm = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$`)
+// timeForm is what official clients ask of a time, beside its being one. Only seconds
+// may be missing, which are put in.
+var timeForm = regexp.MustCompile(`^(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d(?:\.\d+)?)?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$`)
 
 // zonedTime returns v when it is a time with its zone.
 func zonedTime(v Raw) Raw {
 	text, _ := jsonrpc.Unquote(v)
-	if !timeForm.MatchString(text) {
+	found := timeForm.FindStringSubmatch(text)
+	if found == nil {
 		return nil
 	}
-	layout := time.RFC3339
-	if text[len("2006-01-02T15:04")] != ':' {
-		layout = "2006-01-02T15:04Z07:00"
+	if found[2] == "" {
+		text = found[1] + ":00" + found[3]
+		v = jsonrpc.AppendString(nil, text)
 	}
-	if _, err := time.Parse(layout, text); err != nil {
+	if _, err := time.Parse(time.RFC3339, text); err != nil {
 		return nil
 	}
 	return v

@@ -98,6 +98,8 @@ var oddEntries = map[string][]string{
 		`{"uri":"odd://modified","name":"r","annotations":{"lastModified":"yesterday"}}`,
 		`{"uri":"odd://modified_date","name":"r","annotations":{"lastModified":"2025-01-12"}}`,
 		`{"uri":"odd://modified_local","name":"r","annotations":{"lastModified":"2025-01-12T15:00:58.123456"}}`,
+		`{"uri":"odd://modified_minutes","name":"r","annotations":{"lastModified":"2025-01-12T15:00Z"}}`,
+		`{"uri":"odd://modified_zone","name":"r","annotations":{"lastModified":"2025-01-12T15:00:58+01:60"}}`,
 		`{"uri":"odd://modified_number","name":"r","annotations":{"lastModified":1736694058}}`,
 		`{"uri":"odd://size_text","name":"r","size":"12"}`,
 		`{"uri":"odd://size_half","name":"r","size":1.5}`,
