@@ -23,10 +23,12 @@ type questions struct {
 	mu      sync.Mutex
 	all     map[jsonrpc.ID]question
 	bytes   int
-	refused int // refusals that the server has not read
+	refused int           // refusals that the server has not read
+	ended   chan struct{} // closed when one has been answered; nil when nobody waits
 }
 
 type question struct {
+	method string
 	cancel context.CancelFunc
 	size   int
 }
@@ -47,7 +49,7 @@ func (q *questions) begin(m *jsonrpc.Message, cancel context.CancelFunc) *jsonrp
 	if q.all == nil {
 		q.all = map[jsonrpc.ID]question{}
 	}
-	q.all[m.ID] = question{cancel, len(m.Params)}
+	q.all[m.ID] = question{m.Method, cancel, len(m.Params)}
 	q.bytes += len(m.Params)
 	return nil
 }
@@ -75,6 +77,35 @@ func (q *questions) end(id jsonrpc.ID) {
 	defer q.mu.Unlock()
 	q.bytes -= q.all[id].size
 	delete(q.all, id)
+	if q.ended != nil {
+		close(q.ended)
+		q.ended = nil
+	}
+}
+
+// wait waits until no question of a method is being answered, or returns ctx's cause.
+func (q *questions) wait(ctx context.Context, method string) error {
+	for {
+		q.mu.Lock()
+		open := false
+		for _, asked := range q.all {
+			open = open || asked.method == method
+		}
+		if !open {
+			q.mu.Unlock()
+			return nil
+		}
+		if q.ended == nil {
+			q.ended = make(chan struct{})
+		}
+		ended := q.ended
+		q.mu.Unlock()
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // cancelled stops the question that the params of notifications/cancelled name.

@@ -142,6 +142,12 @@ func (c *Client) Notify(ctx context.Context, method string, params Raw) error {
 	return c.link.notify(ctx, method, params)
 }
 
+// Answered waits until the server has the answer to everything that it has asked so far
+// by requests of a method, or returns ctx's cause. Only legacy servers send requests.
+func (c *Client) Answered(ctx context.Context, method string) error {
+	return c.core.asking.wait(ctx, method)
+}
+
 // Listen says what the client wants to hear of, in place of what it was, and
 // waits until the server has agreed; the handlers' options do it by themselves.
 // What is heard of goes to the client's handlers. When listening was interrupted,

@@ -31,6 +31,9 @@ type Backend interface {
 	Status() Status
 	// Release ends what is bound to a legacy session, which has ended. It does not wait.
 	Release(session string)
+	// RootsChanged says that the roots of a legacy session's client are others now.
+	// It does not wait.
+	RootsChanged(session string)
 	// Close ends the server and waits for it.
 	Close() error
 }

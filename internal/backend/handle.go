@@ -86,6 +86,9 @@ func (r *Remote) attempt(ctx context.Context, call *rpc.Call, from *origin, last
 		r.lists.put(call, res)
 		return res, false, err
 	}
+	if l.roots != nil {
+		defer r.bringRoots(ctx, l, call)()
+	}
 	began := r.begin()
 	res, err = r.exchange(ctx, l, call)
 	if err == nil {

@@ -22,6 +22,7 @@ type link struct {
 	client   *client.Client
 	launched *Launched
 	born     time.Time
+	roots    *roots // nil unless one client with roots owns it
 
 	memo   memo
 	strays flood
@@ -74,7 +75,7 @@ func (r *Remote) shown(call *rpc.Call) mcp.Implementation {
 
 // greet makes the handshake with what was launched.
 func (r *Remote) greet(ctx context.Context, g greeting, up *Launched) (*link, error) {
-	l := &link{id: newLinkID(), key: g.key, caller: g.caller, launched: up, born: time.Now()}
+	l := &link{id: newLinkID(), key: g.key, caller: g.caller, launched: up, born: time.Now(), roots: r.rootsFor(g.key)}
 	opts := append(r.options(l), up.Options...)
 	if g.as.Name != "" {
 		opts = append(opts, client.Info(g.as))
@@ -99,12 +100,12 @@ func (r *Remote) options(l *link) []client.Option {
 	list := func(k subscription.Kind) func() { return func() { r.changed(k) } }
 	return []client.Option{
 		client.Logger(r.cfg.Log.With("server", r.cfg.Name)),
-		client.Capabilities(l.key.caps.json()),
+		client.Capabilities(r.capabilities(l)),
 		client.OnToolsChanged(list(subscription.Tools)),
 		client.OnPromptsChanged(list(subscription.Prompts)),
 		client.OnResourcesChanged(list(subscription.Resources)),
 		client.OnResourceUpdated(func(uri string) { r.updated(l, uri) }),
-		client.OnAsk(r.refuseQuestion),
+		client.OnAsk(r.askAside(l)),
 		client.OnNotification(func(string, Raw) { r.stray(l) }),
 		client.ProbeTimeout(r.cfg.StartTimeout),
 		client.Reinitialize(),

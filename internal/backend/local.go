@@ -80,6 +80,9 @@ func (*Local) Watch(context.Context, string, bool) error { return nil }
 // Release does nothing: a server made with package server binds nothing to sessions.
 func (*Local) Release(string) {}
 
+// RootsChanged does nothing: such a server asks for roots when a call needs them.
+func (*Local) RootsChanged(string) {}
+
 // Close stops the forwarding of changes. Calls fail from now on; who made the
 // server ends it.
 func (l *Local) Close() error {

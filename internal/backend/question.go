@@ -46,6 +46,9 @@ func (r *Remote) ask(ctx context.Context, l *link, call *rpc.Call, method string
 	if !ok {
 		return nil, fmt.Errorf("the client did not answer %s", method)
 	}
+	if l.roots != nil && method == mcp.MethodListRoots {
+		l.roots.answered()
+	}
 	return answer, nil
 }
 

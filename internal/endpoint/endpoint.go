@@ -41,6 +41,9 @@ type Config struct {
 	// SessionEnded is told of legacy sessions that are over for good; it must not
 	// block. Nil means nobody.
 	SessionEnded func(session string)
+	// RootsChanged is told of legacy sessions whose client says that its roots are
+	// others now; it must not block. Nil means nobody.
+	RootsChanged func(session string)
 	// Sessions keeps what sessions change, Tasks the calls that go on after their
 	// answer; endpoints may share them. Nil means memory of this endpoint alone.
 	Sessions session.Store
@@ -106,7 +109,7 @@ func New(cfg Config) *Endpoint {
 		e.legacy = legacy.New(legacy.Config{
 			Handler: cfg.Handler, Info: cfg.Info, Ring: cfg.Ring, Hub: cfg.Hub, Tasks: e.tasks, Endpoint: cfg.Name,
 			Sessions: session.NewRegistry(session.Config{Store: cfg.Sessions, Logs: cfg.Logs}), Shares: cfg.Shares,
-			Peers: cfg.Peers, Ended: cfg.SessionEnded, Log: cfg.Log,
+			Peers: cfg.Peers, Ended: cfg.SessionEnded, RootsChanged: cfg.RootsChanged, Log: cfg.Log,
 		})
 		protocols = append(protocols, e.legacy)
 	}

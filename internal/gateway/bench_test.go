@@ -158,3 +158,32 @@ func bigList(n, change int) string {
 	}
 	return `{"tools":[` + out.String()[1:] + `]}`
 }
+
+// BenchmarkClean is a thousand tools as they should be, which are passed as they are:
+// all new, or all but one known.
+func BenchmarkClean(b *testing.B) {
+	var items []Raw
+	for i := range 1000 {
+		items = append(items, Raw(fmt.Sprintf(`{"name":"tool_%d","title":"Tool","description":"Does something that is told in a sentence or two, as descriptions are.",`+
+			`"inputSchema":{"type":"object","properties":{"path":{"type":"string","description":"Where to look, from the root of the project"},`+
+			`"limit":{"type":"integer","minimum":1,"maximum":100,"default":10},"tags":{"type":"array","items":{"type":"string","enum":["a","b","c"]}},`+
+			`"filter":{"type":"object","properties":{"after":{"type":"string","format":"date-time"},"by":{"anyOf":[{"type":"string"},{"type":"null"}]}},"required":["after"]}},`+
+			`"required":["path"],"additionalProperties":false},"annotations":{"readOnlyHint":true}}`, i)))
+	}
+	fresh := func() *cleaner {
+		return &cleaner{part: toolList, pick: &Selection{}, filter: &filter{}, log: slog.New(slog.DiscardHandler)}
+	}
+	_, known := fresh().each(items[1:])
+	for name, known := range map[string]map[digest]*cleaned{"known=none": nil, "known=most": known} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				c := fresh()
+				c.known = known
+				if got := c.all(items); len(got) != len(items) || !same(got[0].item, items[0]) || c.faults != nil {
+					b.Fatal(c.faults)
+				}
+			}
+		})
+	}
+}

@@ -6,6 +6,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -76,9 +77,10 @@ func bounded(body Raw) (Raw, string, error) {
 	return body, "all but capabilities, name and instructions", err
 }
 
-// unite encodes what the servers of r offer together; nil when that is not known
-// of a server of its own.
-func (g *Gateway) unite(r *revision) Raw {
+// unite encodes what the servers offer together, as known to e; nil when that is not
+// known of a server of its own.
+func (g *Gateway) unite(e *edition) Raw {
+	r := e.revision
 	if g.own != nil {
 		if s := r.states[g.own.index][discovery].shelf; s != nil {
 			return g.shown(s.body)
@@ -102,8 +104,8 @@ func (g *Gateway) unite(r *revision) Raw {
 	if d.Capabilities.Tools == nil { // a gateway without servers has a list too, if an empty one
 		d.Capabilities.Tools = &mcp.ListCapability{ListChanged: true}
 	}
-	if g.cfg.Search {
-		d.Instructions = searchInstructions
+	if d.Instructions = g.instructions(e); g.cfg.Search {
+		d.Instructions = strings.TrimSpace(searchInstructions + g.serverLines(e) + "\n\n" + d.Instructions)
 	}
 	body, err := json.Marshal(d)
 	if err != nil {

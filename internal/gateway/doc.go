@@ -12,7 +12,7 @@
 // behind atomic pointers, so that a call reads them without a lock.
 //
 //	server ─ list.go ─→ part of one server ─ revision.go ─→ revision ─ view.go ─→ edition of one view
-//	         (ask)      (pages.go, sanitize.go, schema.go)  (merge)    (choose, encode)
+//	         (ask)      (pages.go, sanitize.go, repair.go)  (merge)    (choose, encode)
 //
 // Entries stand in the order of the configuration, then in the server's own
 // order. Digests are taken over sorted canonical JSON: a server that only

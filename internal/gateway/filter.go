@@ -34,9 +34,11 @@ func newFilter(include, exclude []string) filter {
 // server has is not taken either: nobody has looked at it.
 func (f *filter) selects() bool { return f.include != nil || len(f.exclude) > 0 }
 
-// takes reports whether f takes the tool or prompt with this name.
-func (f *filter) takes(name string) bool {
-	is := func(g glob) bool { return match(g.text, name) }
+// takes reports whether f takes the tool or prompt that has these names.
+func (f *filter) takes(names ...string) bool {
+	is := func(g glob) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return match(g.text, name) })
+	}
 	return (f.include == nil || slices.ContainsFunc(f.include, is)) && !slices.ContainsFunc(f.exclude, is)
 }
 

@@ -126,7 +126,7 @@ func TestFindToolOfAServer(t *testing.T) {
 func TestLargeSchemas(t *testing.T) {
 	var properties []string
 	for i := range 60 {
-		properties = append(properties, fmt.Sprintf(`"field_%d":{"type":"object","description":"%s","properties":{"inner":{"$ref":"#/$defs/x","type":["string","null"]}},"required":["inner"]}`, i, strings.Repeat("what it is for ", 20)))
+		properties = append(properties, fmt.Sprintf(`"field_%d":{"type":"object","description":"%s","properties":{"inner":{"$ref":"#/$defs/x"}},"required":["inner"]}`, i, strings.Repeat("what it is for ", 20)))
 	}
 	schema := `{"type":"object","$defs":{"x":{"type":"string"}},"properties":{` + strings.Join(properties, ",") + `},"required":["field_1"]}`
 	r := newRig(t, CatalogConfig{}, Config{Search: true}, copies("a", 20, schema))
@@ -191,7 +191,7 @@ func TestCallReadOnlyTool(t *testing.T) {
 	a := &scripted{name: "a", answers: map[string]string{mcp.MethodListTools: `{"tools":[
 		{"name":"reads","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":true}},
 		{"name":"says_no","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":false}},
-		{"name":"odd","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":"true"}},
+		{"name":"odd","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":"sometimes"}},
 		{"name":"silent","inputSchema":{"type":"object"}}]}`}}
 	r := newRig(t, CatalogConfig{}, Config{Search: true}, a)
 	r.catalog.Warm(t.Context())

@@ -36,6 +36,7 @@ type scripted struct {
 	got      *rpc.Call // the last call that is not the catalog's
 	watched  []string
 	released []string
+	roots    []string
 }
 
 func (s *scripted) Name() string                { return s.name }
@@ -59,6 +60,12 @@ func (s *scripted) Release(session string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.released = append(s.released, session)
+}
+
+func (s *scripted) RootsChanged(session string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.roots = append(s.roots, session)
 }
 
 func (s *scripted) Handle(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
@@ -156,6 +163,12 @@ func newRig(t testing.TB, cfg CatalogConfig, view Config, backends ...backend.Ba
 	t.Cleanup(r.catalog.Close)
 	r.Gateway = New(view, r.hub, r.catalog)
 	return r
+}
+
+// all cleans a list of which nothing is known.
+func (c *cleaner) all(items []Raw) []entry {
+	made, _ := c.each(items)
+	return c.list(made)
 }
 
 // toolsChanged is the event of a changed list of tools.

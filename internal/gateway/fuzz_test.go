@@ -23,6 +23,9 @@ func FuzzClean(f *testing.F) {
 	f.Add(1, `[{"name":"p","arguments":null,"_meta":7}]`)
 	f.Add(2, `[{"uri":"x:1"},{"uri":"x:1"},{"uri":"\u0007"}]`)
 	f.Add(3, `[{"uriTemplate":"x:{a}"},{"uriTemplate":"{"}]`)
+	f.Add(0, `[{"name":"n","icons":[{"src":1},"i",null],"annotations":{"readOnlyHint":"true"},"inputSchema":{"type":"object","properties":{"a":{"type":["str",null,"null"],"enum":[1,"x",null],"minLength":"1"}},"required":"a"}}]`)
+	f.Add(0, `[{"name":"o","outputSchema":{"$id":"a","properties":{"b":{"id":"c","pattern":"(?P<x>a)","required":true,"exclusiveMinimum":true,"minimum":0}},"anyOf":{"not":true},"items":[false]}}]`)
+	f.Add(2, `[{"uri":"x:1","size":1e3,"annotations":{"priority":"0.5","audience":"user","lastModified":"2025-01-12T15:00Z"}}]`)
 	f.Fuzz(func(t *testing.T, which int, array string) {
 		p := part(max(which, 0) % numLists)
 		if !Raw(array).IsValid() || len(array) > 10_000 {
@@ -34,7 +37,14 @@ func FuzzClean(f *testing.F) {
 		}
 		pick := &Selection{Rename: map[string]string{"a": "b"}, Describe: map[string]string{"a": "A"}}
 		c := cleaner{part: p, pick: pick, filter: &filter{}, log: slog.New(slog.DiscardHandler)}
-		entries := c.clean(items)
+		made, known := c.each(items)
+		entries := c.list(made)
+		later := cleaner{part: p, pick: pick, filter: &filter{}, log: slog.New(slog.DiscardHandler), known: known}
+		for i, e := range later.all(items) {
+			if e.name != entries[i].name || string(e.item) != string(entries[i].item) || len(later.faults) != len(c.faults) || len(later.hidden) != len(c.hidden) {
+				t.Fatalf("%s is cleaned differently when it is known", items)
+			}
+		}
 		taken := map[string]bool{}
 		for _, e := range entries {
 			if !e.item.IsValid() || text(e.item, lists[p].key) != e.name {
@@ -44,6 +54,10 @@ func FuzzClean(f *testing.F) {
 				t.Fatalf("name %q", e.name)
 			}
 			taken[e.name] = true
+			again := cleaner{part: p, pick: &Selection{}, filter: &filter{}, log: slog.New(slog.DiscardHandler)}
+			if same := again.all([]Raw{e.item}); len(same) != 1 || string(same[0].item) != string(e.item) || again.faults != nil {
+				t.Fatalf("%s is repaired twice: %v", e.item, again.faults)
+			}
 			if p != toolList {
 				continue
 			}

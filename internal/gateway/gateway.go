@@ -159,6 +159,14 @@ func (g *Gateway) current(ctx context.Context, p part, enough func(*edition) boo
 	return e, nil
 }
 
+// RootsChanged tells the servers drawn on that the roots of a legacy session's client
+// are others now.
+func (g *Gateway) RootsChanged(session string) {
+	for _, s := range g.sources {
+		s.backend.RootsChanged(session)
+	}
+}
+
 // Release tells the servers drawn on that a legacy session has ended.
 func (g *Gateway) Release(session string) {
 	for _, s := range g.sources {

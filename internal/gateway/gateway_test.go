@@ -243,7 +243,7 @@ func TestDiscovery(t *testing.T) {
 	}}
 	b := &scripted{name: "b", answers: map[string]string{mcp.MethodDiscover: `{"capabilities":{"completions":{},"logging":{}},"serverInfo":{"name":"b","version":"1"}}`}}
 	r := newRig(t, CatalogConfig{}, Config{Info: mcp.Implementation{Name: "h", Version: "1"}}, a, b)
-	want := `{"capabilities":{"logging":{},"completions":{},"resources":{"subscribe":true,"listChanged":true},"tools":{"listChanged":true}},"serverInfo":{"name":"h","version":"1"}}`
+	want := `{"capabilities":{"logging":{},"completions":{},"resources":{"subscribe":true,"listChanged":true},"tools":{"listChanged":true}},"serverInfo":{"name":"h","version":"1"},"instructions":"## Server a (tools a__*)\n\nhi"}`
 	for range 3 {
 		if got, err := ask(t, r.Gateway, mcp.MethodDiscover, ""); err != nil || got != want {
 			t.Errorf("discovery = %s, %v", got, err)
@@ -366,6 +366,15 @@ func TestRelease(t *testing.T) {
 	r.Release("s1")
 	r.catalog.Release("s2")
 	if diff := cmp.Diff([][]string{{"s2"}, {"s1", "s2"}}, [][]string{a.released, b.released}); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestRootsChanged(t *testing.T) {
+	a, b := &scripted{name: "a"}, &scripted{name: "b"}
+	r := newRig(t, CatalogConfig{}, Config{Servers: []string{"b"}}, a, b)
+	r.RootsChanged("s1")
+	if diff := cmp.Diff([][]string{nil, {"s1"}}, [][]string{a.roots, b.roots}); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -24,6 +24,7 @@ type shelf struct {
 	hidden  map[string]struct{} // own names that must not be called: renamed or invalid
 	hint    *mcp.CacheHint      // nil when the server does not have the list
 	digest  digest              // of the entries as received
+	faults  []Fault             // what was repaired or dropped, at most maxLines
 
 	body    Raw // of discovery
 	offered mcp.Discovery
@@ -48,6 +49,8 @@ type asking struct {
 	retry   *time.Timer
 	raw     digest // of the last answer's bytes
 	history history
+	faults  faultLog
+	cleaned map[digest]*cleaned // of the last answer
 }
 
 func (a *asking) stopRetry() {
@@ -266,31 +269,29 @@ func (c *Catalog) question(s *source, p part) (*shelf, error) {
 
 // shelve makes a shelf of an answer unless the last one says the same.
 func (c *Catalog) shelve(s *source, p part, last *shelf, all *answer) *shelf {
-	same := unchanged(all.items, last)
-	digests := make([]digest, len(all.items))
-	for i, item := range all.items {
-		if same[i] != nil {
-			digests[i] = same[i].digest
-		} else {
-			digests[i] = canonicalDigest(item)
-		}
+	log := c.cfg.Log.With("server", s.name)
+	a := &s.parts[p] // what is used of it here only who asks uses
+	clean := cleaner{part: p, pick: s.pick.of(p), filter: &s.filters[p], log: log, said: &a.faults, known: a.cleaned}
+	items, known := clean.each(all.items)
+	a.cleaned = known
+	digests := make([]digest, len(items))
+	for i, made := range items {
+		digests[i] = made.digest
 	}
 	got := &shelf{digest: digestOf(digests), hint: all.hint}
 	if last != nil && last.digest == got.digest {
 		if sameHint(last.hint, got.hint) {
 			return last
 		}
-		got.entries, got.hidden = last.entries, last.hidden
+		got.entries, got.hidden, got.faults = last.entries, last.hidden, last.faults
 		return got
 	}
-	log := c.cfg.Log.With("server", s.name)
 	if all.cut != "" {
 		log.Warn("list cut off", "list", partName(p), "entries", len(all.items), "offered", all.cut)
 	}
-	clean := cleaner{part: p, pick: s.pick.of(p), filter: &s.filters[p], same: same, log: log}
-	got.entries = clean.clean(all.items)
-	got.hidden = clean.hidden
-	s.parts[p].history.update(p, got.entries, c.cfg.MaxEntries, log) // only who asks uses it
+	got.entries = clean.list(items)
+	got.hidden, got.faults = clean.hidden, clean.faults
+	a.history.update(p, got.entries, c.cfg.MaxEntries, log)
 	return got
 }
 

@@ -177,9 +177,9 @@ const searchInstructions = "The tools of this server are not listed one by one. 
 // maxInstructed bounds the bytes of what clients are told of the servers.
 const maxInstructed = 8 << 10
 
-// instruct adds to a discovery's instructions which servers there are and how many
-// tools each has.
-func (g *Gateway) instruct(body Raw, e *edition) Raw {
+// serverLines says which servers there are and how many tools each has, for the
+// instructions.
+func (g *Gateway) serverLines(e *edition) string {
 	var b strings.Builder
 	counts, servers := e.views[toolList].finder.counts, g.known(e)
 	for i, s := range servers {
@@ -195,8 +195,7 @@ func (g *Gateway) instruct(body Raw, e *edition) Raw {
 		b.WriteString(line)
 	}
 	if b.Len() == 0 {
-		return body
+		return ""
 	}
-	all := text(body, "instructions") + "\nThe servers behind it, which find_tool takes as server:" + b.String()
-	return jsonrpc.Set(body, "instructions", jsonrpc.AppendString(nil, all))
+	return "\nThe servers behind it, which find_tool takes as server:" + b.String()
 }

@@ -7,12 +7,16 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 )
 
 // maxName is the longest name that every client accepts.
 const maxName = 64
+
+// digestSize is the length of what withDigest adds.
+const digestSize = 9
 
 // separator stands between a server's and a tool's name.
 const separator = "__"
@@ -23,22 +27,43 @@ const separator = "__"
 // original, so that it stays the same from run to run and distinct from others.
 //
 // Others are servers whose prefixes begin with this one's, as that of git__hub does
-// with that of git. No name begins with one of these, lest a tool of git be taken
-// for one of git__hub; holder is the server whose prefix it would have had.
+// with that of git, or have nothing to do with it. No name begins with one of these,
+// lest a tool of git be taken for one of git__hub; holder is the server whose prefix
+// it would have had.
 func publicName(server, own string, others []*source) (name string, holder *source) {
-	prefix, id := sanitize(server)+separator, server+"\x00"+own
-	name = prefix + sanitize(own)
-	if name != server+separator+own || len(name) > maxName {
-		name = withDigest(name, id)
-	}
+	prefix, tool, id := sanitize(server)+separator, sanitize(own), server+"\x00"+own
+	name = prefix + tool
 	holder = ownerOf(name, others)
-	for _, plainer := range []string{prefix + flatten(sanitize(own)), prefix[:len(prefix)-1]} { // the digest comes behind an underscore
-		if ownerOf(name, others) == nil {
+	if name == server+separator+own && len(name) <= maxName && holder == nil {
+		return name, nil
+	}
+	plain := flatten(tool) // without __ a name is nobody's
+	for _, next := range []string{shorten(prefix, tool), shorten(prefix, plain), prefix[:len(prefix)-1], shorten("", plain)} {
+		if name = withDigest(next, id); ownerOf(name, others) == nil {
 			break
 		}
-		name = withDigest(plainer, id)
 	}
 	return name, holder
+}
+
+// shortServer is the length of a server's name that costs a tool's too little to be lost.
+const shortServer = 2
+
+// shorten makes room for a digest behind a name: the tool's own part says what it does,
+// so it stays as long as it can, and the server's part is cut.
+func shorten(prefix, tool string) string {
+	room := maxName - digestSize
+	if len(prefix)+len(tool) <= room {
+		return prefix + tool
+	}
+	server := strings.TrimSuffix(prefix, separator)
+	if len(server) > shortServer {
+		server = server[:min(len(server), max(room-len(tool)-len(separator), 0))]
+	}
+	if server != "" {
+		tool = server + separator + tool
+	}
+	return strings.TrimRight(tool[:min(len(tool), room)], "_")
 }
 
 // ownerOf returns the server whose prefix a name begins with, nil for none.
@@ -56,11 +81,11 @@ func flatten(s string) string {
 	return strings.Join(slices.DeleteFunc(strings.Split(s, "_"), func(word string) bool { return word == "" }), "_")
 }
 
-// withLongerPrefix returns the servers whose prefixes begin with that of s.
-func withLongerPrefix(s *source, sources []*source) []*source {
+// withOtherPrefix returns the servers whose prefixes that of s does not begin with.
+func withOtherPrefix(s *source, sources []*source) []*source {
 	var others []*source
 	for _, other := range sources {
-		if len(other.prefix) > len(s.prefix) && strings.HasPrefix(other.prefix, s.prefix) {
+		if !strings.HasPrefix(s.prefix, other.prefix) {
 			others = append(others, other)
 		}
 	}
@@ -80,6 +105,9 @@ func warnOfNames(sources []*source, log *slog.Logger) {
 		}
 	}
 }
+
+// digested is a name as withDigest makes it.
+var digested = regexp.MustCompile(`_[0-9a-f]{8}$`)
 
 // withDigest shortens name so that a digest of key fits behind it.
 func withDigest(name, key string) string {

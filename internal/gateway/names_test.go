@@ -59,7 +59,7 @@ func TestNoNameIsOfAnotherServer(t *testing.T) {
 		r.catalog.Warm(t.Context())
 		seen := map[string]bool{}
 		for _, it := range r.catalog.revision.Load().lists[toolList].items {
-			if other := ownerOf(it.public, withLongerPrefix(it.source, r.catalog.sources)); other != nil {
+			if other := ownerOf(it.public, withOtherPrefix(it.source, r.catalog.sources)); other != nil {
 				t.Errorf("tool %q of %q is %q, which is of %q", it.own, it.source.name, it.public, other.name)
 			}
 			if seen[it.public] || len(it.public) > maxName {
@@ -96,4 +96,58 @@ func TestNameConflictsAreToldOnce(t *testing.T) {
 			}
 		}
 	}, git, hub)
+}
+
+// TestShortenedNamesKeepTheTool holds that of a name which is too long the server's
+// part is cut, that the own name is in the title, and that patterns over the server's
+// names mean the tool all the same.
+func TestShortenedNamesKeepTheTool(t *testing.T) {
+	long := "company-internal-production-database-gateway"
+	for tool, want := range map[string]string{
+		"create_pull_request_review_comment": "company-internal-pr__create_pull_request_review_comment_",
+		strings.Repeat("t", 52):              "c__" + strings.Repeat("t", 52) + "_",
+		strings.Repeat("t", 55):              strings.Repeat("t", 55) + "_",
+		strings.Repeat("t", 56):              strings.Repeat("t", 55) + "_",
+	} {
+		a := &scripted{name: long, answers: listing(tool, "read")}
+		r := newRig(t, CatalogConfig{}, Config{}, a, &scripted{name: "b", answers: listing("x")})
+		got := names(t, r.Gateway)
+		if !strings.HasPrefix(got[0], want) || len(got[0]) != len(want)+8 {
+			t.Errorf("tool %q is %q", tool, got[0])
+		}
+		if body, err := ask(t, r.Gateway, mcp.MethodCallTool, got[0]); err != nil || !strings.Contains(body, tool) {
+			t.Errorf("call of %q: %s, %v", got[0], body, err)
+		}
+		body, _ := ask(t, r.Gateway, mcp.MethodListTools, "")
+		if n := strings.Count(body, `"title"`); n != 1 || !strings.Contains(body, `"title":"`+tool+`"`) {
+			t.Errorf("titles in %s", body)
+		}
+		for _, pattern := range []string{long + "__*", "*__" + tool, long + "__" + tool, got[0]} {
+			without, only := New(Config{Exclude: []string{pattern}}, r.hub, r.catalog), New(Config{Include: []string{pattern}}, r.hub, r.catalog)
+			if left := names(t, without); slices.Contains(left, got[0]) || len(left) == 0 {
+				t.Errorf("without %s: %q", pattern, left)
+			}
+			if left := names(t, only); !slices.Contains(left, got[0]) || slices.Contains(left, "b__x") {
+				t.Errorf("only %s: %q", pattern, left)
+			}
+		}
+	}
+}
+
+// TestShortenedNameOfASilentServer holds that such a name is not unknown for good while
+// the server that may have given rise to it has listed nothing.
+func TestShortenedNameOfASilentServer(t *testing.T) {
+	long, tool := strings.Repeat("server-", 7), strings.Repeat("tool_", 8)
+	name, _ := publicName(long, tool, nil)
+	a := &scripted{name: long, answers: map[string]string{mcp.MethodListTools: "hang"}}
+	bubble(t, CatalogConfig{ListTimeout: time.Second}, func(t *testing.T, r *rig) {
+		names(t, r.Gateway)
+		_, err := ask(t, r.Gateway, mcp.MethodCallTool, name)
+		if err == nil || !strings.Contains(err.Error(), "try again later") || !strings.Contains(err.Error(), long) {
+			t.Errorf("call of %s: %v", name, err)
+		}
+		if _, err = ask(t, r.Gateway, mcp.MethodCallTool, "b"+name); err == nil || !strings.Contains(err.Error(), "unknown tool") {
+			t.Errorf("call of b%s: %v", name, err)
+		}
+	}, a, &scripted{name: "b", answers: listing("x")})
 }

@@ -30,7 +30,7 @@ func TestTakenOverIsAsNew(t *testing.T) {
 	views := []*Gateway{r.Gateway, New(Config{Search: true, Pin: []string{"*_1"}}, r.hub, r.catalog), New(Config{Own: "own"}, r.hub, r.catalog), New(Config{Servers: names[1:3]}, r.hub, r.catalog)}
 	editions := make([]*edition, len(views))
 	random := rand.New(rand.NewPCG(5, 6))
-	states := make([]state, len(names))
+	states, listed := make([]state, len(names)), make([][]Raw, len(names))
 	var revision *revision
 	for range 300 {
 		states = slices.Clone(states)
@@ -40,10 +40,11 @@ func TestTakenOverIsAsNew(t *testing.T) {
 		case 0:
 			k.down = []string{"", "crashed"}[random.IntN(2)]
 		default:
-			k.tried, k.shelf = true, r.catalog.shelve(r.catalog.sources[i], toolList, k.shelf, &answer{items: randomTools(random)})
+			listed[i] = randomTools(random)
+			k.tried, k.shelf = true, r.catalog.shelve(r.catalog.sources[i], toolList, k.shelf, &answer{items: listed[i]})
 		}
 		revision = newRevision(revision, r.catalog.sources, states, r.catalog.cfg.Log)
-		fresh := newRevision(nil, r.catalog.sources, freshStates(r.catalog, states), r.catalog.cfg.Log)
+		fresh := newRevision(nil, r.catalog.sources, freshStates(r.catalog, states, listed), r.catalog.cfg.Log)
 		if diff := cmp.Diff(itemsOf(fresh), itemsOf(revision)); diff != "" || revision.digest != fresh.digest {
 			t.Fatalf("revision (-new +taken over):\n%s", diff)
 		}
@@ -88,16 +89,16 @@ func randomTools(r *rand.Rand) []Raw {
 	return items
 }
 
-// freshStates has all shelves made anew.
-func freshStates(c *Catalog, states []state) []state {
+// freshStates has all shelves made anew of what the servers have listed.
+func freshStates(c *Catalog, states []state, listed [][]Raw) []state {
 	fresh := slices.Clone(states)
 	for i := range fresh {
 		if k := &fresh[i][toolList]; k.shelf != nil {
-			var items []Raw
-			for j := range k.shelf.entries {
-				items = append(items, k.shelf.entries[j].raw.Clone())
-			}
-			k.shelf = c.shelve(c.sources[i], toolList, nil, &answer{items: items})
+			known := &c.sources[i].parts[toolList].cleaned
+			kept := *known
+			*known = nil
+			k.shelf = c.shelve(c.sources[i], toolList, nil, &answer{items: listed[i]})
+			*known = kept
 		}
 	}
 	return fresh

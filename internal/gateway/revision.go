@@ -136,7 +136,7 @@ func merge(p part, sources []*source, states []state, old *revision) *merged {
 			order = append(order, &m.items[first+j])
 		}
 		slices.SortFunc(order, func(a, b *item) int { return compareNames(a.entry, b.entry) })
-		others := withLongerPrefix(s, sources)
+		others := withOtherPrefix(s, sources)
 		for _, it := range order {
 			was := finished[&it.entry.item[0]]
 			it.public = it.own
@@ -183,6 +183,9 @@ func (it *item) finish(p part, down string) {
 	it.body = it.plain
 	if it.public != it.name {
 		it.body = jsonrpc.Set(it.plain, lists[p].key, jsonrpc.AppendString(nil, it.public))
+	}
+	if lists[p].renamed && it.public != it.source.name+separator+it.wanted {
+		it.body = titled(it.body, it.wanted)
 	}
 	h := sha256.New()
 	for _, s := range []string{lists[p].member, it.public, it.source.name, down} {

@@ -64,6 +64,9 @@ func (g *Gateway) silent(p part, key string) error {
 			}
 		}
 	}
+	if s == nil && lists[p].renamed {
+		s = g.shortenedOf(p, key)
+	}
 	if s == nil {
 		return nil
 	}
@@ -74,6 +77,22 @@ func (g *Gateway) silent(p part, key string) error {
 	why := cmp.Or(st.down, notAnswered)
 	return jsonrpc.Errorf(jsonrpc.CodeInternal, "server %q has not listed its %ss: %s; try again later", s.name, lists[p].noun, why).
 		WithData(map[string]any{"gateway": map[string]string{"server": s.name, "reason": "unavailable"}})
+}
+
+// shortenedOf returns a server which has listed nothing yet and could have given rise to
+// a name whose server's part was cut; nil when there is none.
+func (g *Gateway) shortenedOf(p part, key string) *source {
+	if !digested.MatchString(key) {
+		return nil
+	}
+	server, _, cut := strings.Cut(key, separator)
+	states := g.edition.Load().revision.states
+	for _, s := range g.sources {
+		if states[s.index][p].shelf == nil && (!cut || strings.HasPrefix(s.prefix, server)) {
+			return s
+		}
+	}
+	return nil
 }
 
 // notAnswered is why a server is unavailable that has neither answered nor failed.

@@ -26,7 +26,6 @@ type digest = [sha256.Size]byte
 
 // entry is one entry of a server's list, repaired and chosen.
 type entry struct {
-	raw         Raw         // as received
 	own         string      // the key as the server knows it
 	wanted      string      // own, or what the configuration calls it: the public name is made of it
 	name        string      // the key on the server's own endpoint, unique there
@@ -44,52 +43,85 @@ const maxTemplates = 1000
 // plainSchema stands in for an input schema that cannot be used.
 var plainSchema = Raw(`{"type":"object"}`)
 
-// memberKinds are the JSON kinds of members that make strict clients refuse a
-// whole list when one entry has them wrong.
-var memberKinds = [numLists]map[string]jsontext.Kind{
-	toolList:     {"title": '"', "description": '"', "annotations": '{', "execution": '{', "icons": '[', "outputSchema": '{', "_meta": '{'},
-	promptList:   {"title": '"', "description": '"', "arguments": '[', "icons": '[', "_meta": '{'},
-	resourceList: {"name": '"', "title": '"', "description": '"', "mimeType": '"', "size": '0', "annotations": '{', "icons": '[', "_meta": '{'},
-	templateList: {"name": '"', "title": '"', "description": '"', "mimeType": '"', "annotations": '{', "icons": '[', "_meta": '{'},
-}
-
 // cleaner makes entries of what a server listed. It is pure but for its log.
 type cleaner struct {
 	part   part
 	pick   *Selection
 	filter *filter
-	log    *slog.Logger // names the server and the list
-	same   []*entry     // made of the same items before, see unchanged
-	lines  int
+	log    *slog.Logger        // names the server and the list
+	said   *faultLog           // what the log has had of the list; nil for nothing
+	known  map[digest]*cleaned // of the list before, by the digest of an item's bytes
 	hidden map[string]struct{}
+	faults []Fault
+	now    *cleaned // being made
 }
 
-// maxLines bounds the log lines about one list.
-const maxLines = 100
+// cleaned is what was made of one item, whatever else is in the list: of a list that
+// changes, most items do not.
+type cleaned struct {
+	digest digest // canonical
+	entry  entry  // still without a name of its own
+	taken  bool
+	hides  bool // the own name must not be called
+	faults []noted
+}
 
-// warn logs what was done to the entry called own.
+// noted is a fault of an item.
+type noted struct {
+	own, what string
+	args      []any
+}
+
+// warn notes what was done to the entry called own, and logs what the whole list is
+// the reason for.
 func (c *cleaner) warn(what, own string, args ...any) {
-	switch c.lines++; {
-	case c.lines <= maxLines:
-		c.log.Warn(what, append([]any{lists[c.part].noun, display.Short(own)}, args...)...)
-	case c.lines == maxLines+1:
-		c.log.Warn("more entries of this list were repaired or dropped; they are not named")
+	if c.now != nil {
+		c.now.faults = append(c.now.faults, noted{own, what, args})
+		return
 	}
+	if len(c.faults) < maxLines {
+		c.faults = append(c.faults, newFault(c.part, own, what, args))
+	}
+	c.said.warn(c.log, c.part, own, what, args)
 }
 
-// clean returns the entries that items stand for, in their order. What cannot
+// each returns what is made of each item, and what to know of them the next time.
+func (c *cleaner) each(items []Raw) ([]*cleaned, map[digest]*cleaned) {
+	all, next := make([]*cleaned, len(items)), make(map[digest]*cleaned, len(items))
+	for i, item := range items {
+		key := sha256.Sum256(item)
+		made := c.known[key]
+		if made == nil {
+			made = &cleaned{digest: canonicalDigest(item)}
+			c.now = made
+			made.entry, made.taken = c.entry(item)
+			c.now = nil
+		}
+		all[i], next[key] = made, made
+	}
+	return all, next
+}
+
+// list returns the entries that items stand for, in their order. What cannot
 // be used is dropped, what can be repaired is, each with a log line.
-func (c *cleaner) clean(items []Raw) []entry {
+func (c *cleaner) list(items []*cleaned) []entry {
 	c.hidden = map[string]struct{}{}
+	if c.said == nil {
+		c.said = &faultLog{}
+	}
+	c.said.begin()
 	seen := map[string]bool{}
 	var entries []entry
-	for i, item := range items {
-		e, ok := c.again(i)
-		if !ok {
-			e, ok = c.entry(item)
+	for _, made := range items {
+		e := made.entry
+		for _, f := range made.faults {
+			c.warn(f.what, f.own, f.args...)
+		}
+		if made.hides {
+			c.hidden[e.own] = struct{}{}
 		}
 		switch {
-		case !ok:
+		case !made.taken:
 		case seen[e.own]:
 			c.warn("entry listed twice; the first is kept", e.own)
 		case c.part == templateList && len(entries) == maxTemplates:
@@ -114,9 +146,7 @@ func (c *cleaner) entry(item Raw) (e entry, ok bool) {
 	if l.renamed && !c.filter.takes(e.own) || !l.renamed && !c.filter.takesURI(e.own, "") {
 		return e, false
 	}
-	e.raw = item
-	e.digest = canonicalDigest(item)
-	e.wanted = e.own
+	e.digest, e.wanted = c.now.digest, e.own
 	if l.renamed {
 		e.fingerprint = fingerprintOf(item)
 	}
@@ -126,15 +156,14 @@ func (c *cleaner) entry(item Raw) (e entry, ok bool) {
 	}
 	if to := c.pick.Rename[e.own]; to != "" && to != e.own {
 		e.wanted = to
-		c.hidden[e.own] = struct{}{}
+		c.now.hides = true
 	}
 	if c.part == toolList {
-		item = c.schemas(e.own, item)
 		schema, _ := jsonrpc.Get(item, "inputSchema")
 		var err error
 		// spec 2026-07-28 basic/transports/streamable-http: invalid definitions must not be re-published.
 		if e.headers, err = mcp.HeaderParams(schema); err != nil {
-			c.hidden[e.own] = struct{}{}
+			c.now.hides = true
 			c.warn("tool with invalid x-mcp-header dropped", e.own, "error", err)
 			return e, false
 		}
@@ -176,39 +205,47 @@ func (c *cleaner) describe(own string, item Raw) Raw {
 	return item
 }
 
-// members drops the members that are not of the kind they must be.
+// members holds an entry to its shape.
 func (c *cleaner) members(own string, item Raw) Raw {
-	var wrong []string
-	for quoted, value := range jsonrpc.Members(item) {
-		name, _ := jsonrpc.Unquote(quoted)
-		if want, known := memberKinds[c.part][name]; known && value.Kind() != want {
-			wrong = append(wrong, name)
-		}
+	var n notes
+	item = n.fit(item, entryShapes[c.part])
+	if c.part == toolList {
+		item = c.schemas(&n, own, item)
 	}
-	if wrong == nil {
-		return item
+	if n.repaired != nil {
+		c.warn("members repaired", own, "members", n.repaired)
 	}
-	c.warn("members of the wrong type dropped", own, "members", wrong)
-	return jsonrpc.Delete(item, wrong...)
+	if n.dropped != nil {
+		c.warn("members of the wrong type dropped", own, "members", n.dropped)
+	}
+	return item
 }
 
 // schemas repairs the two schemas of a tool.
 //
 // spec 2026-07-28 server/tools#tool: inputSchema is required, an object whose
 // root type is "object".
-func (c *cleaner) schemas(own string, item Raw) Raw {
+func (c *cleaner) schemas(n *notes, own string, item Raw) Raw {
 	input, _ := jsonrpc.Get(item, "inputSchema")
-	if repaired := c.references(own, "inputSchema", c.rootType(own, input)); !same(repaired, input) {
+	if repaired := c.schema(n, own, "inputSchema", c.rootType(own, input)); !same(repaired, input) {
 		item = jsonrpc.Set(item, "inputSchema", repaired)
 	}
 	output, has := jsonrpc.Get(item, "outputSchema")
 	if !has {
 		return item
 	}
-	if repaired := c.references(own, "outputSchema", output); !same(repaired, output) {
+	if repaired := c.schema(n, own, "outputSchema", output); !same(repaired, output) {
 		item = jsonrpc.Set(item, "outputSchema", repaired)
 	}
 	return item
+}
+
+// schema repairs a schema's keywords, then its references.
+func (c *cleaner) schema(n *notes, own, member string, schema Raw) Raw {
+	n.enter(member)
+	schema = repairSchema(n, schema, member == "outputSchema")
+	n.leave()
+	return c.references(own, member, schema)
 }
 
 // rootType returns the input schema with the root type that it must have.
@@ -266,6 +303,9 @@ func (c *cleaner) name(entries []entry) []entry {
 		if e.name != e.own {
 			e.item = jsonrpc.Set(e.item, lists[c.part].key, jsonrpc.AppendString(nil, e.name))
 		}
+		if e.name != e.wanted {
+			e.item = titled(e.item, e.wanted)
+		}
 	}
 	return entries
 }
@@ -277,6 +317,16 @@ func ownName(wanted string) string {
 		return wanted
 	}
 	return withDigest(sanitize(wanted), wanted)
+}
+
+// titled returns a tool or prompt, whose name had to be changed, with its own name for
+// people to read, unless it has a title for them.
+func titled(item Raw, own string) Raw {
+	annotations, _ := jsonrpc.Get(item, "annotations")
+	if text(item, "title") != "" || text(annotations, "title") != "" {
+		return item
+	}
+	return jsonrpc.Set(item, "title", jsonrpc.AppendString(nil, display.Short(display.Line(own))))
 }
 
 // canonicalDigest returns the digest of a JSON value, whatever its whitespace,
@@ -303,9 +353,6 @@ func digestOf(parts []digest) digest {
 	}
 	return digest(h.Sum(nil))
 }
-
-// same reports whether a and b are the same bytes in memory.
-func same(a, b Raw) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
 
 // compareNames orders entries for handing out names: those that the
 // configuration names first, then by own name.

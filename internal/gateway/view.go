@@ -75,10 +75,11 @@ func (g *Gateway) edit(old *edition, r *revision) *edition {
 	} else {
 		e.schemes = g.schemesOf(r)
 	}
-	if old != nil && r.sameAs(old.revision, discovery) && (!g.cfg.Search || r.sameAs(old.revision, toolList)) {
+	if old != nil && r.sameAs(old.revision, discovery) && (!g.cfg.Search || r.sameAs(old.revision, toolList)) &&
+		(e.views == old.views || !g.filter.selects()) {
 		e.discovery = old.discovery
-	} else if e.discovery = g.unite(r); g.cfg.Search && e.discovery != nil {
-		e.discovery = g.instruct(e.discovery, e)
+	} else {
+		e.discovery = g.unite(e)
 	}
 	return e
 }
@@ -132,7 +133,7 @@ func (g *Gateway) choose(m *merged, p part) []chosen {
 		if g.own != nil {
 			c.key, c.body = it.name, it.plain
 		}
-		if !g.shows(it.source) || taken[c.key] || !g.takes(it.source, p, c.key) {
+		if !g.shows(it.source) || taken[c.key] || !g.takes(it, p, c.key) {
 			continue
 		}
 		taken[c.key] = true
@@ -207,12 +208,16 @@ func (g *Gateway) hint(r *revision, p part) mcp.CacheHint {
 // shows reports whether g draws on s.
 func (g *Gateway) shows(s *source) bool { return g.drawn[s.index] }
 
-// takes reports whether g shows the entry of s that has this key here.
-func (g *Gateway) takes(s *source, p part, key string) bool {
-	if lists[p].renamed {
+// takes reports whether g shows an entry that has this key here. A name that had to be
+// changed counts as what it would have been too: server__* means all of a server.
+func (g *Gateway) takes(it *item, p part, key string) bool {
+	switch {
+	case !lists[p].renamed:
+		return g.filter.takesURI(key, it.source.prefix)
+	case g.own != nil:
 		return g.filter.takes(key)
 	}
-	return g.filter.takesURI(key, s.prefix)
+	return g.filter.takes(key, it.source.prefix+it.wanted)
 }
 
 // takesInstance reports whether g shows a URI that a template of s stands for.

@@ -110,7 +110,7 @@ func (n *Node) gateway(path string, catalog *gateway.Catalog, cfg gateway.Config
 	})
 	g := gateway.New(cfg, hub, catalog)
 	hub.Watch(n.watcher(g.Watch))
-	e := endpoint.Config{Handler: g, Hub: hub, ToolHeaders: g.ToolHeaders, SessionEnded: g.Release}
+	e := endpoint.Config{Handler: g, Hub: hub, ToolHeaders: g.ToolHeaders, SessionEnded: g.Release, RootsChanged: g.RootsChanged}
 	if cfg.Own != "" { // what the server does not offer of these, its discovery denies
 		e.Extensions = []mcp.Extension{mcp.SkillsExtension(true), mcp.UIExtension()}
 	}

@@ -69,6 +69,14 @@ func (b *Backend) release(session string) {
 	b.inner.Release(session)
 }
 
+// RootsChanged tells the instance that belongs to a session, wherever it is.
+func (b *Backend) RootsChanged(session string) {
+	b.inner.RootsChanged(session)
+	if b.inner.WhoseSession(session) != "" {
+		b.publish(notice{Roots: session})
+	}
+}
+
 // Close stops every instance here. Calls from other nodes are refused from now
 // on, so that these find other homes.
 func (b *Backend) Close() error {

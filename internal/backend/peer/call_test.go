@@ -131,6 +131,30 @@ func TestReleaseReachesTheHome(t *testing.T) {
 	})
 }
 
+// TestChangedRootsReachTheHome: the instance of a session is told of its client's other
+// roots before its next call, whatever nodes hear of them and get the call.
+func TestChangedRootsReachTheHome(t *testing.T) {
+	three(t, backend.Config{}, func(t *testing.T, c *cell) {
+		home, far := c.away("s1")
+		for i := range 3 {
+			rooted := call("count", `{}`, "s1", &person{})
+			rooted.Peer.Capabilities.Roots = &mcp.RootsCapability{ListChanged: true}
+			if _, err := far.b.Handle(t.Context(), rooted); err != nil {
+				t.Fatal(err)
+			}
+			home.mu.Lock()
+			told := home.roots
+			home.mu.Unlock()
+			if told != i {
+				t.Errorf("told %d times before call %d", told, i)
+			}
+			far.b.RootsChanged("s1")
+			far.b.RootsChanged("s2")
+			synctest.Wait()
+		}
+	})
+}
+
 // TestMissedNotice: a node that missed what was published, without anybody having
 // been lost, is told again.
 func TestMissedNotice(t *testing.T) {

@@ -4,6 +4,7 @@
 package peer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +52,7 @@ type node struct {
 	mu     sync.Mutex
 	live   map[*server.Server]struct{} // running processes
 	dials  int
+	roots  int // times that processes were told of other roots
 	events []subscription.Event
 }
 
@@ -117,13 +119,29 @@ func (n *node) launch(context.Context) (*backend.Launched, error) {
 	n.mu.Unlock()
 	go func() {
 		defer close(gone)
-		_ = srv.ServeConn(context.Background(), far)
+		_ = srv.ServeConn(context.Background(), &overheard{far, n})
 		srv.Close()
 		n.mu.Lock()
 		delete(n.live, srv)
 		n.mu.Unlock()
 	}()
 	return &backend.Launched{Target: client.Conn(near), Stop: func() { near.Close(); <-gone }, Gone: gone}, nil
+}
+
+// overheard is a process's connection that counts what it is told of roots.
+type overheard struct {
+	transport.Conn
+	n *node
+}
+
+func (c *overheard) Read() ([]byte, error) {
+	data, err := c.Conn.Read()
+	if bytes.Contains(data, []byte(mcp.NotificationRootsChanged)) {
+		c.n.mu.Lock()
+		c.n.roots++
+		c.n.mu.Unlock()
+	}
+	return data, err
 }
 
 type textIn struct {

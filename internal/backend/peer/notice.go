@@ -26,6 +26,7 @@ type notice struct {
 	Held    []heldKey  `json:"held,omitzero"`
 	Parting bool       `json:"parting,omitzero"` // the node has given up all homes, and ends
 	Release string     `json:"release,omitzero"` // a session that has ended
+	Roots   string     `json:"roots,omitzero"`   // a session whose client has other roots now
 	Watch   []string   `json:"watch,omitzero"`
 	Unwatch []string   `json:"unwatch,omitzero"`
 	Event   *wireEvent `json:"event,omitzero"`
@@ -146,6 +147,9 @@ func (b *Backend) noticed(n *notice) {
 	}
 	if n.Release != "" {
 		b.release(n.Release)
+	}
+	if n.Roots != "" {
+		b.inner.RootsChanged(n.Roots)
 	}
 	b.watching.told(n)
 	if e := n.Event; e != nil {

@@ -63,11 +63,20 @@ func (p *Protocol) Attach(ctx context.Context, c transport.Conn) engine.Link {
 func (l *link) Receive(in *engine.Inbound) {
 	switch {
 	case in.Kind() != jsonrpc.Request:
-		l.live.take(l.p, in)
+		l.oneWay(in)
 	case in.Method == mcp.MethodInitialize:
 		l.initialize(in)
 	default:
 		l.request(in, nil)
+	}
+}
+
+// oneWay takes a notification or a response, which get no answer.
+func (l *link) oneWay(in *engine.Inbound) {
+	if in.Method != mcp.NotificationRootsChanged {
+		l.live.take(l.p, in)
+	} else if peer := l.known(); peer != nil {
+		l.p.cfg.RootsChanged(peer.Session)
 	}
 }
 
@@ -247,7 +256,7 @@ func (l *link) ReceiveBatch(batch []jsonrpc.Element, hold *transport.Hold) {
 			g.add()
 			g.respond(jsonrpc.AppendError(nil, in.ID, wire))
 		case in.Kind() != jsonrpc.Request:
-			l.live.take(l.p, in)
+			l.oneWay(in)
 		default:
 			g.add()
 			l.request(in, g)

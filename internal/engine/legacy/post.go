@@ -162,6 +162,10 @@ func (t *posted) settle(r *reply, done func()) {
 // nothing here goes to the other nodes; the error says that it may not have
 // arrived.
 func (p *Protocol) oneWay(ctx context.Context, v *visit, in *engine.Inbound) error {
+	if in.Method == mcp.NotificationRootsChanged {
+		p.cfg.RootsChanged(v.peer.Session)
+		return nil
+	}
 	if l := p.cfg.Sessions.Find(v.id); l != nil {
 		taken := homeOf(p, l).take(p, in)
 		p.cfg.Sessions.Release(l)

@@ -43,6 +43,9 @@ type Config struct {
 	// Ended is told that a session is over for good: deleted, on whatever node, or
 	// its connection gone. It must not block; nil means nobody.
 	Ended func(session string)
+	// RootsChanged is told that a session's client has other roots now. It must not
+	// block; nil means nobody.
+	RootsChanged func(session string)
 	// Shares bounds calls and subscriptions of all endpoints of a node; nil means
 	// bounds of this Protocol alone.
 	Shares *engine.Shares
@@ -123,6 +126,9 @@ func New(cfg Config) *Protocol {
 	}
 	if cfg.Ended == nil {
 		cfg.Ended = func(string) {}
+	}
+	if cfg.RootsChanged == nil {
+		cfg.RootsChanged = func(string) {}
 	}
 	if cfg.Shares == nil {
 		cfg.Shares = engine.NewShares(0, engine.DefaultShare)

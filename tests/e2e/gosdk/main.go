@@ -197,7 +197,7 @@ func (p *peer) do(ctx context.Context, s step) (any, error) {
 		return nil, errors.New("not connected")
 	}
 	switch s.Op {
-	case "tools", "resources", "prompts":
+	case "tools", "resources", "templates", "prompts":
 		return p.list(ctx, s.Op)
 	case "call":
 		return p.call(ctx, s)
@@ -337,6 +337,13 @@ func (p *peer) list(ctx context.Context, what string) (any, error) {
 				return nil, err
 			}
 			names = append(names, resource.URI)
+		}
+	case "templates":
+		for template, err := range p.session.ResourceTemplates(ctx, nil) {
+			if err != nil {
+				return nil, err
+			}
+			names = append(names, template.URITemplate)
 		}
 	case "prompts":
 		for prompt, err := range p.session.Prompts(ctx, nil) {

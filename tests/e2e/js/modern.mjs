@@ -95,9 +95,11 @@ await run(
   {
     connect,
     answers: (step) => answer.give(step.answers),
+    rootsChanged: () => client.sendRootsListChanged(),
     tools: async () => ({ names: (await client.listTools()).tools.map((tool) => tool.name) }),
     call,
     resources: async () => ({ names: (await client.listResources()).resources.map((resource) => resource.uri) }),
+    templates: async () => ({ names: (await client.listResourceTemplates()).resourceTemplates.map((t) => t.uriTemplate) }),
     read: (step) => client.readResource({ uri: step.uri }),
     prompts: async () => ({ names: (await client.listPrompts()).prompts.map((prompt) => prompt.name) }),
     prompt: (step) => client.getPrompt({ name: step.name, arguments: step.args }),
