@@ -55,6 +55,9 @@ func kindOf(err error, own bool) (text string, whole bool) {
 	if _, ok := errors.AsType[*process.LimitError](err); ok {
 		return "it was ended as it went over its limit of memory", false
 	}
+	if slow, ok := errors.AsType[*slowStart](err); ok {
+		return "it was " + slow.told(), false
+	}
 	if exit, ok := errors.AsType[*process.ExitError](err); ok {
 		return "it " + exit.Error(), false
 	}
@@ -85,8 +88,8 @@ var kinds = []struct {
 	whole bool
 }{
 	{errClosed, "it is being stopped", true},
-	{errSlowStart, "the wait for the server to start took too long", true},
 	{errNotReady, "it was not ready in time", false},
+	{errSlowStart, "the wait for the server to start took too long", true},
 	{context.DeadlineExceeded, "no answer in time", true},
 	{client.ErrTimeout, "no answer in time", false},
 	{client.ErrNoCommonVersion, "it speaks no version of the protocol that is spoken here", false},

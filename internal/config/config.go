@@ -118,6 +118,8 @@ type Server struct {
 	Capabilities []string
 
 	Tools, Prompts, Resources Selection
+
+	startGiven bool // startTimeout is in the file
 }
 
 // Sharing says whose calls may meet in one instance of a server: in one child
@@ -142,7 +144,7 @@ type Pool struct {
 	Spare    int           // child processes started ahead of need
 	Idle     time.Duration // an instance without calls this long is stopped, down to Min
 	MaxCalls int           // calls in flight at once; more wait until their deadline
-	Start    time.Duration // longest time to start and greet an instance
+	Start    time.Duration // longest time to start and greet an instance, as written; see [Server.StartTimeout]
 }
 
 // Process bounds what a child process gets and takes.
