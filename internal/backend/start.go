@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/go-json-experiment/json"
 
@@ -198,7 +199,11 @@ func (p *pool) startFailed(err error) error {
 // started restores what the server is to know and tells what may have changed.
 func (r *Remote) started(l *link) {
 	info := l.client.ServerInfo()
-	r.cfg.Log.Info("server connected", "server", r.cfg.Name, "version", l.client.Version(), "implementation", info.Name, "release", info.Version)
+	level := slog.LevelInfo
+	if l.key == r.commonKey() { // that the server is available is said where its lists are
+		level = slog.LevelDebug
+	}
+	r.cfg.Log.Log(context.Background(), level, "server connected", "server", r.cfg.Name, "version", l.client.Version(), "implementation", info.Name, "release", info.Version)
 	r.rewatch(l)
 	if !r.breaker.sound.Load() && l.key == r.commonKey() {
 		r.listsChanged() // it was away: its lists may come back different

@@ -21,7 +21,7 @@ func (a Activity) Progress(since Activity) bool {
 	return a.CPU != since.CPU || a.Newest != since.Newest || a.Stderr != since.Stderr
 }
 
-// Activity looks at what the process has done so far. It reads /proc, at most five times a second for all processes of a [Keeper].
+// Activity looks at what the process has done so far. It reads /proc, at most ten times a second for all processes of a [Keeper].
 func (p *Process) Activity() Activity {
 	a := p.activity(p.pid)
 	a.Stderr = p.stderr.received.Load()
