@@ -145,10 +145,10 @@ func (c *Catalog) report(s *source) {
 }
 
 // summaryAfter is when it is said at the latest how the servers are.
-const summaryAfter = 10 * time.Second
+const summaryAfter = 5 * time.Second
 
 // Open asks every server for everything, without waiting, and says once how they are:
-// when none is starting any more, or after ten seconds.
+// when none is starting any more, or after five seconds.
 func (c *Catalog) Open() {
 	if len(c.sources) == 0 {
 		return

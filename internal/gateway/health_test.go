@@ -186,7 +186,7 @@ func TestLateServersAreSoonThere(t *testing.T) {
 func TestHealth(t *testing.T) {
 	good := &scripted{name: "good", answers: offering("one", "two")}
 	slow := &starting{scripted: scripted{name: "slow", answers: offering("three")}, after: time.Minute}
-	key := &starting{scripted: scripted{name: "key"}, after: 5 * time.Second, error: jsonrpc.NewError(jsonrpc.CodeInternal, "API key is required")}
+	key := &starting{scripted: scripted{name: "key"}, after: 4 * time.Second, error: jsonrpc.NewError(jsonrpc.CodeInternal, "API key is required")}
 	mute := &scripted{name: "mute", answers: map[string]string{mcp.MethodDiscover: "hang"}}
 	bubble(t, CatalogConfig{ListTimeout: 2 * time.Second}, func(t *testing.T, r *rig) {
 		slow.up, key.up = make(chan struct{}), make(chan struct{})
@@ -208,8 +208,8 @@ func TestHealth(t *testing.T) {
 		look("at the start", "good up 0 2\nslow starting 0 0\nkey starting 0 0\nmute starting 0 0")
 		time.Sleep(3 * time.Second)
 		look("when lists do not wait any more", "good up 0 2\nslow starting 0 0\nkey starting 0 0\nmute down 2 0 no answer in time")
-		time.Sleep(3 * time.Second)
-		look("when the true reason is known", "good up 0 2\nslow starting 0 0\nkey down 5 0 API key is required (code -32603)\nmute down 2 0 no answer in time")
+		time.Sleep(1500 * time.Millisecond)
+		look("when the true reason is known", "good up 0 2\nslow starting 0 0\nkey down 4 0 API key is required (code -32603)\nmute down 2 0 no answer in time")
 		time.Sleep(time.Hour)
 		good.fail(errors.New("exit status 1"))
 		r.catalog.Event("good", toolsChanged)
@@ -218,7 +218,7 @@ func TestHealth(t *testing.T) {
 		time.Sleep(time.Hour)
 		good.fail(errors.New("exit status 1"))
 		time.Sleep(time.Hour)
-		look("in an outage", "good down 3606 2 exit status 1\nslow up 60 1\nkey down 5 0 API key is required (code -32603)\nmute down 2 0 context deadline exceeded")
+		look("in an outage", "good down 3604 2 exit status 1\nslow up 60 1\nkey down 4 0 API key is required (code -32603)\nmute down 2 0 context deadline exceeded")
 		if next := time.Until(r.catalog.Health()[2].Next); next <= 0 || next > 5*time.Minute {
 			t.Errorf("the next try is in %v", next)
 		}

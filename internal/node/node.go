@@ -179,6 +179,7 @@ func (n *Node) endpoint(path string, cfg endpoint.Config) *endpoint.Endpoint {
 	limits.Depth, limits.Batch = n.cfg.File.Limits.MaxDepth, n.cfg.File.Limits.MaxBatch
 	cfg.Info, cfg.Ring, cfg.Log, cfg.Limits, cfg.Tasks = n.info(), n.data.ring, n.cfg.Log, limits, n.tasks
 	cfg.Name = path + "/mcp"
+	cfg.Handler = logCalls(cfg.Handler, cfg.Name, n.cfg.Log)
 	cfg.Shares, cfg.Logs = n.bounds.shares, n.bounds.logs
 	if n.cluster != nil {
 		n.join(path, &cfg)
