@@ -36,7 +36,7 @@ type Config struct {
 	Spare      int           // processes started ahead of need, at most Max
 	Idle       time.Duration // an instance without calls this long is stopped; 0 means never
 	Processes  *Slots        // bounds the processes of all servers together; nil means instances are none
-	Starts     *Starts       // bounds the processes of all servers that start at a time; nil means no bound
+	Starts     *Starts       // bounds the processes of several servers that start at a time; nil means no bound
 
 	Memory *Memory // bounds the large results of all servers together; nil means 256 MiB of its own
 

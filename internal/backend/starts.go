@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Starts bounds how many child processes of all servers are at work on their start
+// Starts bounds how many child processes of several servers are at work on their start
 // at a time: so many that the cores have enough to do, and so few that each is done
 // soon. What only waits, for a network or for nothing, holds up nobody. It is safe
 // for concurrent use and owns no goroutine.
@@ -19,8 +19,9 @@ type Starts struct{ places chan struct{} }
 const (
 	startsPerCore = 2
 	leastStarts   = 4
-	// placeFor is how long a start has its place at most: it may look busy for ever.
-	placeFor = 10 * time.Second
+	// placeFor is how long a start has its place at most. It may look busy for ever, and
+	// one that installs for long should not hold up the next that does.
+	placeFor = 3 * time.Second
 )
 
 // NewStarts returns places for twice as many starts as there are cores, at least four.

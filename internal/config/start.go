@@ -36,10 +36,15 @@ func (s *Server) StartTimeout() time.Duration {
 	switch {
 	case s.startGiven || s.Transport != Stdio:
 		return s.Pool.Start
-	case installs(append([]string{s.Command}, s.Args...)):
+	case s.Installs():
 		return installerStart
 	}
 	return commandStart
+}
+
+// Installs reports whether the command may fetch the server first, as npx does.
+func (s *Server) Installs() bool {
+	return s.Transport == Stdio && installs(append([]string{s.Command}, s.Args...))
 }
 
 // installs reports whether a command line may fetch a program first.

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -35,6 +36,9 @@ func TestStartTimeout(t *testing.T) {
 		}
 		if got := c.Servers[0].StartTimeout(); got != want {
 			t.Errorf("%s: %v, want %v", entry, got, want)
+		}
+		if got := c.Servers[0].Installs(); got != (want == 5*time.Minute || strings.Contains(entry, "npx") && strings.Contains(entry, "30s")) {
+			t.Errorf("%s installs: %t", entry, got)
 		}
 	}
 }

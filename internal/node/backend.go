@@ -29,7 +29,8 @@ type launchers struct {
 	// repeatable reports whether a server's tool may be called twice.
 	repeatable func(server, tool string) bool
 	processes  *backend.Slots  // of all servers together
-	starts     *backend.Starts // of all servers together
+	starts     *backend.Starts // of all servers together, but for
+	installs   *backend.Starts // those that may have to be installed, which take long
 	memory     *backend.Memory // for the large results of all servers together
 	timeout    time.Duration   // of calls, where the server has none of its own
 	secret     string          // of the cluster; no server gets it
@@ -51,6 +52,9 @@ func (f *launchers) backend(s *config.Server, events backend.Events) backend.Bac
 	cfg.Launch, cfg.Closed = f.launcher(s)
 	if s.Transport == config.Stdio {
 		cfg.Processes, cfg.Starts = f.processes, f.starts
+		if s.Installs() {
+			cfg.Starts = f.installs
+		}
 	}
 	switch {
 	case f.exchange == nil || s.Transport != config.Stdio:
