@@ -19,9 +19,11 @@ type Starts struct{ places chan struct{} }
 const (
 	startsPerCore = 2
 	leastStarts   = 4
-	// placeFor is how long a start has its place at most. It may look busy for ever, and
-	// one that installs for long should not hold up the next that does.
-	placeFor = 3 * time.Second
+	// placeCPU is how much of a core's time a start uses in its place: most are up then,
+	// and one that installs for long should not hold up the next that does.
+	placeCPU = 1500 * time.Millisecond
+	// placeFor is how long a start has its place at most: it may look busy for ever.
+	placeFor = 20 * time.Second
 )
 
 // NewStarts returns places for twice as many starts as there are cores, at least four.

@@ -74,7 +74,7 @@ func (t *trial) watch(ctx context.Context, end context.CancelCauseFunc) {
 			if t.first && is.Progress(seen) {
 				moved = now
 			}
-			if !is.Progress(seen) && !is.Busy {
+			if !is.Progress(seen) && !is.Busy || is.CPU >= placeCPU {
 				t.leave()
 			}
 			seen = is

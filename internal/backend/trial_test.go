@@ -135,15 +135,17 @@ func TestLaterStartsKeepTheLimit(t *testing.T) {
 // those that only wait hold up nobody.
 func TestStartsHaveTurns(t *testing.T) {
 	for name, tc := range map[string]struct {
-		ahead int // that hang, and were there first
-		busy  bool
-		least time.Duration
-		most  time.Duration
+		ahead    int // that hang, and were there first
+		busy     bool
+		progress time.Duration
+		least    time.Duration
+		most     time.Duration
 	}{
-		"nobody ahead":        {0, false, 0, 3 * time.Second},
-		"eight hang":          {8, false, 0, 4 * time.Second},
-		"eight look busy":     {8, true, 4 * placeFor, 4*placeFor + 4*time.Second},
-		"one hangs, and busy": {1, true, 0, 6 * time.Second},
+		"nobody ahead":    {0, false, 0, 0, 3 * time.Second},
+		"eight hang":      {8, false, 0, 0, 4 * time.Second},
+		"eight spin":      {8, true, time.Hour, 4 * placeCPU, 4*placeCPU + 5*time.Second},
+		"eight look busy": {8, true, 0, 4 * placeFor, 4*placeFor + 4*time.Second},
+		"one looks busy":  {1, true, 0, 0, 6 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -160,7 +162,7 @@ func TestStartsHaveTurns(t *testing.T) {
 				}
 				began := time.Now()
 				for i := range tc.ahead {
-					r := add(fmt.Sprint("hangs", i), &installing{install: time.Hour, busy: tc.busy})
+					r := add(fmt.Sprint("hangs", i), &installing{install: time.Hour, busy: tc.busy, progress: tc.progress})
 					go func() { _ = r.Start(t.Context()) }()
 					synctest.Wait()
 				}
