@@ -166,7 +166,12 @@ func (c *Catalog) ask(s *source, p part) {
 			c.report(s)
 		})
 		got, err := c.question(s, p)
-		for err != nil && c.ctx.Err() == nil && s.backend.Status().Starting { // which it says when it fails
+		for was := c.awaited(s, p); errors.Is(err, context.DeadlineExceeded) && c.ctx.Err() == nil; {
+			starting := s.backend.Status().Starting
+			if !starting && !was { // else its start took the time
+				break
+			}
+			was = starting
 			got, err = c.question(s, p)
 		}
 		late.Stop()
@@ -177,6 +182,14 @@ func (c *Catalog) ask(s *source, p part) {
 			return
 		}
 	}
+}
+
+// awaited reports whether the start of a server was seen to hold up its answer.
+func (c *Catalog) awaited(s *source, p part) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := &s.parts[p]
+	return a.late && a.down == errStarting.Error()
 }
 
 // pause waits until the next question may be asked. It reports false when the
