@@ -4,7 +4,7 @@
 GO ?= go
 FUZZTIME ?= 30s
 
-.PHONY: help build serve test tidy race lint conformance bench bench-cluster bench-gateway storm privacy cluster flood fuzz
+.PHONY: help build serve test tidy race lint conformance bench bench-cluster bench-gateway storm start privacy cluster flood fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ bench-gateway: ## CPU per proxied call, beside httputil.ReverseProxy
 storm: ## kill servers and Holdfast at random, then measure sick servers' neighbours
 	$(GO) run ./tests/storm
 	$(GO) run ./tests/storm -isolation
+
+start: ## start ten npm servers from an empty cache and thirty warm, directly and through Holdfast, and print both
+	$(GO) run ./tests/start
 
 privacy: ## let clients and servers say all they can, and hold that each client hears what is its own
 	$(GO) run ./tests/privacy

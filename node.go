@@ -48,8 +48,8 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 
 // Start takes the data directory and starts the configured servers, for
 // programs that serve [Node.Handler] themselves; Run does it otherwise. It waits
-// up to 30 seconds for slow servers, which go on starting; one that cannot start
-// is logged and does not fail Start. Once started it does nothing.
+// for no server: the first lists do so for a second or two, and one that cannot start
+// is logged. Once started it does nothing.
 func (n *Node) Start(ctx context.Context) error {
 	running, err := n.take()
 	if err != nil {

@@ -41,8 +41,16 @@ type Backend interface {
 // Status is what is known of a server now. When it changes, the server's lists
 // are announced as changed.
 type Status struct {
-	Up     bool
-	Reason string // why it is not up, for people; empty when it is
+	Up       bool
+	Reason   string // why it is not up, for people; empty when it is
+	Starting bool   // the instance that answers lists is being started
+}
+
+// Talker is a Backend whose server writes to standard error.
+type Talker interface {
+	// Stderr returns the last lines of the process that was started last, at most 20.
+	// It does not wait.
+	Stderr() []string
 }
 
 // Events receives what changes at a backend: lists and watched resources. It

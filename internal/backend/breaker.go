@@ -46,6 +46,9 @@ type breaker struct {
 	failed time.Time // the last failure
 	next   time.Time // when open: nothing passes before
 	reason error     // that clients may be told
+
+	asked time.Time     // when a call last had the server tried
+	wait  time.Duration // until a call may do so again
 }
 
 func newBreaker(changed func()) *breaker {
@@ -65,10 +68,50 @@ func (b *breaker) allow() error {
 		return nil
 	}
 	now := time.Now()
-	if now.Before(b.next) {
-		return &told{fmt.Sprintf("%v (next attempt in %s)", b.reason, b.next.Sub(now).Round(100*time.Millisecond)), b.reason}
+	switch {
+	case b.start && b.trying: // it joins the start that is under way
+		return nil
+	case now.Before(b.next):
+		return b.refusal(now)
 	}
 	b.next, b.trying = now.Add(b.pause), true
+	return nil
+}
+
+// refusal is why nothing passes now. b.mu is held.
+func (b *breaker) refusal(now time.Time) error {
+	return &told{fmt.Sprintf("%v (next attempt in %s)", b.reason, b.next.Sub(now).Round(100*time.Millisecond)), b.reason}
+}
+
+// callPause is how soon after a call that had a start tried another may have the next.
+const callPause = time.Second
+
+// allowCall is allow for a client's call, which is worth a start at once: it joins one
+// that is under way, and else does not wait for the pause. Calls that go on asking wait
+// twice as long each time.
+func (b *breaker) allowCall() error {
+	if b.sound.Load() {
+		return nil
+	}
+	b.mu.Lock()
+	if !b.open || !b.start {
+		b.mu.Unlock()
+		return b.allow()
+	}
+	defer b.mu.Unlock()
+	if b.trying {
+		return nil
+	}
+	now := time.Now()
+	quiet := now.Sub(b.asked)
+	if now.Before(b.next) && quiet < b.wait {
+		return b.refusal(now)
+	}
+	b.wait = min(2*b.wait, maxPause)
+	if b.asked.IsZero() || quiet > 2*maxPause {
+		b.wait = callPause
+	}
+	b.asked, b.next, b.trying = now, now.Add(b.pause), true
 	return nil
 }
 

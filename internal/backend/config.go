@@ -43,12 +43,16 @@ type Config struct {
 	Spare      int           // processes started ahead of need, at most Max
 	Idle       time.Duration // an instance without calls this long is stopped; 0 means never
 	Processes  *Slots        // bounds the processes of all servers together; nil means instances are none
+	Starts     *Starts       // bounds the processes of several servers that start at a time; nil means no bound
 
 	Memory *Memory // bounds the large results of all servers together; nil means 256 MiB of its own
 
-	MaxCalls     int           // in flight at once, more wait; default 256
-	CallTimeout  time.Duration // longest time one call may take; 0 means the caller's deadline
-	StartTimeout time.Duration // to start and greet an instance; default 30 s
+	MaxCalls    int           // in flight at once, more wait; default 256
+	CallTimeout time.Duration // longest time one call may take; 0 means the caller's deadline
+	// StartTimeout is how long an instance may take to start and to be greeted; default
+	// 30 s. The first start of a process may take ten times as long, while it makes
+	// progress. After a start that took too long it is doubled, up to 10 min.
+	StartTimeout time.Duration
 
 	// Repeatable reports whether a tool, by the server's own name, is marked as
 	// read-only or idempotent. Nil means none is.

@@ -31,6 +31,10 @@ type Launched struct {
 	Stop    func()            // ends what was started and waits; nil for nothing
 	Gone    <-chan struct{}   // closed when what was started has ended; nil for never
 	Explain func(error) error // adds to a failure what is known of the end; nil for nothing
+	// Activity says what it has done so far, and Stderr gives the last lines it wrote
+	// there, also after its end; nil for what is no process here.
+	Activity func() process.Activity
+	Stderr   func() []string
 }
 
 func (l *Launched) stop() {
@@ -79,8 +83,10 @@ func Command(keeper *process.Keeper, spec process.Spec) Launcher {
 				_ = p.Stop(ctx)
 				_ = p.Stdout().Close() // of a process that was never greeted, nobody else does
 			},
-			Gone:    p.Done(),
-			Explain: func(err error) error { return startError(p, err) },
+			Gone:     p.Done(),
+			Explain:  func(err error) error { return startError(p, err) },
+			Activity: p.Activity,
+			Stderr:   p.StderrTail,
 		}, nil
 	}
 }
@@ -92,16 +98,29 @@ const lastWords = 500 * time.Millisecond
 func startError(p *process.Process, err error) error {
 	select {
 	case <-p.Done():
-		if exit := p.Err(); exit != nil {
+		if exit := p.Err(); exit != nil && !errors.Is(err, errNotReady) { // else it was stopped for that
 			err = fmt.Errorf("%w: %w", err, exit)
 		}
 	case <-time.After(lastWords):
 	}
 	if tail := p.StderrTail(); len(tail) > 0 {
-		return fmt.Errorf("%w; its last words:\n\t%s", err, strings.Join(tail, "\n\t"))
+		return &lastWordsError{err, tail}
 	}
 	return err
 }
+
+// lastWordsError is a failure of a process that wrote to standard error before.
+type lastWordsError struct {
+	error
+	lines []string
+}
+
+// Error adds the lines.
+func (e *lastWordsError) Error() string {
+	return e.error.Error() + "; its last words:\n\t" + strings.Join(e.lines, "\n\t")
+}
+
+func (e *lastWordsError) Unwrap() error { return e.error }
 
 // Dial launches connections that dial makes, such as one into this process.
 func Dial(dial func(ctx context.Context) (transport.Conn, error)) Launcher {

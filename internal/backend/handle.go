@@ -126,7 +126,11 @@ func (r *Remote) connect(ctx context.Context, call *rpc.Call, from *origin) (*li
 		}
 		return nil, errAskerGone
 	}
-	if err := r.breaker.allow(); err != nil {
+	allow := r.breaker.allowCall
+	if isCatalog(call.Method) {
+		allow = r.breaker.allow
+	}
+	if err := allow(); err != nil {
 		return nil, err
 	}
 	if r.era.Load() == 0 && r.cfg.Processes == nil && !isCatalog(call.Method) {

@@ -107,7 +107,7 @@ func (r *Remote) options(l *link) []client.Option {
 		client.OnResourceUpdated(func(uri string) { r.updated(l, uri) }),
 		client.OnAsk(r.askAside(l)),
 		client.OnNotification(func(string, Raw) { r.stray(l) }),
-		client.ProbeTimeout(r.cfg.StartTimeout),
+		client.ProbeTimeout(r.probeTimeout()),
 		client.Reinitialize(),
 	}
 }

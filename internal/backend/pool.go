@@ -325,6 +325,14 @@ func (p *pool) live() bool {
 	return p.entries[k] != nil
 }
 
+// beginning reports whether an instance is being started.
+func (p *pool) beginning(k key) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.entries[k]
+	return e != nil && e.link == nil && e.err == nil
+}
+
 // hold returns every ready instance that is not one call's, each to be released.
 func (p *pool) hold() []*link {
 	p.mu.Lock()

@@ -21,23 +21,30 @@ import (
 // It owns one goroutine that tends the instances and one per instance being
 // started or stopped; Close ends them all and waits.
 type Remote struct {
-	cfg      Config
-	events   Events
-	digest   [8]byte // of the server and its credential
-	policy   capset
-	era      atomic.Int32   // mcp.Era as last seen, 0 while unknown
-	turns    atomic.Uint64  // numbers calls that stand alone
-	refused  throttle.Lines // questions
-	failures failures
-	breaker  *breaker
-	calls    *bulkhead
-	pool     *pool
-	lists    listCache
-	tools    toolTasks
-	watched  watched
+	cfg        Config
+	events     Events
+	digest     [8]byte // of the server and its credential
+	policy     capset
+	era        atomic.Int32             // mcp.Era as last seen, 0 while unknown
+	turns      atomic.Uint64            // numbers calls that stand alone
+	newest     atomic.Pointer[Launched] // what was launched last; nil before
+	served     atomic.Bool              // an instance has been up
+	slowStarts atomic.Int32             // in a row that took too long
+	deaths     atomic.Int32             // starts in a row that ended with the process, however it was greeted
+	refused    throttle.Lines           // questions
+	failures   failures
+	breaker    *breaker
+	calls      *bulkhead
+	pool       *pool
+	lists      listCache
+	tools      toolTasks
+	watched    watched
 }
 
-var _ Backend = (*Remote)(nil)
+var (
+	_ Backend = (*Remote)(nil)
+	_ Talker  = (*Remote)(nil)
+)
 
 var errClosed = errors.New("server is being stopped")
 
@@ -55,7 +62,19 @@ func New(cfg Config, events Events) *Remote {
 func (r *Remote) Name() string { return r.cfg.Name }
 
 // Status reports whether calls reach the server.
-func (r *Remote) Status() Status { return r.breaker.status() }
+func (r *Remote) Status() Status {
+	s := r.breaker.status()
+	s.Starting = r.pool.beginning(r.commonKey())
+	return s
+}
+
+// Stderr implements [Talker].
+func (r *Remote) Stderr() []string {
+	if up := r.newest.Load(); up != nil && up.Stderr != nil {
+		return up.Stderr()
+	}
+	return nil
+}
 
 // Start brings up the instance that answers lists. Its error is for the operator.
 func (r *Remote) Start(ctx context.Context) error {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/go-json-experiment/json"
 
@@ -83,34 +84,80 @@ var (
 
 // startIn launches, unless a spare is up already, and greets.
 func (p *pool) startIn(ctx context.Context, g greeting, up *Launched, fresh bool) (*link, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, p.r.cfg.StartTimeout, fmt.Errorf("%w: after %s", errNotReady, p.r.cfg.StartTimeout))
-	defer cancel()
+	leave := func() {}
 	var err error
+	if fresh {
+		if leave, err = p.r.cfg.Starts.enter(ctx); err != nil {
+			return nil, err
+		}
+	}
+	defer leave()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	t := p.r.trial(leave)
+	p.wg.Go(func() { t.watch(ctx, end) })
 	if fresh {
 		if up, err = p.launch(ctx); err != nil {
 			return nil, fmt.Errorf("%w: %w", errNotStarted, err)
 		}
 	}
-	g.era = p.r.knownEra()
-	l, err := p.r.greet(ctx, g, up)
+	t.up.Store(up)
+	l, err := p.r.greeted(ctx, g, up, t)
+	if err == nil {
+		p.r.served.Store(true)
+		p.r.slowStarts.Store(0)
+		return l, nil
+	}
+	if errors.Is(context.Cause(ctx), errNotReady) {
+		p.r.slowStarts.Add(1)
+	}
+	return nil, err
+}
+
+// greeted greets what was launched. An old server may die of being asked which era it
+// speaks: it is launched once more and greeted as it expects. Of one that dies of
+// that too, the starts to come are made in one way each, in turn.
+func (r *Remote) greeted(ctx context.Context, g greeting, up *Launched, t *trial) (*link, error) {
+	g.era = r.knownEra()
+	twice := g.era == 0 && r.cfg.Processes != nil && r.deaths.Load() == 0
+	if g.era == 0 && r.deaths.Load()%2 == 1 {
+		g.era = mcp.Legacy
+	}
+	l, err := r.greetOnce(ctx, g, up)
+	if err == nil {
+		r.deaths.Store(0)
+		return l, nil
+	}
+	r.era.Store(0) // it may have become another program
+	if r.cfg.Processes == nil || !errors.Is(err, client.ErrConnClosed) {
+		return nil, err
+	}
+	if twice {
+		if up, legacyErr := r.cfg.Launch(ctx); legacyErr == nil {
+			r.newest.Store(up)
+			t.up.Store(up)
+			g.era = mcp.Legacy
+			if l, legacyErr := r.greetOnce(ctx, g, up); legacyErr == nil {
+				return l, nil
+			}
+		}
+	}
+	r.deaths.Add(1)
+	return nil, err
+}
+
+// greetOnce greets what was launched, and stops it when that fails. The error of a
+// start that took too long is a [slowStart].
+func (r *Remote) greetOnce(ctx context.Context, g greeting, up *Launched) (*link, error) {
+	l, err := r.greet(ctx, g, up)
 	if err == nil {
 		return l, nil
 	}
+	if cause := context.Cause(ctx); errors.Is(cause, errNotReady) {
+		err = cause // whatever the client makes of it
+	}
 	up.stop()
-	err = up.explain(err)
-	p.r.era.Store(0) // it may have become another program
-	if p.r.cfg.Processes == nil || g.era != 0 || !errors.Is(err, client.ErrConnClosed) {
-		return nil, err
-	}
-	// An old server may die of being asked which era it speaks.
-	if up, legacyErr := p.r.cfg.Launch(ctx); legacyErr == nil {
-		g.era = mcp.Legacy
-		if l, legacyErr := p.r.greet(ctx, g, up); legacyErr == nil {
-			return l, nil
-		}
-		up.stop()
-	}
-	return nil, err
+	return nil, up.explain(err)
 }
 
 // launch launches, once more when the parent of all processes died: that is not
@@ -119,6 +166,12 @@ func (p *pool) launch(ctx context.Context) (*Launched, error) {
 	up, err := p.r.cfg.Launch(ctx)
 	if errors.Is(err, process.ErrKeeperDied) {
 		up, err = p.r.cfg.Launch(ctx)
+	}
+	if err == nil {
+		p.r.newest.Store(up)
+	}
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errNotReady) {
+		err = cause
 	}
 	return up, err
 }
@@ -149,7 +202,11 @@ func (p *pool) startFailed(err error) error {
 // started restores what the server is to know and tells what may have changed.
 func (r *Remote) started(l *link) {
 	info := l.client.ServerInfo()
-	r.cfg.Log.Info("server connected", "server", r.cfg.Name, "version", l.client.Version(), "implementation", info.Name, "release", info.Version)
+	level := slog.LevelInfo
+	if l.key == r.commonKey() { // that the server is available is said where its lists are
+		level = slog.LevelDebug
+	}
+	r.cfg.Log.Log(context.Background(), level, "server connected", "server", r.cfg.Name, "version", l.client.Version(), "implementation", info.Name, "release", info.Version)
 	r.rewatch(l)
 	if !r.breaker.sound.Load() && l.key == r.commonKey() {
 		r.listsChanged() // it was away: its lists may come back different

@@ -53,6 +53,9 @@ func kindOf(err error, own bool) (text string, whole bool) {
 	if _, ok := errors.AsType[*process.LimitError](err); ok {
 		return "it was ended as it went over its limit of memory", false
 	}
+	if slow, ok := errors.AsType[*slowStart](err); ok {
+		return "it was " + slow.told(), false
+	}
 	if exit, ok := errors.AsType[*process.ExitError](err); ok {
 		return "it " + exit.Error(), false
 	}
@@ -86,8 +89,8 @@ var kinds = []struct {
 	whole bool
 }{
 	{errClosed, "it is being stopped", true},
-	{errSlowStart, "the wait for the server to start took too long", true},
 	{errNotReady, "it was not ready in time", false},
+	{errSlowStart, "the wait for the server to start took too long", true},
 	{context.DeadlineExceeded, "no answer in time", true},
 	{client.ErrTimeout, "no answer in time", false},
 	{client.ErrNoCommonVersion, "it speaks no version of the protocol that is spoken here", false},
@@ -126,29 +129,40 @@ var errOthers = errors.New("there were so many different failures that no more a
 // it has one reference, and what is over the bound has one together. It is safe for
 // concurrent use; the zero value is ready.
 type failures struct {
-	mu    sync.Mutex
-	began time.Time
-	known map[string]string // reference by the whole text
+	mu     sync.Mutex
+	began  time.Time
+	known  map[string]*failure // by what an operator is told of them
+	before map[string]*failure // those of the minute before
 }
 
-// reference returns under which name a failure stands in the log.
+// failure is one that was logged.
+type failure struct {
+	ref      string
+	repeated int // since then
+}
+
+// reference returns under which name a failure stands in the log. When it is logged
+// again, that line says how often it repeated in the minute before.
 func (f *failures) reference(r *Remote, text string, err error) string {
-	whole := err.Error()
+	what := Describe(err)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if now := time.Now(); f.known == nil || now.Sub(f.began) > failuresFor {
-		f.known, f.began = map[string]string{}, now
+		f.known, f.before, f.began = map[string]*failure{}, f.known, now
 	}
-	if len(f.known) >= failuresKept-1 {
-		if _, ok := f.known[whole]; !ok {
-			whole, err = "", errOthers
-		}
+	if len(f.known) >= failuresKept-1 && f.known[what] == nil {
+		what, err = "", errOthers
 	}
-	if ref, ok := f.known[whole]; ok {
-		return ref
+	if one := f.known[what]; one != nil {
+		one.repeated++
+		return one.ref
 	}
-	ref := rpc.Reference()
-	f.known[whole] = ref
-	r.cfg.Log.Warn("server failed", "server", r.cfg.Name, "ref", ref, "kind", text, "error", err)
-	return ref
+	one := &failure{ref: rpc.Reference()}
+	f.known[what] = one
+	attrs := []any{"server", r.cfg.Name, "ref", one.ref, "kind", text, "error", err}
+	if last := f.before[what]; last != nil && last.repeated > 0 {
+		attrs = append(attrs, "repeated", last.repeated)
+	}
+	r.cfg.Log.Warn("server failed", attrs...)
+	return one.ref
 }

@@ -114,6 +114,9 @@ func TestFailuresAreLoggedSeldom(t *testing.T) {
 		if n := strings.Count(log.String(), "\n"); n != 3 {
 			t.Errorf("%d lines in three minutes", n)
 		}
+		if n := strings.Count(log.String(), " repeated=60\n"); n != 2 {
+			t.Errorf("%d lines say how often it repeated:\n%s", n, &log)
+		}
 		log.Reset()
 		for i := range 1000 {
 			_ = r.tell(fmt.Errorf("broken %d", i), true)

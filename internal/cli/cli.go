@@ -44,9 +44,10 @@ type Env struct {
 
 func commands() []command {
 	return []command{
-		{"serve", "[--config FILE] [--listen ADDR] [--data DIR] [--stdio] [--drain DURATION] [--node NAME --cluster ADDR --join HOST:PORT,…]", "put MCP servers behind one URL", serve},
+		{"serve", "[--config FILE] [--listen ADDR] [--data DIR] [--stdio] [--log-level debug|info|warn|error] [--log-format text|json] [--drain DURATION] [--node NAME --cluster ADDR --join HOST:PORT,…]", "put MCP servers behind one URL", serve},
 		{"tools", "[--json] URL", "list the tools of a server", tools},
 		{"call", "[--json] URL TOOL [ARGS]", "call a tool; ARGS is a JSON object", call},
+		{"servers", "[--json] [--data DIR]", "show which servers are up, and why the others are not", servers},
 		{"keys", "[--json] [--data DIR] | rotate [--keep DURATION] [--data DIR]", "list the keys that session ids are sealed with, or add a new one", keys},
 		{"nodes", "[--json] [--data DIR] | remove NAME [--data DIR]", "list the nodes of the cluster, or go on without one that never returns", nodes},
 		{"secret", "", "print a new secret for the nodes of a cluster", newSecret},

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/holdfast-mcp/holdfast/client"
 )
@@ -108,9 +109,11 @@ func leftBehind(t *testing.T, p *program) int {
 // serverOf returns the pid of a keeper's child.
 func serverOf(t *testing.T, keeper int) int {
 	t.Helper()
-	servers := childrenOf(keeper)
-	if len(servers) == 0 {
-		t.Fatal("the keeper has no server")
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if servers := childrenOf(keeper); len(servers) > 0 {
+			return servers[0]
+		}
 	}
-	return servers[0]
+	t.Fatal("the keeper has no server")
+	return 0
 }

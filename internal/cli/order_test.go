@@ -33,6 +33,8 @@ var lines = []struct {
 	{"nodes", []string{"remove"}, [][]string{{"--data", "DIR"}}, 2, "got 1 arguments"},
 	{"nodes", []string{"remove", "n2"}, [][]string{{"--data", "DIR"}, {"--json"}}, 2, "--json has no use with nodes remove"},
 	{"init", []string{"EXISTS"}, nil, 1, "exists"},
+	{"servers", nil, [][]string{{"--json"}, {"--data", "DIR"}}, 1, "no holdfast is running"},
+	{"servers", []string{"x"}, [][]string{{"--data", "DIR"}}, 2, "arguments"},
 	{"version", nil, nil, 0, ""},
 	{"secret", nil, nil, 0, ""},
 }

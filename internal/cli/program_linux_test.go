@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // program is Holdfast in a process of its own.
@@ -72,12 +73,14 @@ func childrenOf(pid int) (pids []int) {
 	return pids
 }
 
-// keeper returns the pid of the program's keeper.
+// keeper returns the pid of the program's keeper, which comes with the first server.
 func (p *program) keeper(t *testing.T) int {
 	t.Helper()
-	for _, pid := range childrenOf(p.cmd.Process.Pid) {
-		if name, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm"); string(name) == "mcp-keeper\n" {
-			return pid
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		for _, pid := range childrenOf(p.cmd.Process.Pid) {
+			if name, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm"); string(name) == "mcp-keeper\n" {
+				return pid
+			}
 		}
 	}
 	t.Fatal("it has no keeper")

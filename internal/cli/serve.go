@@ -20,8 +20,9 @@ import (
 type serveFlags struct {
 	config, listen, data string
 	notice               time.Duration
-	stdio, debug         bool
+	stdio                bool
 	cluster              clusterFlags
+	log                  logFlags
 }
 
 func serve(ctx context.Context, env *Env, args []string) error {
@@ -37,7 +38,7 @@ func serve(ctx context.Context, env *Env, args []string) error {
 	fs.StringVar(&f.cluster.nats, "nats", "", "")
 	fs.DurationVar(&f.notice, "drain", config.NoticeDefault, "")
 	fs.BoolVar(&f.stdio, "stdio", false, "")
-	fs.BoolVar(&f.debug, "debug", false, "")
+	f.log.add(fs)
 	if err := parse(fs, args, 0, 0); err != nil {
 		return err
 	}
@@ -58,11 +59,10 @@ func serve(ctx context.Context, env *Env, args []string) error {
 
 // load reads the configuration and lets flags win over it.
 func (f *serveFlags) load(env *Env) (node.Config, error) {
-	level := slog.LevelInfo
-	if f.debug {
-		level = slog.LevelDebug
+	log, err := f.log.logger(env.Err)
+	if err != nil {
+		return node.Config{}, err
 	}
-	log := slog.New(slog.NewTextHandler(logTo(env.Err), &slog.HandlerOptions{Level: level}))
 	cfg := node.Config{File: config.Default(), Version: buildVersion(), Log: log, Demo: f.config == "", Adopt: env.Whole}
 	if f.config != "" {
 		file, err := config.Load(f.config, env.Getenv)
@@ -70,6 +70,7 @@ func (f *serveFlags) load(env *Env) (node.Config, error) {
 			return cfg, err
 		}
 		cfg.File = *file
+		warnOfNone(log, file)
 	}
 	if f.listen != "" {
 		if err := config.CheckListen(f.listen); err != nil {
@@ -87,12 +88,27 @@ func (f *serveFlags) load(env *Env) (node.Config, error) {
 		log.Warn(notice)
 	}
 	if !f.stdio { // whose sessions end with the program that started it
-		var err error
 		if cfg.Cluster, err = f.cluster.load(env, log, cfg.File.Cluster); err != nil {
 			return cfg, err
 		}
 	}
 	return cfg, f.chooseData(&cfg)
+}
+
+// warnOfNone says that a file has no server to serve.
+func warnOfNone(log *slog.Logger, file *config.Config) {
+	disabled := 0
+	for i := range file.Servers {
+		if !file.Servers[i].Disabled {
+			return
+		}
+		disabled++
+	}
+	if disabled > 0 {
+		log.Warn("no servers to serve: all are disabled", "file", file.File, "disabled", disabled)
+		return
+	}
+	log.Warn("no servers to serve: the file has none under mcpServers", "file", file.File)
 }
 
 func (f *serveFlags) chooseData(cfg *node.Config) (err error) {

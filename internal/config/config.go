@@ -124,6 +124,8 @@ type Server struct {
 	Capabilities []string
 
 	Tools, Prompts, Resources Selection
+
+	startGiven bool // startTimeout is in the file
 }
 
 // ServerTLS is how a server proves who it is, and Holdfast to it, where the system's
@@ -165,7 +167,7 @@ type Pool struct {
 	Spare    int           // child processes started ahead of need
 	Idle     time.Duration // an instance without calls this long is stopped, down to Min
 	MaxCalls int           // calls in flight at once; more wait until their deadline
-	Start    time.Duration // longest time to start and greet an instance
+	Start    time.Duration // longest time to start and greet an instance, as written; see [Server.StartTimeout]
 }
 
 // Process bounds what a child process gets and takes.

@@ -70,7 +70,11 @@
 //	idle          stop after this long without a call; 0 is never, the default
 //	              with shared and node; else 30m
 //	maxCalls      calls in flight to the server; default 256
-//	startTimeout  until an instance has started and greeted; default 30s
+//	startTimeout  until an instance has started and greeted; default 30s at a URL, 1m
+//	              for a command, and 5m for one that may install what it runs (npx,
+//	              uvx, docker run, …). The first start may take ten times as long,
+//	              as long as the process makes progress; after a start that took too
+//	              long the next may take twice as long, up to 10m
 //
 // A child process gets those variables of Holdfast's own environment that
 // inheritEnv lists, by name or by beginning (AWS_*), or all or none of them. The

@@ -22,7 +22,6 @@ const (
 	defaultPIDs   = 512 // processes and threads of a child process
 	defaultConns  = 128
 	defaultIdle   = 30 * time.Minute
-	defaultStart  = 30 * time.Second
 )
 
 var sharings = []string{string(Shared), string(PerNode), string(PerTenant), string(PerPrincipal), string(PerSession), string(PerCall)}
@@ -51,6 +50,7 @@ func (e *entry) pool() {
 	e.countOf("max", 1, maxInstances, &p.Max)
 	e.countOf("maxCalls", 1, maxInFlight, &p.MaxCalls)
 	e.durationOf("startTimeout", &p.Start)
+	e.startGiven = e.has("startTimeout")
 	e.idle()
 	switch m, ok := e.given["spare"]; {
 	case !ok:

@@ -71,6 +71,9 @@ func (p *parser) top(root *node) {
 		{"$schema", func(string, pair) {}},
 	})
 	p.checkReferences()
+	if len(p.names) == 0 {
+		p.misplaced("", root, 0)
+	}
 }
 
 // mapping calls the field of each key, and reports keys that have none unless

@@ -59,6 +59,12 @@ func (c *Client) RotateKeys(ctx context.Context, keep time.Duration) (until time
 	return until, err
 }
 
+// Servers is [Node]'s.
+func (c *Client) Servers(ctx context.Context) (servers []MCPServer, err error) {
+	err = c.do(ctx, http.MethodGet, "/servers", &servers)
+	return servers, err
+}
+
 // Cluster is [Node]'s.
 func (c *Client) Cluster(ctx context.Context) (all Cluster, err error) {
 	err = c.do(ctx, http.MethodGet, "/nodes", &all)

@@ -18,6 +18,8 @@ type Node interface {
 	// RotateKeys adds a key, and returns until when those before it open what they
 	// sealed: for keep once it has taken over.
 	RotateKeys(ctx context.Context, keep time.Duration) (until time.Time, err error)
+	// Servers returns the servers as this node has them, in the order of the configuration.
+	Servers() []MCPServer
 	// Cluster returns the cluster as the node sees it.
 	Cluster(ctx context.Context) Cluster
 	// RemoveNode makes the cluster go on without a node that never returns.
@@ -31,6 +33,17 @@ type Key struct {
 	From    time.Time `json:"from"`             // since or from when it seals, while it is the newest
 	Expires time.Time `json:"expires,omitzero"` // when it no longer opens; zero while it may seal
 	Seals   bool      `json:"seals"`            // it seals now
+}
+
+// MCPServer is one configured server.
+type MCPServer struct {
+	Name   string    `json:"name"`
+	State  string    `json:"state"` // starting, up, down or disabled
+	Since  time.Time `json:"since,omitzero"`
+	Reason string    `json:"reason,omitzero"` // why it is down, as it showed last
+	Tools  int       `json:"tools"`           // that it lists, or listed last
+	Next   time.Time `json:"next,omitzero"`   // when it is tried again unless a call asks before
+	Stderr []string  `json:"stderr"`          // the last lines of its process, at most 20
 }
 
 // Cluster is all nodes and what holds them together.

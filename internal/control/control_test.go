@@ -65,6 +65,13 @@ func (m *memory) RotateKeys(_ context.Context, keep time.Duration) (time.Time, e
 	return time.Unix(5, 0).UTC(), nil
 }
 
+func (*memory) Servers() []MCPServer {
+	return []MCPServer{
+		{Name: "a/b", State: "up", Since: time.Unix(2, 0).UTC(), Tools: 3},
+		{Name: "c", State: "down", Reason: "exited with code 1", Next: time.Unix(3, 0).UTC(), Stderr: []string{"no key"}},
+	}
+}
+
 func (*memory) Cluster(context.Context) Cluster {
 	return Cluster{Nodes: []Member{{Name: "n1", HeardBy: []string{"n2"}, Counts: true}}, Stores: []Store{{Name: "task", MayLose: 1}}}
 }
@@ -84,6 +91,10 @@ func TestRoundTrip(t *testing.T) {
 	keys, err := c.Keys(t.Context())
 	if diff := cmp.Diff(m.Keys(), keys); err != nil || diff != "" {
 		t.Errorf("keys: %v %s", err, diff)
+	}
+	servers, err := c.Servers(t.Context())
+	if diff := cmp.Diff(m.Servers(), servers, cmpopts.EquateEmpty()); err != nil || diff != "" {
+		t.Errorf("servers: %v %s", err, diff)
 	}
 	all, err := c.Cluster(t.Context())
 	if diff := cmp.Diff(m.Cluster(t.Context()), all, cmpopts.EquateEmpty()); err != nil || diff != "" {

@@ -95,6 +95,7 @@ func routes(n Node) http.Handler {
 		}
 		reply(w, until)
 	})
+	mux.HandleFunc("GET /servers", func(w http.ResponseWriter, _ *http.Request) { reply(w, n.Servers()) })
 	mux.HandleFunc("GET /nodes", func(w http.ResponseWriter, r *http.Request) { reply(w, n.Cluster(r.Context())) })
 	mux.HandleFunc("DELETE /nodes/{name}", func(w http.ResponseWriter, r *http.Request) {
 		done(w, n.RemoveNode(r.Context(), r.PathValue("name")))

@@ -24,6 +24,12 @@ type CatalogConfig struct {
 	// ListTimeout is how long the first view of a list waits for a server; one
 	// that takes longer is unavailable until it answers. Default 20 s.
 	ListTimeout time.Duration
+	// Enough is how long the first view waits for the rest once it has entries of one
+	// server. Default ListTimeout.
+	Enough time.Duration
+	// AnswerTimeout is how long a server may take to answer with a list, while it is
+	// not starting. Default 30 s.
+	AnswerTimeout time.Duration
 	// Fresh is how old an answer may be: a list that is read later is asked for
 	// again in the background, besides on list_changed. Default 30 s.
 	Fresh time.Duration
@@ -37,6 +43,8 @@ type CatalogConfig struct {
 
 func (cfg CatalogConfig) withDefaults() CatalogConfig {
 	setDefault(&cfg.ListTimeout, 20*time.Second)
+	setDefault(&cfg.Enough, cfg.ListTimeout)
+	setDefault(&cfg.AnswerTimeout, 30*time.Second)
 	setDefault(&cfg.Fresh, 30*time.Second)
 	setDefault(&cfg.Window, 100*time.Millisecond)
 	setDefault(&cfg.MaxEntries, 10_000)
@@ -70,6 +78,7 @@ type Catalog struct {
 	wg     sync.WaitGroup
 
 	revision atomic.Pointer[revision]
+	reported chan struct{} // has a token when a server's health has changed
 
 	mu       sync.Mutex
 	closed   bool
@@ -89,17 +98,20 @@ type source struct {
 	asked   [numParts]atomic.Int64 // when the last answer or failure came, Unix nanoseconds
 
 	parts [numParts]asking // guarded by Catalog.mu
+
+	health health
 }
 
 // NewCatalog returns a catalog of backends, whose order decides conflicts and
 // the order of entries. It asks nobody before it is needed. Close it.
 func NewCatalog(cfg CatalogConfig, backends []backend.Backend) *Catalog {
-	c := &Catalog{cfg: cfg.withDefaults(), byName: map[string]*source{}}
+	c := &Catalog{cfg: cfg.withDefaults(), byName: map[string]*source{}, reported: make(chan struct{}, 1)}
 	c.peer = &rpc.Peer{Features: mcp.Latest.Features(), Client: cfg.Info}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	for i, b := range backends {
 		s := &source{index: i, name: b.Name(), prefix: sanitize(b.Name()) + separator, backend: b, pick: cfg.Servers[b.Name()]}
 		s.filters = newSelections(&s.pick)
+		s.health.now = Health{Name: s.name, State: Starting, Since: time.Now()}
 		c.sources = append(c.sources, s)
 		c.byName[s.name] = s
 	}

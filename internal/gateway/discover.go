@@ -5,6 +5,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -16,18 +17,40 @@ import (
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
-// discover answers with what is known of the servers. A server of its own that
-// has never been reached answers itself, since its error says why.
+// discover answers with what is known of the servers, and waits for none of several:
+// one that has not answered yet may turn out to have any list. One of its own is
+// waited for a moment. That it failed it says itself.
 func (g *Gateway) discover(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
-	e, err := g.current(ctx, discovery, nil)
-	switch {
-	case err != nil:
-		return rpc.Result{}, err
-	case e.discovery != nil:
+	if g.own == nil {
+		e := g.edition.Load()
+		if e.settled[discovery] {
+			g.catalog.touch(g.sources, discovery)
+		} else {
+			g.catalog.demand(g.sources, discovery)
+		}
 		return rpc.Result{Body: e.discovery}, nil
 	}
-	res, err := g.own.backend.Handle(ctx, call)
-	if err != nil {
+	wait, cancel := context.WithTimeoutCause(ctx, g.catalog.cfg.Enough, errLate)
+	defer cancel()
+	e, err := g.current(wait, discovery, nil)
+	late := errors.Is(err, errLate)
+	switch {
+	case err == nil && e.discovery != nil:
+		return rpc.Result{Body: e.discovery}, nil
+	case err == nil:
+		late = e.revision.states[g.own.index][discovery].late
+	case !late:
+		return rpc.Result{}, err
+	}
+	var res rpc.Result
+	if !late {
+		res, err = g.own.backend.Handle(wait, call)
+		late = err != nil && errors.Is(context.Cause(wait), errLate)
+	}
+	switch {
+	case late:
+		return rpc.Result{Body: g.anything()}, nil
+	case err != nil:
 		return res, err
 	}
 	if res.Body, _, err = bounded(res.Body); err != nil {
@@ -91,8 +114,11 @@ func (g *Gateway) unite(e *edition) Raw {
 	denied := len(g.sources) > 0 // every server says that it has no tasks
 	for _, s := range g.sources {
 		c := &mcp.ServerCapabilities{Tools: &mcp.ListCapability{}, Prompts: &mcp.ListCapability{}, Resources: &mcp.ResourcesCapability{}}
-		if known := r.states[s.index][discovery].shelf; known != nil { // else it may have any list once it is there
-			c = &known.offered.Capabilities
+		switch known := r.states[s.index][discovery]; {
+		case known.shelf != nil:
+			c = &known.shelf.offered.Capabilities
+		case !known.tried || known.late: // nobody is told when it turns out to have less
+			c = anyCapabilities()
 		}
 		uniteCapabilities(&d.Capabilities, c)
 		settings, said := c.Extensions[mcp.ExtensionTasks]
@@ -112,6 +138,24 @@ func (g *Gateway) unite(e *edition) Raw {
 		panic("gateway: encode discovery: " + err.Error()) // plain structs
 	}
 	return body
+}
+
+// anyCapabilities are what a server may have that has not answered yet.
+func anyCapabilities() *mcp.ServerCapabilities {
+	return &mcp.ServerCapabilities{
+		Tools: &mcp.ListCapability{ListChanged: true}, Prompts: &mcp.ListCapability{ListChanged: true},
+		Resources: &mcp.ResourcesCapability{Subscribe: true, ListChanged: true},
+		Logging:   &struct{}{}, Completions: &struct{}{},
+	}
+}
+
+// anything is the discovery of a server of its own that has not answered yet.
+func (g *Gateway) anything() Raw {
+	body, err := json.Marshal(mcp.Discovery{Capabilities: *anyCapabilities(), ServerInfo: g.cfg.Info})
+	if err != nil {
+		panic("gateway: encode discovery: " + err.Error()) // plain structs
+	}
+	return g.shown(body)
 }
 
 // uniteCapabilities adds what one server offers. The changes of every list are

@@ -137,8 +137,9 @@ var errClosing = errors.New("the gateway is being stopped")
 
 // current returns the latest edition. Only while servers have never been asked
 // for p does it wait: until all have answered or had their time, until the
-// edition is enough, or until ctx ends, which is an error. What is older than
-// it may be is asked for again in the background.
+// edition is enough, or until ctx ends, which is an error. Where nothing says what
+// is enough, some entries are after a while; the rest is announced. What is older
+// than it may be is asked for again in the background.
 func (g *Gateway) current(ctx context.Context, p part, enough func(*edition) bool) (*edition, error) {
 	e := g.edition.Load()
 	if e.settled[p] {
@@ -146,10 +147,18 @@ func (g *Gateway) current(ctx context.Context, p part, enough func(*edition) boo
 		return e, nil
 	}
 	g.catalog.demand(g.sources, p)
+	some := time.NewTimer(time.Until(g.catalog.asked(g.sources, p).Add(g.catalog.cfg.Enough)))
+	defer some.Stop()
+	over := false
 	for !e.settled[p] && (enough == nil || !enough(e)) {
+		if over && enough == nil && e.has(p) && g.promise(p) {
+			return g.edition.Load(), nil
+		}
 		select {
 		case <-e.superseded:
 			e = g.edition.Load()
+		case <-some.C:
+			over = g.catalog.cfg.Enough < g.catalog.cfg.ListTimeout
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-g.catalog.ctx.Done():

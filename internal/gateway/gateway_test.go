@@ -244,6 +244,7 @@ func TestDiscovery(t *testing.T) {
 	b := &scripted{name: "b", answers: map[string]string{mcp.MethodDiscover: `{"capabilities":{"completions":{},"logging":{}},"serverInfo":{"name":"b","version":"1"}}`}}
 	r := newRig(t, CatalogConfig{}, Config{Info: mcp.Implementation{Name: "h", Version: "1"}}, a, b)
 	want := `{"capabilities":{"logging":{},"completions":{},"resources":{"subscribe":true,"listChanged":true},"tools":{"listChanged":true}},"serverInfo":{"name":"h","version":"1"},"instructions":"## Server a (tools a__*)\n\nhi"}`
+	r.catalog.Warm(t.Context())
 	for range 3 {
 		if got, err := ask(t, r.Gateway, mcp.MethodDiscover, ""); err != nil || got != want {
 			t.Errorf("discovery = %s, %v", got, err)
@@ -310,6 +311,7 @@ func TestTasksAreOfferedWhenOneServerHasThem(t *testing.T) {
 	without := &scripted{name: "a", answers: body("null", "")}
 	with := &scripted{name: "b", answers: body("{}", `,"tasks":{"list":{}}`)}
 	r := newRig(t, CatalogConfig{}, Config{}, without, with)
+	r.catalog.Warm(t.Context())
 	if got, _ := ask(t, r.Gateway, mcp.MethodDiscover, ""); strings.Contains(got, "null") || !strings.Contains(got, `"tasks":{"list":{}}`) {
 		t.Errorf("with one that has tasks: %s", got)
 	}
@@ -322,6 +324,7 @@ func TestTasksAreOfferedWhenOneServerHasThem(t *testing.T) {
 func TestDiscoveryOfServersNeverReached(t *testing.T) {
 	dead := &scripted{name: "dead", err: jsonrpc.NewError(jsonrpc.CodeInternal, "no such program")}
 	r := newRig(t, CatalogConfig{}, Config{}, dead)
+	r.catalog.Warm(t.Context())
 	got, err := ask(t, r.Gateway, mcp.MethodDiscover, "")
 	if want := `{"capabilities":{"prompts":{"listChanged":true},"resources":{"listChanged":true},"tools":{"listChanged":true}},"serverInfo":{"name":"","version":""}}`; err != nil || got != want {
 		t.Errorf("discovery = %s, %v", got, err)

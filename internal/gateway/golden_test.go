@@ -78,6 +78,7 @@ func rerun(t *testing.T, a *txtar.Archive) *txtar.Archive {
 	}
 	var log bytes.Buffer
 	c := NewCatalog(CatalogConfig{Servers: servers, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{
+		Level: slog.LevelWarn,
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey || a.Key == slog.LevelKey {
 				return slog.Attr{}

@@ -35,6 +35,7 @@ type known struct {
 	tried bool   // it has answered or failed, or its time is over
 	shelf *shelf // what it answered last; nil before
 	down  string // why it is unavailable; empty when it is not
+	late  bool   // that is all there is: it has not answered yet
 }
 
 // asking is one part of one server and the question for it.
@@ -44,10 +45,13 @@ type asking struct {
 	again   bool      // and has to ask again, for the answer may be old
 	attempt int       // number of the question
 	open    bool      // whose answer has not come
-	fails   int       // questions failed in a row
 	next    time.Time // no question before
+	failing time.Time // since when questions fail; zero when the last did not
+	failed  time.Time // when the last did
+	failure error     // of it
 	retry   *time.Timer
-	raw     digest // of the last answer's bytes
+	retryAt time.Time // when it runs out
+	raw     digest    // of the last answer's bytes
 	history history
 	faults  faultLog
 	cleaned map[digest]*cleaned // of the last answer
@@ -60,11 +64,19 @@ func (a *asking) stopRetry() {
 	}
 }
 
-// errLate is why a server is unavailable that takes longer than the first view waits.
-var errLate = errors.New("no answer in time")
+// Why a server is unavailable that takes longer than the first view waits.
+var (
+	errLate     = errors.New("no answer in time")
+	errStarting = errors.New("it is still starting")
+)
 
-// patience is how often the list timeout a question may take in all.
-const patience = 3
+const (
+	// firstRetry is how soon a failed question is asked again. After that as much time
+	// passes each time as has since the first failure, up to maxRetry times Fresh: a
+	// server is asked after 1, 2, 4, 8 … seconds.
+	firstRetry = time.Second
+	maxRetry   = 10
+)
 
 // demand asks the servers that have never been asked for p.
 func (c *Catalog) demand(sources []*source, p part) {
@@ -77,6 +89,18 @@ func (c *Catalog) demand(sources []*source, p part) {
 	}
 }
 
+// asked returns when the servers that have not answered were asked for p.
+func (c *Catalog) asked(sources []*source, p part) time.Time {
+	var last int64
+	for _, s := range sources {
+		last = max(last, s.asked[p].Load())
+	}
+	if last == 0 {
+		return time.Now() // they are being asked
+	}
+	return time.Unix(0, last)
+}
+
 // touch asks again for what is older than it may be. It does not wait.
 func (c *Catalog) touch(sources []*source, p part) {
 	oldest := time.Now().Add(-c.cfg.Fresh).UnixNano()
@@ -87,6 +111,16 @@ func (c *Catalog) touch(sources []*source, p part) {
 		c.mu.Lock()
 		c.askLocked(s, p)
 		c.mu.Unlock()
+	}
+}
+
+// hasten asks a server that failed again now, for somebody calls it, unless it was
+// asked within the last second.
+func (c *Catalog) hasten(s *source, p part) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a := &s.parts[p]; a.failure != nil && time.Since(a.failed) >= firstRetry {
+		c.askLocked(s, p)
 	}
 }
 
@@ -130,14 +164,35 @@ func (c *Catalog) askLocked(s *source, p part) {
 func (c *Catalog) ask(s *source, p part) {
 	for c.pause(s, p) {
 		number := c.begin(s, p)
-		late := time.AfterFunc(c.cfg.ListTimeout, func() { c.end(s, p, number, nil, errLate) })
+		late := time.AfterFunc(c.cfg.ListTimeout, func() {
+			c.end(s, p, number, nil, errLate)
+			c.report(s)
+		})
 		got, err := c.question(s, p)
+		for was := c.awaited(s, p); errors.Is(err, context.DeadlineExceeded) && c.ctx.Err() == nil; {
+			starting := s.backend.Status().Starting
+			if !starting && !was { // else its start took the time
+				break
+			}
+			was = starting
+			got, err = c.question(s, p)
+		}
 		late.Stop()
 		c.end(s, p, number, got, err)
-		if !c.onceMore(s, p) {
+		again := c.onceMore(s, p)
+		c.report(s)
+		if !again {
 			return
 		}
 	}
+}
+
+// awaited reports whether the start of a server was seen to hold up its answer.
+func (c *Catalog) awaited(s *source, p part) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := &s.parts[p]
+	return a.late && a.down == errStarting.Error()
 }
 
 // pause waits until the next question may be asked. It reports false when the
@@ -172,7 +227,7 @@ func (c *Catalog) begin(s *source, p part) int {
 	a.open, a.again = true, false // whatever has changed is in the answer to come
 	a.next = time.Now().Add(c.cfg.Window)
 	if !status.Up && a.shelf != nil {
-		a.mark(status.Reason)
+		a.mark(status.Reason, false)
 	}
 	if a.known != was {
 		c.mergeLocked()
@@ -194,14 +249,20 @@ func (c *Catalog) end(s *source, p part, number int, got *shelf, err error) {
 	was := a.known
 	a.tried, a.open = true, errors.Is(err, errLate)
 	switch {
+	case a.open && status.Starting:
+		a.mark(errStarting.Error(), true)
+	case a.open:
+		a.mark(errLate.Error(), true)
 	case err != nil:
-		a.fails++
-		a.mark(reason(err))
+		a.fail(err)
+		a.mark(reason(err), false)
 	case status.Up:
-		a.shelf, a.fails, a.down = got, 0, ""
+		a.shelf, a.down, a.late = got, "", false
+		a.failing, a.failure = time.Time{}, nil
 	default:
-		a.shelf, a.fails = got, 0
-		a.mark(status.Reason)
+		a.shelf = got
+		a.fail(errors.New(status.Reason))
+		a.mark(status.Reason, false)
 	}
 	if a.known != was {
 		c.mergeLocked()
@@ -209,10 +270,18 @@ func (c *Catalog) end(s *source, p part, number int, got *shelf, err error) {
 }
 
 // mark notes why the server is unavailable. The first reason stays, lest every
-// further failure be a change.
-func (a *asking) mark(why string) {
-	if a.down == "" {
-		a.down = cmp.Or(display.Short(why), "unavailable")
+// further failure be a change; that it was only late does not.
+func (a *asking) mark(why string, late bool) {
+	if a.down == "" || a.late {
+		a.down, a.late = cmp.Or(display.Short(why), "unavailable"), late
+	}
+}
+
+// fail notes a failed question.
+func (a *asking) fail(err error) {
+	a.failed, a.failure = time.Now(), err
+	if a.failing.IsZero() {
+		a.failing = a.failed
 	}
 }
 
@@ -228,7 +297,8 @@ func (c *Catalog) onceMore(s *source, p part) bool {
 	}
 	a.running = false
 	if a.down != "" && !c.closed {
-		pause := c.cfg.Fresh * time.Duration(min(max(a.fails, 1), 10))
+		pause := min(max(time.Since(a.failing), firstRetry), maxRetry*c.cfg.Fresh)
+		a.retryAt = time.Now().Add(pause)
 		a.retry = time.AfterFunc(pause, func() {
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -241,7 +311,7 @@ func (c *Catalog) onceMore(s *source, p part) bool {
 // question asks a server for one part and makes a shelf of the answer, the same
 // as before when the answer says the same.
 func (c *Catalog) question(s *source, p part) (*shelf, error) {
-	ctx, cancel := context.WithTimeout(c.ctx, patience*c.cfg.ListTimeout)
+	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.AnswerTimeout)
 	defer cancel()
 	if p == discovery {
 		return c.discovered(ctx, s)

@@ -70,9 +70,6 @@ func newRevision(old *revision, sources []*source, states []state, log *slog.Log
 		digests = append(digests, r.lists[p].digest)
 	}
 	r.digest = digestOf(digests)
-	if old != nil {
-		r.logOutages(old, sources, log)
-	}
 	return r
 }
 
@@ -86,29 +83,6 @@ func (r *revision) settled() bool {
 	return !slices.ContainsFunc(r.states, func(s state) bool {
 		return slices.ContainsFunc(s[:], func(k known) bool { return !k.tried })
 	})
-}
-
-// logOutages tells of servers that became unavailable, or available again.
-func (r *revision) logOutages(old *revision, sources []*source, log *slog.Logger) {
-	for i, s := range sources {
-		before, now := old.states[i].outage(), r.states[i].outage()
-		switch {
-		case before == "" && now != "":
-			log.Warn("server unavailable; what it offered last stays in the lists, marked", "server", s.name, "error", now)
-		case before != "" && now == "":
-			log.Info("server available again", "server", s.name)
-		}
-	}
-}
-
-// outage returns why some part is unavailable, "" when none is.
-func (s *state) outage() string {
-	for p := range s {
-		if s[p].down != "" {
-			return s[p].down
-		}
-	}
-	return ""
 }
 
 // merge lists what all servers offer of p, in the order of the configuration,

@@ -84,6 +84,9 @@ func (g *Gateway) edit(old *edition, r *revision) *edition {
 	return e
 }
 
+// has reports whether there is anything in a list.
+func (e *edition) has(p part) bool { return int(p) < numLists && len(e.views[p].routes) > 0 }
+
 // view makes one list of an edition, the same as before when it says the same.
 func (g *Gateway) view(old *edition, r *revision, p part) *view {
 	entries := g.choose(r.lists[p], p)

@@ -30,6 +30,8 @@ type launchers struct {
 	// repeatable reports whether a server's tool may be called twice.
 	repeatable func(server, tool string) bool
 	processes  *backend.Slots  // of all servers together
+	starts     *backend.Starts // of all servers together, but for
+	installs   *backend.Starts // those that may have to be installed, which take long
 	memory     *backend.Memory // for the large results of all servers together
 	timeout    time.Duration   // of calls, where the server has none of its own
 	secret     string          // of the cluster; no server gets it
@@ -41,7 +43,7 @@ func (f *launchers) backend(s *config.Server, events backend.Events) backend.Bac
 	cfg := backend.Config{
 		Name: s.Name, Credential: credential(s), Era: s.Protocol.Era, Version: s.Protocol.Version,
 		Sharing: sharing(s.Pool.Sharing), Min: s.Pool.Min, Max: s.Pool.Max, Spare: s.Pool.Spare, Idle: s.Pool.Idle,
-		MaxCalls: s.Pool.MaxCalls, StartTimeout: s.Pool.Start, CallTimeout: f.timeout,
+		MaxCalls: s.Pool.MaxCalls, StartTimeout: s.StartTimeout(), CallTimeout: f.timeout,
 		Repeatable:   func(tool string) bool { return f.repeatable(s.Name, tool) },
 		Capabilities: s.Capabilities, Memory: f.memory, Log: f.log,
 	}
@@ -50,7 +52,10 @@ func (f *launchers) backend(s *config.Server, events backend.Events) backend.Bac
 	}
 	cfg.Launch, cfg.Closed = f.launcher(s)
 	if s.Transport == config.Stdio {
-		cfg.Processes = f.processes
+		cfg.Processes, cfg.Starts = f.processes, f.starts
+		if s.Installs() {
+			cfg.Starts = f.installs
+		}
 	}
 	switch {
 	case f.exchange == nil || s.Transport != config.Stdio:

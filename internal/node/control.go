@@ -18,9 +18,9 @@ import (
 // openControl lets commands on this host ask the node, already while it waits for
 // others. Without it everything else works, so a failure is only said.
 func (n *Node) openControl() {
-	s, err := control.Listen(n.data.path, operator{n.cluster}, n.refuseServers)
+	s, err := control.Listen(n.data.path, operator{n.cluster, n.servers}, n.refuseServers)
 	if err != nil {
-		n.cfg.Log.Warn("holdfast keys and holdfast nodes cannot ask this node", "error", err)
+		n.cfg.Log.Warn("holdfast servers, keys and nodes cannot ask this node", "error", err)
 		return
 	}
 	n.control = s
@@ -35,9 +35,33 @@ func (n *Node) refuseServers(pid int) error {
 }
 
 // operator is the node as commands see it.
-type operator struct{ c *cluster.Cluster }
+type operator struct {
+	c       *cluster.Cluster
+	servers func() []control.MCPServer
+}
 
 var _ control.Node = operator{}
+
+// Servers implements [control.Node].
+func (o operator) Servers() []control.MCPServer { return o.servers() }
+
+// servers returns how the servers are, those that are disabled included.
+func (n *Node) servers() []control.MCPServer {
+	var all []control.MCPServer
+	if c := n.catalog.Load(); c != nil {
+		for _, h := range c.Health() {
+			all = append(all, control.MCPServer{
+				Name: h.Name, State: string(h.State), Since: h.Since, Reason: h.Reason, Tools: h.Tools, Next: h.Next, Stderr: h.Stderr,
+			})
+		}
+	}
+	for i := range n.cfg.File.Servers {
+		if s := &n.cfg.File.Servers[i]; s.Disabled {
+			all = append(all, control.MCPServer{Name: s.Name, State: "disabled"})
+		}
+	}
+	return all
+}
 
 // Keys implements [control.Node].
 func (o operator) Keys() []control.Key {

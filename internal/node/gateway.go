@@ -5,9 +5,10 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
@@ -22,7 +23,7 @@ import (
 // openGateway builds the backends and, over them, one endpoint each and the common one.
 func (n *Node) openGateway(ctx context.Context) error {
 	launch := launchers{
-		keeper: n.keeper, exchange: n.exchange, repeatable: n.repeatable, processes: backend.NewSlots(n.cfg.File.Limits.Processes), memory: backend.NewMemory(0),
+		keeper: n.keeper, exchange: n.exchange, repeatable: n.repeatable, processes: backend.NewSlots(n.cfg.File.Limits.Processes), starts: backend.NewStarts(), installs: backend.NewStarts(), memory: backend.NewMemory(0),
 		timeout: n.cfg.File.Limits.CallTimeout, secret: n.cfg.Cluster.Secret, log: n.cfg.Log,
 	}
 	servers := map[string]gateway.Server{}
@@ -57,17 +58,43 @@ func (n *Node) openGateway(ctx context.Context) error {
 		}
 	}
 	catalog := gateway.NewCatalog(gateway.CatalogConfig{
-		Info: n.info(), Servers: servers, ListTimeout: listTimeout, Log: n.cfg.Log,
+		Info: n.info(), Servers: servers, ListTimeout: listTimeout, Enough: listEnough, Log: n.cfg.Log,
 	}, n.backends)
 	n.catalog.Store(catalog)
 	n.openEndpoints(catalog)
-	n.start(ctx)
+	for _, b := range n.backends {
+		if local, ok := b.(*backend.Local); ok {
+			_ = local.Start(ctx) // it is there: its changes are heard from now on
+		}
+	}
+	catalog.Open()
+	n.awaited = time.Now().Add(serversTimeout)
 	return nil
 }
 
-// listTimeout is how long the first list waits for a slow server, whose entries
-// then come by list_changed.
-const listTimeout = 10 * time.Second
+// How long the first list waits for slow servers, whose entries then come by
+// list_changed: while it would be empty, and once it has entries.
+const (
+	listTimeout = 2 * time.Second
+	listEnough  = time.Second
+)
+
+// serversTimeout is how long a node that has others beside it is not ready for the sake
+// of servers that are starting. Their clients find more elsewhere.
+const serversTimeout = 10 * time.Second
+
+// starting returns an error that names the servers which this node still waits for
+// before it is ready.
+func (n *Node) starting() error {
+	c := n.catalog.Load()
+	if c == nil || n.alone() || time.Now().After(n.awaited) {
+		return nil
+	}
+	if names := c.Starting(); len(names) > 0 {
+		return fmt.Errorf("waiting for servers to start: %s", display.Short(strings.Join(names, ", ")))
+	}
+	return nil
+}
 
 // commonEndpoint is the name under which the configuration knows /mcp.
 const commonEndpoint = "default"
@@ -115,23 +142,6 @@ func (n *Node) gateway(path string, catalog *gateway.Catalog, cfg gateway.Config
 		e.Extensions = []mcp.Extension{mcp.SkillsExtension(true), mcp.UIExtension()}
 	}
 	return n.endpoint(path, e)
-}
-
-// start brings all backends up at once and waits, within bounds, so that the
-// first client sees every list whole.
-func (n *Node) start(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	var wg sync.WaitGroup
-	for _, b := range n.backends {
-		wg.Go(func() {
-			if err := b.Start(ctx); err != nil {
-				n.cfg.Log.Error("server did not start; the others still serve", "server", b.Name(), "error", err)
-			}
-		})
-	}
-	wg.Wait()
-	n.catalog.Load().Warm(ctx)
 }
 
 // watcher makes a hub's watcher of a backend's or gateway's Watch. The work runs

@@ -74,6 +74,7 @@ type Node struct {
 	bounds   bounds
 	handlers map[string]rpc.Handler // of the endpoints, by path; complete once opened
 	opened   atomic.Bool
+	awaited  time.Time       // until then this node is not ready while servers start, if there are others
 	control  *control.Server // nil when commands cannot ask
 	closers  []func()
 
@@ -93,9 +94,6 @@ type Node struct {
 // ErrClosed reports a start after the end.
 var ErrClosed = errors.New("the node is closed")
 
-// startTimeout bounds how long Start waits for slow servers; they go on starting.
-const startTimeout = 10 * time.Second
-
 // New returns a node that has not started. Its Handler answers probes.
 func New(cfg Config) *Node {
 	return &Node{
@@ -104,9 +102,9 @@ func New(cfg Config) *Node {
 	}
 }
 
-// Start prepares the data directory and starts the backends. In a cluster it
-// waits for the other nodes as long as they need. A server that does not start is
-// logged and does not fail Start. A node that has failed to start is closed; one
+// Start prepares the data directory and begins to start the servers, for which it does
+// not wait. In a cluster it waits for the other nodes as long as they need. A server
+// that does not start is logged. A node that has failed to start is closed; one
 // that has started does nothing.
 func (n *Node) Start(ctx context.Context) error {
 	select {
@@ -181,6 +179,7 @@ func (n *Node) endpoint(path string, cfg endpoint.Config) *endpoint.Endpoint {
 	limits.Depth, limits.Batch = n.cfg.File.Limits.MaxDepth, n.cfg.File.Limits.MaxBatch
 	cfg.Info, cfg.Ring, cfg.Log, cfg.Limits, cfg.Tasks = n.info(), n.data.ring, n.cfg.Log, limits, n.tasks
 	cfg.Name = path + "/mcp"
+	cfg.Handler = logCalls(cfg.Handler, cfg.Name, n.cfg.Log)
 	cfg.Shares, cfg.Logs = n.bounds.shares, n.bounds.logs
 	if n.cluster != nil {
 		n.join(path, &cfg)

@@ -109,7 +109,7 @@ func (n *Node) ready() error {
 	if n.routes.Load() == nil {
 		return errors.New("starting")
 	}
-	return nil
+	return n.starting()
 }
 
 // mux is what requests meet once the node has started. Names in paths are

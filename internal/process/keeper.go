@@ -39,6 +39,7 @@ type Keeper struct {
 	ceilings   ceilings
 	privacy    privacy
 	shares     logShares // of what servers write to standard error
+	table      procTable
 	goroutines sync.WaitGroup
 	release    func() // ends adopting; does nothing the second time
 
@@ -104,7 +105,7 @@ func (k *Keeper) start(ctx context.Context, spec *Spec) (*Process, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, child, err := newProcess(spec, k.log, k.shares.of(spec.Name))
+		p, child, err := newProcess(k, spec)
 		if err != nil {
 			return nil, err
 		}

@@ -237,9 +237,10 @@ func TestPrintable(t *testing.T) {
 // Whatever a server writes, a line of the log is one line of plain text, in text and in JSON, and no longer than 8 KiB.
 func TestStderrInLogs(t *testing.T) {
 	hostile := []byte("a\x1b[2J\u202eb\u009bc\x00\xff\u2028" + strings.Repeat("\x01", 3*maxLine) + "\r\n")
+	debug := &slog.HandlerOptions{Level: slog.LevelDebug}
 	for name, handler := range map[string]func(io.Writer) slog.Handler{
-		"text": func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) },
-		"json": func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) },
+		"text": func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, debug) },
+		"json": func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, debug) },
 	} {
 		var out strings.Builder
 		s := newStderrPump(nil, &Spec{Name: "s"}, slog.New(handler(&out)), &logShare{})
@@ -248,23 +249,28 @@ func TestStderrInLogs(t *testing.T) {
 		s.close()
 		s.forward()
 		line := strings.TrimSuffix(out.String(), "\n")
-		if bad := strings.IndexFunc(line, func(r rune) bool { return !strconv.IsPrint(r) }); bad >= 0 || len(line) > 8<<10 {
+		if bad := strings.IndexFunc(line, func(r rune) bool { return !strconv.IsPrint(r) }); bad >= 0 || len(line) > 8<<10 || !strings.Contains(line, "server stderr") {
 			t.Errorf("%s: %d bytes, character %d is not printable: %.200q", name, len(line), bad, line)
 		}
 	}
 }
 
 func TestParseStat(t *testing.T) {
-	tail := " 1 2 3 0 -1 0 0 0 0 0 0 0 0 0 20 0 %T 0 777 0 5"
+	tail := " 1 2 3 0 -1 0 0 0 0 0 10 20 30 40 20 0 %T 0 777 0 5"
+	want := func(dead, busy bool, threads int) proc {
+		return proc{procKey: procKey{9, 777}, ppid: 1, pgid: 2, sid: 3, dead: dead, busy: busy, threads: threads, ticks: 100, rss: 5}
+	}
 	for _, tc := range []struct {
 		line string
 		want proc
 		ok   bool
 	}{
-		{"9 (sh) S" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, false, 1, 5}, true},
-		{"9 (a) Z 5 (b) S" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, false, 1, 5}, true},
-		{"9 (sh) Z" + strings.Replace(tail, "%T", "1", 1), proc{procKey{9, 777}, 1, 2, 3, true, 1, 5}, true},
-		{"9 (sh) Z" + strings.Replace(tail, "%T", "4", 1), proc{procKey{9, 777}, 1, 2, 3, false, 4, 5}, true},
+		{"9 (sh) S" + strings.Replace(tail, "%T", "1", 1), want(false, false, 1), true},
+		{"9 (a) Z 5 (b) S" + strings.Replace(tail, "%T", "1", 1), want(false, false, 1), true},
+		{"9 (sh) Z" + strings.Replace(tail, "%T", "1", 1), want(true, false, 1), true},
+		{"9 (sh) Z" + strings.Replace(tail, "%T", "4", 1), want(false, false, 4), true},
+		{"9 (sh) R" + strings.Replace(tail, "%T", "1", 1), want(false, true, 1), true},
+		{"9 (sh) D" + strings.Replace(tail, "%T", "1", 1), want(false, true, 1), true},
 		{"9 (sh) S 1 2", proc{}, false},
 		{"", proc{}, false},
 	} {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"sync"
 	"syscall"
@@ -46,7 +45,7 @@ type Spec struct {
 	Dir string
 	// Stderr receives what the process writes to its standard error: one Write per line, never concurrently, with control and format
 	// characters escaped, the rest of a line over 2 KiB left out. All processes of one Name together have 200 lines and 64 KiB a second;
-	// what is beyond that is counted and dropped. Nil means the keeper's logger at level info. A slow Write delays neither the process
+	// what is beyond that is counted and dropped. Nil means the keeper's logger at level debug. A slow Write delays neither the process
 	// nor its end.
 	Stderr io.Writer
 	// StdinGrace is how long Stop waits between closing stdin and TERM; 0 means 2 s, below 0 not at all.
@@ -112,6 +111,8 @@ type Process struct {
 	stdout *outPipe
 	stderr *stderrPump
 
+	activity func(pid int) Activity
+
 	stopOnce sync.Once
 	exit     chan result // holds at most the one result
 	done     chan struct{}
@@ -120,7 +121,7 @@ type Process struct {
 }
 
 // newProcess makes the pipes. The caller passes child (stdin, stdout, stderr) on and closes it in any case.
-func newProcess(spec *Spec, log *slog.Logger, share *logShare) (p *Process, child []*os.File, err error) {
+func newProcess(k *Keeper, spec *Spec) (p *Process, child []*os.File, err error) {
 	var ours [3]*os.File
 	defer func() {
 		if err != nil {
@@ -144,7 +145,8 @@ func newProcess(spec *Spec, log *slog.Logger, share *logShare) (p *Process, chil
 		termGrace:  grace(spec.TermGrace, defaultTermGrace),
 		stdin:      ours[0],
 		stdout:     &outPipe{f: ours[1]},
-		stderr:     newStderrPump(&outPipe{f: ours[2]}, spec, log, share),
+		stderr:     newStderrPump(&outPipe{f: ours[2]}, spec, k.log, k.shares.of(spec.Name)),
+		activity:   k.table.activity,
 		exit:       make(chan result, 1),
 		done:       make(chan struct{}),
 	}, child, nil

@@ -63,6 +63,40 @@ func TestExitInWords(t *testing.T) {
 	}
 }
 
+// What a start does is seen, whoever below the process does it; one that only waits does nothing.
+func TestActivity(t *testing.T) {
+	k := newTestKeeper(t)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, tc := range map[string]struct {
+		script   string
+		progress bool
+	}{
+		"works":            {"while :; do :; done", true},
+		"writes":           {"while sleep 0.1; do printf . >&2; done", true},
+		"starts others":    {"while :; do sleep 0.1; done", true},
+		"a child works":    {"(while :; do :; done) & wait", true},
+		"a daemon's child": {"setsid sh -c 'while :; do :; done' & wait", true},
+		"waits":            {"exec sleep 60", false},
+	} {
+		p := start(t, k, shell(newTag(t), "echo up; "+tc.script))
+		expect(t, p, "up\n")
+		before, seen := p.Activity(), false
+		for end := time.Now().Add(10 * time.Second); time.Now().Before(end) && !seen; {
+			time.Sleep(2 * tableAge)
+			now := p.Activity()
+			seen = now.Progress(before) == tc.progress && (tc.progress || !now.Busy)
+			before = now
+		}
+		if !seen {
+			t.Errorf("%s: want progress %t, saw the opposite: %+v", name, tc.progress, before)
+		}
+		if err := p.Stop(over); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestOutputIsReadableAfterTheEnd(t *testing.T) {
 	k := newTestKeeper(t)
 	p := start(t, k, shell(newTag(t), "head -c 60000 /dev/zero"))

@@ -31,7 +31,9 @@ type proc struct {
 	procKey
 	ppid, pgid, sid int
 	dead            bool // a zombie: nothing of it runs
+	busy            bool // it runs, or waits for a core or a disk
 	threads         int
+	ticks           int64 // of CPU time, that of its children that have ended included
 	rss             int64 // pages
 }
 
@@ -66,7 +68,12 @@ func parseStat(pid int, b []byte) (proc, bool) {
 		return proc{}, false
 	}
 	p := proc{procKey: procKey{pid, start}, ppid: num(1), pgid: num(2), sid: num(3), threads: num(17), rss: int64(num(21))}
+	for i := 11; i <= 14; i++ { // utime, stime, cutime, cstime
+		p.ticks += int64(num(i))
+	}
 	switch f[0][0] {
+	case 'R', 'D':
+		p.busy = true
 	case 'Z': // a leader whose other threads go on is a zombie too
 		p.dead = p.threads <= 1
 	case 'X':

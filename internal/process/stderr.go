@@ -28,6 +28,8 @@ type stderrPump struct {
 	write func(line string)
 	share *logShare
 	queue chan string
+
+	received byteCounter // bytes
 }
 
 func newStderrPump(src *outPipe, spec *Spec, log *slog.Logger, share *logShare) *stderrPump {
@@ -36,7 +38,7 @@ func newStderrPump(src *outPipe, spec *Spec, log *slog.Logger, share *logShare) 
 		s.write = func(line string) { _, _ = io.WriteString(w, line+"\n") }
 	} else {
 		log = log.With("server", spec.Name)
-		s.write = func(line string) { log.Info("server stderr", "line", line) }
+		s.write = func(line string) { log.Debug("server stderr", "line", line) }
 	}
 	return s
 }
@@ -44,7 +46,7 @@ func newStderrPump(src *outPipe, spec *Spec, log *slog.Logger, share *logShare) 
 // read returns at the end of src, which it closes.
 func (s *stderrPump) read() {
 	split := splitter{emit: s.line}
-	_, _ = io.Copy(&split, s.src) // however it ends, it is the end
+	_, _ = io.Copy(&split, io.TeeReader(s.src, &s.received)) // however it ends, it is the end
 	split.flush()
 	_ = s.src.Close()
 }

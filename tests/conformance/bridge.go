@@ -4,13 +4,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -126,11 +129,33 @@ func startGateway(ctx context.Context, out string) (g *gateway, err error) {
 		g.service, err = startService(ctx, filepath.Join(out, "holdfast.log"), holdfast,
 			"serve", "--config", config, "--data", filepath.Join(out, "data"))
 	}
+	if err == nil {
+		err = awaitServers(ctx, holdfast, filepath.Join(out, "data"))
+	}
 	if err != nil {
 		g.stop()
 		return nil, fmt.Errorf("start the gateway: %w", err)
 	}
 	return g, nil
+}
+
+// awaitServers returns when no server is starting any more: the gateway serves before.
+func awaitServers(ctx context.Context, holdfast, data string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	tick := time.NewTicker(probeInterval)
+	defer tick.Stop()
+	for {
+		out, err := exec.CommandContext(ctx, holdfast, "servers", "--json", "--data", data).Output()
+		if err == nil && !bytes.Contains(out, []byte(`"starting"`)) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("servers do not start: %w\n%s", ctx.Err(), out)
+		}
+	}
 }
 
 // stop ends the gateway, then the fixtures.

@@ -4,6 +4,7 @@
 package e2e
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -130,6 +131,17 @@ func newGatewayOf(t *testing.T, entries []entry) *service {
 	if err := os.WriteFile(file, config, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	addr := freeAddress(t)
-	return serve(t, addr, binary(t, "cmd/holdfast"), "serve", "--config", file, "--listen", addr, "--data", filepath.Join(dir, "data"))
+	addr, data := freeAddress(t), filepath.Join(dir, "data")
+	s := serve(t, addr, binary(t, "cmd/holdfast"), "serve", "--config", file, "--listen", addr, "--data", data)
+	awaitServers(t, data)
+	return s
+}
+
+// awaitServers waits until no server is starting any more: the gateway serves before.
+func awaitServers(t *testing.T, data string) {
+	t.Helper()
+	eventually(t, readyTimeout, "the servers to have started", func() bool {
+		out, err := exec.Command(binary(t, "cmd/holdfast"), "servers", "--json", "--data", data).Output()
+		return err == nil && !bytes.Contains(out, []byte(`"starting"`))
+	})
 }

@@ -45,6 +45,9 @@ func (b *Backend) Name() string { return b.name }
 // Status reports whether calls reach the server at this node.
 func (b *Backend) Status() backend.Status { return b.inner.Status() }
 
+// Stderr implements [backend.Talker], of the processes at this node.
+func (b *Backend) Stderr() []string { return b.inner.Stderr() }
+
 // Start brings up the instance that answers lists: this node's own, or the one
 // there is in the cluster.
 func (b *Backend) Start(ctx context.Context) error {
