@@ -56,6 +56,9 @@ func (c Config) settings() (node.Config, error) {
 	for _, notice := range cfg.File.Notices {
 		cfg.Log.Warn(notice)
 	}
+	for _, fault := range cfg.File.Faults { // the node says which servers these cost
+		cfg.Log.Error(fault)
+	}
 	if c.Listen != "" {
 		if err := config.CheckListen(c.Listen); err != nil {
 			return cfg, fmt.Errorf("Config.Listen: %w", err)

@@ -44,7 +44,8 @@ type Env struct {
 
 func commands() []command {
 	return []command{
-		{"serve", "[--config FILE] [--listen ADDR] [--data DIR] [--stdio] [--drain DURATION] [--node NAME --cluster ADDR --join HOST:PORT,…]", "put MCP servers behind one URL", serve},
+		{"serve", "[--config FILE|-] [--strict] [--listen ADDR] [--data DIR] [--stdio] [--drain DURATION] [--node NAME --cluster ADDR --join HOST:PORT,…]", "put MCP servers behind one URL", serve},
+		{"check", "[--strict] [FILE|-]", "say what a configuration file means, and what is wrong with it", check},
 		{"tools", "[--json] URL", "list the tools of a server", tools},
 		{"call", "[--json] URL TOOL [ARGS]", "call a tool; ARGS is a JSON object", call},
 		{"keys", "[--json] [--data DIR] | rotate [--keep DURATION] [--data DIR]", "list the keys that session ids are sealed with, or add a new one", keys},
@@ -116,6 +117,9 @@ func exitCode(env *Env, c command, err error) int {
 		return 2
 	}
 	printf(env.Err, "holdfast %s: %s\n", c.name, err)
+	if errors.Is(err, errUnusable) {
+		return 2
+	}
 	if _, ok := errors.AsType[*cluster.DiskError](err); ok {
 		return exitDisk
 	}

@@ -18,16 +18,17 @@ import (
 
 // serveFlags are the flags of serve.
 type serveFlags struct {
-	config, listen, data string
-	notice               time.Duration
-	stdio, debug         bool
-	cluster              clusterFlags
+	file         fileFlags
+	listen, data string
+	notice       time.Duration
+	stdio, debug bool
+	cluster      clusterFlags
 }
 
 func serve(ctx context.Context, env *Env, args []string) error {
 	var f serveFlags
 	fs := flags("serve")
-	fs.StringVar(&f.config, "config", "", "")
+	f.file.add(fs)
 	fs.StringVar(&f.listen, "listen", "", "")
 	fs.StringVar(&f.data, "data", "", "")
 	fs.StringVar(&f.cluster.node, "node", "", "")
@@ -40,6 +41,9 @@ func serve(ctx context.Context, env *Env, args []string) error {
 	fs.BoolVar(&f.debug, "debug", false, "")
 	if err := parse(fs, args, 0, 0); err != nil {
 		return err
+	}
+	if f.stdio && f.file.path == fromInput {
+		return usageError{"--config - reads standard input, which --stdio needs for the client; name a file"}
 	}
 	cfg, err := f.load(env)
 	if err != nil {
@@ -63,13 +67,16 @@ func (f *serveFlags) load(env *Env) (node.Config, error) {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(logTo(env.Err), &slog.HandlerOptions{Level: level}))
-	cfg := node.Config{File: config.Default(), Version: buildVersion(), Log: log, Demo: f.config == "", Adopt: env.Whole}
-	if f.config != "" {
-		file, err := config.Load(f.config, env.Getenv)
-		if err != nil {
-			return cfg, err
-		}
+	cfg := node.Config{File: config.Default(), Version: buildVersion(), Log: log, Adopt: env.Whole}
+	file, err := f.file.load(env)
+	switch {
+	case err != nil:
+		return cfg, err
+	case file == nil:
+		cfg.Demo = true
+	default:
 		cfg.File = *file
+		logRemarks(log, file)
 	}
 	if f.listen != "" {
 		if err := config.CheckListen(f.listen); err != nil {
@@ -83,11 +90,7 @@ func (f *serveFlags) load(env *Env) (node.Config, error) {
 	case f.notice != config.NoticeDefault:
 		return cfg, usageError{"--drain: want a duration such as 5s, or 0"}
 	}
-	for _, notice := range cfg.File.Notices {
-		log.Warn(notice)
-	}
 	if !f.stdio { // whose sessions end with the program that started it
-		var err error
 		if cfg.Cluster, err = f.cluster.load(env, log, cfg.File.Cluster); err != nil {
 			return cfg, err
 		}

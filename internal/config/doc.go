@@ -25,7 +25,10 @@
 //
 // What concerns one server belongs in its entry under mcpServers, what concerns
 // the whole process at the top level. There is no key without effect: a key that
-// the schema does not know is an error that names the nearest one it does. The
+// the schema does not know is an error that names the nearest one it does. A mistake
+// in an entry is its server's own trouble: [Server.Fault] has it, and the others are
+// served. A mistake anywhere else refuses the file, and so does one that leaves no
+// server, or any at all with [Strict]. The
 // exception is keys that clients write for themselves (approval lists, editor
 // settings); they are ignored, and each leaves a line in [Config.Notices].
 //

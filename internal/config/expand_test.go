@@ -90,7 +90,7 @@ func TestExpandBounded(t *testing.T) {
 		"value": "mcpServers: {a: {command: \"${A}${A}\"}}",
 		"file":  "mcpServers: {a: {command: x, args: [" + strings.Repeat("\"${A}\",", 200) + "]}}",
 	} {
-		_, err := Parse("holdfast.yaml", []byte(text), long)
+		_, err := Parse("holdfast.yaml", []byte(text), long, Strict)
 		if err == nil || !strings.Contains(err.Error(), "over 128KiB long") && !strings.Contains(err.Error(), "add more than 16MiB") {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -104,7 +104,7 @@ func TestSecretFileRefused(t *testing.T) {
 		"NUL":                   "a\x00b",
 	} {
 		file := secretFile(t, text)
-		_, err := Parse("holdfast.yaml", []byte("mcpServers: {a: {command: x, env: {A: \"file:"+file+"\"}}}"), environment)
+		_, err := Parse("holdfast.yaml", []byte("mcpServers: {a: {command: x, env: {A: \"file:"+file+"\"}}}"), environment, Strict)
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("want %s, got %v", name, err)
 		}
@@ -127,7 +127,7 @@ func TestEnvFile(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	file = secretFile(t, "A=1\nno assignment s3cret\n")
-	_, err = Parse("holdfast.yaml", []byte("mcpServers: {a: {command: x, envFile: "+file+"}}"), environment)
+	_, err = Parse("holdfast.yaml", []byte("mcpServers: {a: {command: x, envFile: "+file+"}}"), environment, Strict)
 	if err == nil || !strings.Contains(err.Error(), "line 2 is not NAME=value") || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("got %v", err)
 	}
@@ -149,7 +149,7 @@ func TestSecretStays(t *testing.T) {
 	}
 	for _, value := range []string{"file:" + secret, "x${file:" + link + "}"} {
 		text := "mcpServers: {a: {command: x, env: {X: \"" + value + "\"}}}"
-		if _, err := Parse("holdfast.yaml", []byte(text), lookup); err == nil || !strings.Contains(err.Error(), "holds the cluster's secret") {
+		if _, err := Parse("holdfast.yaml", []byte(text), lookup, Strict); err == nil || !strings.Contains(err.Error(), "holds the cluster's secret") {
 			t.Errorf("%s: %v", value, err)
 		}
 	}

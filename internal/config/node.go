@@ -59,8 +59,8 @@ func (b *builder) node(k kind, line, depth int) (*node, *Error) {
 // read turns the bytes of a file into its tree. The file's name is not in the error.
 func read(name string, data []byte) (*node, *Error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	if len(data) > maxFile {
-		return nil, &Error{Message: "too large: over " + formatSize(maxFile)}
+	if len(data) > MaxFile {
+		return nil, &Error{Message: "too large: over " + formatSize(MaxFile)}
 	}
 	if i := invalidUTF8(data); i >= 0 {
 		return nil, &Error{Line: lineAt(data, i), Message: "not UTF-8 text", Hint: "save the file as UTF-8"}

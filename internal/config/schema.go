@@ -5,6 +5,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -16,8 +17,11 @@ type parser struct {
 	lookup   func(string) (string, bool)
 	readFile func(string) ([]byte, error)
 
+	strict bool // a mistake in an entry refuses the file
+
 	cfg     Config
-	errs    Errors
+	errs    Errors // of the file, or of the entry that is being read
+	faults  Errors // of entries
 	notices []*Error
 	grown   int // bytes that variables and secret files have added
 
@@ -32,20 +36,35 @@ type field struct {
 }
 
 func (p *parser) parse(data []byte) (*Config, error) {
+	p.read(data)
+	if p.strict || len(p.errs.List) > 0 || p.nothingLeft() {
+		p.errs.merge(&p.faults)
+	}
+	if err := p.errs.result(); err != nil {
+		return nil, err
+	}
+	p.cfg.Notices = p.lines(p.notices, "notices")
+	p.cfg.Faults = p.lines(p.faults.List, "mistakes")
+	return &p.cfg, nil
+}
+
+// read fills cfg, and collects what is wrong.
+func (p *parser) read(data []byte) {
 	p.cfg.File = p.file
 	root, err := read(p.file, data)
 	if err != nil {
 		err.File = p.file
 		p.errs.add(err)
-		return nil, p.errs.result()
+		return
 	}
 	p.dropRepeated("", root)
 	p.top(root)
-	if err := p.errs.result(); err != nil {
-		return nil, err
-	}
-	p.cfg.Notices = p.noticeLines()
-	return &p.cfg, nil
+}
+
+// nothingLeft reports whether mistakes leave no server to serve. Such a file is
+// refused: nothing that is said later would be seen sooner.
+func (p *parser) nothingLeft() bool {
+	return !slices.ContainsFunc(p.cfg.Servers, func(s Server) bool { return s.Fault == "" && !s.Disabled })
 }
 
 func (p *parser) top(root *node) {
@@ -157,13 +176,13 @@ func (p *parser) notice(line int, path, text string) {
 	p.notices = append(p.notices, &Error{File: p.file, Line: line, Path: path, Message: text})
 }
 
-// noticeLines puts the notices in the order of the file.
-func (p *parser) noticeLines() []string {
-	byLine(p.notices)
+// lines puts remarks in the order of the file, and bounds how many there are.
+func (p *parser) lines(remarks []*Error, what string) []string {
+	byLine(remarks)
 	var lines []string
-	for i, n := range p.notices {
+	for i, n := range remarks {
 		if i == maxNotices {
-			return append(lines, fmt.Sprintf("%s: and %d more notices", p.file, len(p.notices)-i))
+			return append(lines, fmt.Sprintf("%s: and %d more %s", p.file, len(remarks)-i, what))
 		}
 		lines = append(lines, n.Error())
 	}

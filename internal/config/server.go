@@ -24,7 +24,7 @@ func (p *parser) serversOnce() func(string, pair) {
 		case kindMap:
 			for _, member := range m.value.pairs {
 				p.names = append(p.names, member.key)
-				p.server(join(path, member.key), member)
+				p.apart(join(path, member.key), member)
 			}
 		default:
 			p.wrongKind(path, m.value, "a mapping from names to servers")
@@ -42,13 +42,35 @@ type entry struct {
 	unclear bool // a mistake already reported leaves open what was meant
 }
 
-func (p *parser) server(path string, m pair) {
+// apart reads an entry whose mistakes are its own: they mark the server down, and
+// the others are served. One without a name that could be shown is left out.
+func (p *parser) apart(path string, m pair) {
+	file := p.errs
+	p.errs = Errors{}
+	s := p.server(path, m)
+	if len(p.errs.List) > 0 {
+		byLine(p.errs.List)
+		s = Server{Name: m.key, Line: m.line, Disabled: s.Disabled, Fault: p.errs.fault(path)}
+	}
+	if s.Disabled && !p.strict {
+		p.notices = append(p.notices, p.errs.List...)
+	} else {
+		p.faults.merge(&p.errs)
+	}
+	p.errs = file
+	if nameProblem(m.key) == "" {
+		p.cfg.Servers = append(p.cfg.Servers, s)
+	}
+}
+
+// server reads an entry.
+func (p *parser) server(path string, m pair) Server {
 	if problem := nameProblem(m.key); problem != "" {
 		p.fail(m.line, path, "", "a server's name %s", problem)
 	}
 	if m.value.kind != kindMap {
 		p.wrongKind(path, m.value, "a mapping with a command or a url")
-		return
+		return Server{}
 	}
 	e := &entry{parser: p, path: path, given: make(map[string]pair),
 		Server: Server{Name: m.key, Line: m.line, Disabled: isOff(m.value)}}
@@ -98,7 +120,7 @@ func (p *parser) server(path string, m pair) {
 	e.pool()
 	e.ceilings()
 	e.exchange()
-	p.cfg.Servers = append(p.cfg.Servers, e.Server)
+	return e.Server
 }
 
 // nameProblem says why a name is refused. Any text that names something is
