@@ -19,7 +19,7 @@ func environment(name string) (string, bool) {
 	value, ok := map[string]string{
 		"HOME": "/home/user", "TOKEN": "s3cret", "EMPTY": "", "REGION": "eu",
 		"API_BASE_URL": "https://api.example.com", "SNEAKY": "file:/etc/passwd",
-		"DOLLAR": "${TOKEN}",
+		"DOLLAR": "${TOKEN}", "INPUT_API_KEY": "answered",
 	}[name]
 	return value, ok
 }
@@ -66,13 +66,21 @@ func TestBad(t *testing.T) {
 }
 
 // checkApart checks that a mistake in a server's entry is that server's own, and
-// any other one the file's, without Strict as with it.
+// any other one the file's, without Strict as with it. In a client's file the last
+// of two keys counts.
 func checkApart(t *testing.T, name string, data []byte, strict error) {
 	t.Helper()
 	one, _ := errors.AsType[*Error](strict)
 	p := &parser{file: name, lookup: environment, readFile: readSecretFile, cfg: Default()}
 	p.read(data)
-	if repeated := strings.HasPrefix(one.Message, "given twice, here"); repeated || !strings.HasPrefix(one.Path, "mcpServers.") {
+	repeated := strings.HasPrefix(one.Message, "given twice, here")
+	if repeated && p.client {
+		if len(p.errs.List) > 0 || len(p.notices) != 1 || p.notices[0].Line != one.Line {
+			t.Errorf("a client's file: errors %v, notices %v", p.errs.List, p.notices)
+		}
+		return
+	}
+	if repeated || !strings.HasPrefix(one.Path, "mcpServers.") {
 		if err := p.errs.result(); err == nil || err.Error() != strict.Error() {
 			t.Errorf("not strict: got %v", err)
 		}
@@ -85,7 +93,7 @@ func checkApart(t *testing.T, name string, data []byte, strict error) {
 	if unnamed := strings.Contains(one.Message, "a server's name"); down == unnamed {
 		t.Errorf("servers %v", p.cfg.Servers)
 	}
-	told := append(p.lines(p.faults.List, ""), p.lines(p.notices, "")...) // of a disabled server it is a notice
+	told := append(p.remarks(p.faults.List, ""), p.remarks(p.notices, "")...) // of a disabled server it is a notice
 	if !slices.Contains(told, one.Error()) {
 		t.Errorf("told %q", told)
 	}
@@ -104,7 +112,7 @@ func wantedMessage(t *testing.T, file string, data []byte) string {
 	return want
 }
 
-func readFile(t *testing.T, name string) []byte {
+func readFile(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(name)
 	if err != nil {

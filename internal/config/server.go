@@ -5,31 +5,56 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 )
 
 // serversOnce returns the field for mcpServers and the names other clients have
-// for it, of which a file has one.
+// for it, of which a file has one. A client's file may have more.
 func (p *parser) serversOnce() func(string, pair) {
 	var first *pair
 	return func(path string, m pair) {
-		if first != nil {
+		if first != nil && !p.lenient() {
 			p.fail(m.line, path, "keep one of them", "means the same as %s on line %d", first.key, first.line)
 			return
 		}
 		first = &m
-		switch m.value.kind {
+		all := m.value
+		if all.kind == kindList && p.client && !slices.ContainsFunc(all.items, func(n *node) bool { return n.kind != kindMap }) {
+			all = named(all) // Continue
+		}
+		switch all.kind {
 		case kindNull:
 		case kindMap:
-			for _, member := range m.value.pairs {
-				p.names = append(p.names, member.key)
-				p.apart(join(path, member.key), member)
+			for _, member := range all.pairs {
+				p.one(join(path, member.key), member)
 			}
 		default:
 			p.wrongKind(path, m.value, "a mapping from names to servers")
 		}
 	}
+}
+
+// one reads a member of mcpServers.
+func (p *parser) one(path string, m pair) {
+	line, taken := p.lines[m.key]
+	switch {
+	case p.lenient() && absent(m.value):
+		return
+	case p.client && isInClient(m.value):
+		p.notice(m.line, path, "ignored: it is a part of the client that wrote it")
+		return
+	case taken && p.lenient():
+		p.notice(m.line, path, fmt.Sprintf("ignored: line %d has a server of this name", line))
+		return
+	case taken:
+		p.fail(m.line, path, "choose another name", "line %d has a server of this name", line)
+		return
+	}
+	p.lines[m.key] = m.line
+	p.names = append(p.names, m.key)
+	p.apart(path, m)
 }
 
 // entry is a server while it is read. given has its keys under one name for all
@@ -40,6 +65,13 @@ type entry struct {
 	path    string
 	given   map[string]pair
 	unclear bool // a mistake already reported leaves open what was meant
+	lenient bool // it is read as generously as a client reads it
+
+	misspelt        *pair      // a key that was probably meant to be command or url
+	inExtension     bool       // a client's extension starts the server
+	leading         []*node    // arguments that stand before args
+	added           []addition // to env and headers
+	allowed, denied []string   // tools; allowed is nil for all
 }
 
 // apart reads an entry whose mistakes are its own: they mark the server down, and
@@ -73,9 +105,69 @@ func (p *parser) server(path string, m pair) Server {
 		return Server{}
 	}
 	e := &entry{parser: p, path: path, given: make(map[string]pair),
-		Server: Server{Name: m.key, Line: m.line, Disabled: isOff(m.value)}}
+		Server: Server{Name: m.key, Line: m.line, Disabled: isOff(m.value) || !p.chosen(m.key)}}
+	e.lenient = p.lenient() && !e.hasOwnKey(m.value)
 	before := len(p.errs.List)
-	p.mapping(path, m.value, serverIgnored, []field{
+	e.read(m.value)
+	e.unclear = len(p.errs.List) > before
+	if e.merge(); e.lenient {
+		e.settle()
+	}
+	e.process()
+	e.remote()
+	e.transport()
+	e.pool()
+	e.ceilings()
+	e.exchange()
+	e.selectTools()
+	return e.Server
+}
+
+// read keeps the members of the entry.
+func (e *entry) read(n *node) {
+	fields := e.fields()
+	for _, m := range n.pairs {
+		switch {
+		case m.key == "name" && m.value.text == e.Name: // which is what it is called here
+		case !e.lenient:
+			e.member(e.path, m, serverIgnored, fields)
+		case absent(m.value) || e.known(e.path, m, serverIgnored, fields) || !saysSomething(m.value):
+		default:
+			e.unknown(m, fields)
+		}
+	}
+}
+
+// maxSlip is how many letters off a key may be to be taken for a misspelt one where
+// other clients' keys may stand.
+const maxSlip = 2
+
+// unknown notices a key that a client's file has and no client is known for. It may
+// be a misspelt command or url.
+func (e *entry) unknown(m pair, fields []field) {
+	why := "ignored: no key of a server"
+	near := nearest(m.key, keysOf(fields))
+	if near != "" && distance(strings.ToLower(m.key), strings.ToLower(near), maxSlip) <= maxSlip {
+		why += fmt.Sprintf("; did you mean %q?", near)
+	}
+	if near == "command" || near == "url" {
+		e.misspelt = &m
+	}
+	e.notice(m.line, join(e.path, m.key), why)
+}
+
+// fields are the keys of an entry.
+func (e *entry) fields() []field {
+	fields := slices.Concat(e.keys(), e.ownKeys())
+	if e.client {
+		fields = append(e.clientWords(), fields...)
+	}
+	return fields
+}
+
+// keys are the keys of an entry that clients write too.
+func (e *entry) keys() []field {
+	return []field{
 		{"command", e.keep("command")},
 		{"args", e.keep("args")},
 		{"env", e.keep("env")},
@@ -84,8 +176,28 @@ func (p *parser) server(path string, m pair) Server {
 		{"type", e.keep("type")},
 		{"url", e.keep("url")},
 		{"headers", e.keep("headers")},
-		{"disabled", p.flag},
+		{"disabled", e.flag},
 		{"timeout", e.timeout},
+		{"tools", e.tools},
+		{"transport", e.keep("type")},     // FastMCP
+		{"transportType", e.keep("type")}, // Cline, once
+		{"serverUrl", e.keep("url")},      // Windsurf
+		{"httpUrl", e.keep("url")},        // Gemini CLI
+		{"enabled", e.flag},               // Zed
+		{"isActive", e.flag},              // Cherry Studio
+		{"disabledTools", e.toolsOut},     // Windsurf, Roo Code, Kiro, Cherry Studio
+		{"disabled_tools", e.toolsOut},    // Codex, Crush
+		{"excludeTools", e.toolsOut},      // Gemini CLI
+		{"enabledTools", e.toolsIn},
+		{"enabled_tools", e.toolsIn},   // Codex
+		{"includeTools", e.toolsIn},    // Gemini CLI
+		{"available_tools", e.toolsOf}, // Goose
+	}
+}
+
+// ownKeys are the keys of an entry that only Holdfast has.
+func (e *entry) ownKeys() []field {
+	return []field{
 		{"sharing", e.keep("sharing")},
 		{"min", e.keep("min")},
 		{"max", e.keep("max")},
@@ -103,24 +215,18 @@ func (p *parser) server(path string, m pair) Server {
 		{"headerTimeout", e.keep("headerTimeout")},
 		{"idleTimeout", e.keep("idleTimeout")},
 		{"capabilities", e.capabilities},
-		{"tools", e.tools},
 		{"prompts", e.prompts},
 		{"resources", e.resources},
-		{"transport", e.keep("type")},     // FastMCP
-		{"transportType", e.keep("type")}, // Cline, once
-		{"serverUrl", e.keep("url")},      // Windsurf
-		{"httpUrl", e.keep("url")},        // Gemini CLI
-		{"enabled", p.flag},               // Zed
-		{"isActive", p.flag},              // Cherry Studio
+	}
+}
+
+// hasOwnKey reports whether an entry was written for Holdfast, where a key that is
+// not known is a mistake.
+func (e *entry) hasOwnKey(n *node) bool {
+	own := keysOf(e.ownKeys())
+	return slices.ContainsFunc(n.pairs, func(m pair) bool {
+		return slices.Contains(own, m.key) || m.key == "tools" && m.value.kind == kindMap
 	})
-	e.unclear = len(p.errs.List) > before
-	e.process()
-	e.remote()
-	e.transport()
-	e.pool()
-	e.ceilings()
-	e.exchange()
-	return e.Server
 }
 
 // nameProblem says why a name is refused. Any text that names something is
@@ -145,10 +251,10 @@ func nameProblem(name string) string {
 // isOff reports whether an entry is switched off in one of the clients' ways.
 func isOff(n *node) bool {
 	for _, m := range n.pairs {
-		if m.value.kind != kindBool {
+		on, ok := truth(m.value)
+		if !ok {
 			continue
 		}
-		on := strings.EqualFold(m.value.text, "true")
 		switch m.key {
 		case "disabled":
 			if on {
@@ -163,8 +269,24 @@ func isOff(n *node) bool {
 	return false
 }
 
-// flag checks a boolean that is read elsewhere.
-func (p *parser) flag(path string, m pair) { p.boolean(path, m, new(bool)) }
+// truth reads a boolean, which some write as text.
+func truth(n *node) (on, ok bool) {
+	switch {
+	case n.kind != kindBool && n.kind != kindString:
+	case strings.EqualFold(n.text, "true"):
+		return true, true
+	case strings.EqualFold(n.text, "false"):
+		return false, true
+	}
+	return false, false
+}
+
+// flag checks whether an entry is switched on or off, which is read before.
+func (e *entry) flag(path string, m pair) {
+	if _, ok := truth(m.value); !ok || m.value.kind != kindBool && !e.lenient {
+		e.wrongKind(path, m.value, "true or false")
+	}
+}
 
 func (p *parser) boolean(path string, m pair, to *bool) {
 	if m.value.kind != kindBool {
@@ -178,6 +300,10 @@ func (p *parser) boolean(path string, m pair, to *bool) {
 func (e *entry) keep(name string) func(string, pair) {
 	return func(path string, m pair) {
 		if first, ok := e.given[name]; ok {
+			if e.lenient {
+				e.notice(m.line, path, fmt.Sprintf("ignored: means the same as %s on line %d", first.key, first.line))
+				return
+			}
 			e.fail(m.line, path, "keep one of them", "means the same as %s on line %d", first.key, first.line)
 			return
 		}
@@ -206,8 +332,19 @@ func (e *entry) process() {
 	if m, ok := e.given["cwd"]; ok {
 		e.Cwd = e.line(m, "a string, the path of a directory", "a directory")
 	}
+	for i, item := range e.leading {
+		if arg, ok := e.value(indexed(join(e.path, "command"), i+1), item, false); ok {
+			e.Args = append(e.Args, arg)
+		}
+	}
 	if m, ok := e.given["args"]; ok {
 		e.list(e.where(m), m.value, "a list such as [-y, some-package]", func(path string, item *node) {
+			if e.lenient && item.kind == kindNull {
+				return
+			}
+			if strings.HasPrefix(item.text, "~/") {
+				e.notice(item.line, path, "passed on as written: ~ is read by shells only; write ${userHome}")
+			}
 			if arg, ok := e.value(path, item, false); ok {
 				e.Args = append(e.Args, arg)
 			}
