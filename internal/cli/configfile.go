@@ -15,6 +15,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/config"
 	"github.com/holdfast-mcp/holdfast/internal/ownership"
+	"github.com/holdfast-mcp/holdfast/internal/process"
 )
 
 // fromInput stands for standard input where a configuration file is named.
@@ -152,10 +153,23 @@ func printFile(w io.Writer, file *config.Config) error {
 		case s.Fault != "":
 			t.row(s.Name, "-", "cannot be used", s.Fault)
 		case s.Transport == config.Stdio:
-			t.row(s.Name, s.Transport, "ok", s.Command)
+			state, what := startable(s)
+			t.row(s.Name, s.Transport, state, what)
 		default:
 			t.row(s.Name, s.Transport, "ok", config.PublicURL(s.URL))
 		}
 	}
 	return t.Flush()
+}
+
+// startable says whether a server's program is there, and what it is or what is missing.
+func startable(s *config.Server) (state, what string) {
+	spec := process.Spec{Name: s.Name, Command: s.Command, Args: s.Args, Dir: s.Cwd, User: s.Process.User, Env: s.Process.Environ(os.Environ())}
+	for name, value := range s.Env {
+		spec.Env = append(spec.Env, name+"="+string(value))
+	}
+	if err := process.Check(&spec); err != nil {
+		return "cannot start here", err.Error()
+	}
+	return "ok", s.Command
 }

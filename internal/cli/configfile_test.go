@@ -39,7 +39,7 @@ func TestEntryWithAMistake(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	path := gatewayConfig(t, `, env: {KEY: "${NOT_SET_ANYWHERE}"}`, "  c: {url: \"https://user:s3cret@h.example/mcp?key=s3cret\"}\n  d: {command: x, disabled: true}\n")
+	path := gatewayConfig(t, `, env: {KEY: "${NOT_SET_ANYWHERE}"}`, "  c: {url: \"https://user:s3cret@h.example/mcp?key=s3cret\"}\n  d: {command: x, disabled: true}\n  e: {command: \"sh -c true\"}\n")
 	code, out, errs := run(t, "check", path)
 	if code != 2 || !strings.Contains(errs, path+":2: mcpServers.a.env.KEY: variable NOT_SET_ANYWHERE is not set") {
 		t.Errorf("%d: %s", code, errs)
@@ -51,6 +51,7 @@ func TestCheck(t *testing.T) {
 	for i, want := range [][]string{
 		{"SERVER"}, {"a", "-", "cannot", "be", "used", "env.KEY:"}, {"b", "stdio", "ok", "sh"},
 		{"c", "auto", "ok", "https://h.example/mcp"}, {"d", "stdio", "disabled"},
+		{"e", "stdio", "cannot", "start", "here"},
 	} {
 		if i >= len(rows) || len(rows[i]) < len(want) || !slices.Equal(rows[i][:len(want)], want) {
 			t.Errorf("row %d is not %q:\n%s", i, want, out)
