@@ -29,18 +29,21 @@ func serve(ctx context.Context, env *Env, args []string) error {
 	var f serveFlags
 	fs := flags("serve")
 	f.file.add(fs)
-	fs.StringVar(&f.listen, "listen", "", "")
-	fs.StringVar(&f.data, "data", "", "")
-	fs.StringVar(&f.cluster.node, "node", "", "")
-	fs.StringVar(&f.cluster.listen, "cluster", "", "")
-	fs.StringVar(&f.cluster.advertise, "advertise", "", "")
-	fs.StringVar(&f.cluster.join, "join", "", "")
-	fs.StringVar(&f.cluster.nats, "nats", "", "")
-	fs.DurationVar(&f.notice, "drain", config.NoticeDefault, "")
-	fs.BoolVar(&f.stdio, "stdio", false, "")
-	fs.BoolVar(&f.debug, "debug", false, "")
-	if err := parse(fs, args, 0, 0); err != nil {
+	fs.StringVar(&f.listen, "listen", "", "serve HTTP on `ADDR`, host:port (default 127.0.0.1:8080, or what the file says)")
+	fs.StringVar(&f.data, "data", "", "keep keys, sessions and tasks in `DIR` (default the user's own)")
+	fs.StringVar(&f.cluster.node, "node", "", "call this node `NAME` in a cluster; the same after each restart")
+	fs.StringVar(&f.cluster.listen, "cluster", "", "be part of a cluster, and listen for its other nodes on `ADDR`, host:port")
+	fs.StringVar(&f.cluster.advertise, "advertise", "", "where the other nodes reach `ADDR`, when that is not what --cluster says")
+	fs.StringVar(&f.cluster.join, "join", "", "the nodes of the cluster, `HOST:PORT,…` or dns:NAME:PORT, the same list everywhere")
+	fs.StringVar(&f.cluster.nats, "nats", "", "use a NATS cluster with JetStream at `URL` instead of an own one")
+	fs.DurationVar(&f.notice, "drain", config.NoticeDefault, "go on accepting for `DURATION` after SIGTERM, until load balancers notice (default 2s in a cluster, 0 alone)")
+	fs.BoolVar(&f.stdio, "stdio", false, "serve the program that started this one, over standard input and output")
+	fs.BoolVar(&f.debug, "debug", false, "log more")
+	if err := parse(fs, args, 0, 1); err != nil {
 		return err
+	}
+	if fs.NArg() > 0 {
+		return usageError{"got 1 arguments; name the file with --config"}
 	}
 	if f.stdio && f.file.path == fromInput {
 		return usageError{"--config - reads standard input, which --stdio needs for the client; name a file"}
