@@ -29,10 +29,11 @@ var found = []string{"holdfast.yaml", "holdfast.yml", "holdfast.json", "mcp.json
 type fileFlags struct {
 	path   string
 	strict bool
+	named  bool // a file is read only if it is named
 }
 
 func (f *fileFlags) add(fs *flag.FlagSet) {
-	fs.Func("config", "serve the servers of `FILE`, any client's; - reads standard input. Without it holdfast.yaml or mcp.json in this directory is served, or else a demo", func(path string) error {
+	fs.Func("config", "serve the servers of `FILE`, any client's; - reads standard input. Without it holdfast.yaml or mcp.json in this directory is served, but not with --stdio, or else a demo", func(path string) error {
 		switch {
 		case path == "":
 			return errors.New("the name of the file is empty")
@@ -58,7 +59,7 @@ func (f *fileFlags) load(env *Env) (*config.Config, error) {
 		return config.Load(f.path, env.Getenv, opts...)
 	}
 	path, others := findFile()
-	if path == "" {
+	if path == "" || f.named {
 		return nil, nil
 	}
 	data, err := readFound(path)

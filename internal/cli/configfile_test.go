@@ -78,6 +78,9 @@ func TestFileIsFound(t *testing.T) {
 	if code, out, _ := run(t, "check"); code != 0 || !strings.Contains(out, "one") {
 		t.Errorf("mcp.json: %d, %s", code, out)
 	}
+	if got := servedFrom(t); got != "no tools of one" {
+		t.Errorf("serve --stdio: %s", got)
+	}
 	write("holdfast.yaml", "two")
 	code, out, errs := run(t, "check")
 	if code != 0 || !strings.Contains(out, "two") || !strings.Contains(errs, "holdfast.yaml is read, and mcp.json beside it is not") {
@@ -92,6 +95,19 @@ func TestFileIsFound(t *testing.T) {
 	if code, _, errs := run(t, "check", filepath.Join(dir, "mcp.json")); code != 0 {
 		t.Errorf("a file that is named: %d, %s", code, errs)
 	}
+}
+
+// servedFrom says whether serve --stdio serves a file that nobody named, which could
+// name that command and so start itself without end.
+func servedFrom(t *testing.T) string {
+	t.Helper()
+	var out, errs output
+	in := strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}` + "\n")
+	Run(t.Context(), &Env{In: io.NopCloser(in), Out: &out, Err: &errs, Getenv: os.LookupEnv}, []string{"serve", "--stdio", "--data", t.TempDir()})
+	if strings.Contains(out.String()+errs.String(), "one") {
+		return out.String() + errs.String()
+	}
+	return "no tools of one"
 }
 
 func TestFileFromInput(t *testing.T) {

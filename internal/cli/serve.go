@@ -45,6 +45,7 @@ func serve(ctx context.Context, env *Env, args []string) error {
 	if fs.NArg() > 0 {
 		return usageError{"got 1 arguments; name the file with --config"}
 	}
+	f.file.named = f.stdio // a file that is found could have this very command in it, and that would start another, and so on
 	if f.stdio && f.file.path == fromInput {
 		return usageError{"--config - reads standard input, which --stdio needs for the client; name a file"}
 	}

@@ -38,6 +38,9 @@ func (p *parser) serversOnce() func(string, pair) {
 
 // one reads a member of mcpServers.
 func (p *parser) one(path string, m pair) {
+	if p.lenient() {
+		m.key = strings.TrimSpace(m.key)
+	}
 	line, taken := p.lines[m.key]
 	switch {
 	case p.lenient() && absent(m.value):
