@@ -80,6 +80,9 @@ func (f *serveFlags) load(env *Env) (node.Config, error) {
 		cfg.Demo = true
 	default:
 		cfg.File = *file
+		if f.file.path == "" {
+			log.Info("serving the file in this directory; name another with --config", "file", file.File)
+		}
 		logRemarks(log, file)
 	}
 	if f.listen != "" {

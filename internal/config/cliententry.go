@@ -32,6 +32,7 @@ func (e *entry) clientWords() []field {
 		{"workingDirectory", e.keep("cwd")}, // JetBrains
 		{"http_headers", e.keep("headers")}, // Codex
 		{"transport", e.transportField},
+		{"tools", e.toolSwitches},
 		{"source", e.zedSource},
 		{"bearer_token_env_var", e.bearer}, // Codex
 		{"env_http_headers", e.headersFromEnv},
@@ -252,6 +253,39 @@ func (e *entry) toolsIn(path string, m pair) {
 func (e *entry) toolsOf(path string, m pair) {
 	if saysSomething(m.value) {
 		e.toolsIn(path, m)
+	}
+}
+
+// isSwitches reports whether the key tools says something of each tool by its name,
+// as Codex writes it, and is not the choice that Holdfast reads.
+func isSwitches(n *node) bool {
+	for _, m := range n.pairs {
+		if slices.Contains([]string{"include", "exclude", "rename", "describe", "keywords"}, m.key) || m.value.kind != kindMap && m.value.kind != kindBool {
+			return false
+		}
+	}
+	return len(n.pairs) > 0
+}
+
+// toolSwitches reads what a client says of tools by their names, or of all in a
+// text: * or names with commas.
+func (e *entry) toolSwitches(path string, m pair) {
+	switch {
+	case m.value.kind == kindString && m.value.text != "*":
+		list := &node{kind: kindList, line: m.value.line}
+		for name := range strings.SplitSeq(m.value.text, ",") {
+			list.items = append(list.items, &node{kind: kindString, line: m.value.line, text: strings.TrimSpace(name)})
+		}
+		e.toolsIn(path, pair{key: m.key, line: m.line, value: list})
+	case m.value.kind == kindString:
+	case isSwitches(m.value):
+		for _, tool := range m.value.pairs {
+			if on, ok := truth(tool.value); ok && !on || isOff(tool.value) {
+				e.denied = append(e.denied, tool.key)
+			}
+		}
+	default:
+		e.tools(path, m)
 	}
 }
 

@@ -5,15 +5,21 @@ package config
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 )
 
 // yamlClients are top-level keys by which the YAML of a client is known: of
-// LibreChat, Continue and Goose. JSON and TOML are a client's unless they have a key
-// that only Holdfast has.
-var yamlClients = []string{"version", "schema", "interface", "cache", "mcpSettings", "models", "extensions", "GOOSE_PROVIDER"}
+// LibreChat, Continue, Goose and fast-agent. JSON and TOML are a client's unless they
+// have a key that only Holdfast has.
+var yamlClients = []string{
+	"version", "interface", "cache", "mcpSettings", "registration", "fileConfig", "modelSpecs", // LibreChat
+	"schema", "models", // Continue
+	"extensions", "GOOSE_PROVIDER", // Goose
+	"mcp", "mcp_servers", // fast-agent and others
+}
 
 // sharedTop are the keys of the schema that clients' files have too.
 var sharedTop = []string{"mcpServers", "servers", "context_servers", "$schema"}
@@ -22,7 +28,7 @@ var sharedTop = []string{"mcpServers", "servers", "context_servers", "$schema"}
 // beside its servers, null and "" mean that something is absent, and names of
 // several clients mean the same.
 func (p *parser) recognize(root *node, syntax syntax, own []field) {
-	p.client = syntax != inYAML || slices.ContainsFunc(root.pairs, func(m pair) bool {
+	p.client = syntax != inYAML || strings.HasPrefix(filepath.Base(p.file), "librechat") || slices.ContainsFunc(root.pairs, func(m pair) bool {
 		return slices.Contains(yamlClients, m.key) || m.key == "mcpServers" && m.value.kind == kindList
 	})
 	for _, m := range root.pairs {

@@ -164,6 +164,77 @@ func TestToolsChosenTwice(t *testing.T) {
 	}
 }
 
+// TestToolsOfClients has each way in which clients choose tools.
+func TestToolsOfClients(t *testing.T) {
+	for keys, want := range map[string]string{
+		`"disabledTools": ["a", "b"]`:                         "nil [a b]",
+		`"disabled_tools": ["a"]`:                             "nil [a]",
+		`"excludeTools": ["a(x)"]`:                            "nil [a]",
+		`"enabledTools": ["a"]`:                               "[a] []",
+		`"enabled_tools": ["a"], "disabled_tools": ["b"]`:     "[a] [b]",
+		`"includeTools": ["a"]`:                               "[a] []",
+		`"includeTools": []`:                                  "nil [*]",
+		`"available_tools": []`:                               "nil []",
+		`"available_tools": ["a"]`:                            "[a] []",
+		`"tools": ["*"]`:                                      "nil []",
+		`"tools": ["a"]`:                                      "[a] []",
+		`"tools": []`:                                         "nil [*]",
+		`"tools": "*"`:                                        "nil []",
+		`"tools": "a, b"`:                                     "[a b] []",
+		`"tools": {"a": {"approval_mode": "approve"}}`:        "nil []",
+		`"tools": {"a": {"enabled": false}, "b": {}}`:         "nil [a]",
+		`"tools": {"a": {"disabled": true}}`:                  "nil [a]",
+		`"tools": {"a": false, "b": true}`:                    "nil [a]",
+		`"tools": {"include": ["a"]}`:                         "[a] []",
+		`"tools": {"rename": {"a": "b"}}`:                     "nil []",
+		`"disabledTools": null`:                               "nil []",
+		`"disabledTools": "a"`:                                "fault",
+		`"tools": {"exlude": ["a"]}`:                          "fault",
+		`"tools": {"include": ["a"]}, "enabledTools": ["b"]`:  "fault",
+		`"tools": {"exclude": ["a"]}, "disabledTools": ["b"]`: "nil [a b]",
+	} {
+		c, err := Parse("mcp.json", []byte(`{"mcpServers": {"ok": {"command": "x"}, "a": {"command": "x", `+keys+`}}}`), environment)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tools := c.Servers[1].Tools
+		got := fmt.Sprintf("%v %v", tools.Include, tools.Exclude)
+		if tools.Include == nil {
+			got = fmt.Sprintf("nil %v", tools.Exclude)
+		}
+		if c.Servers[1].Fault != "" {
+			got = "fault"
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s (%s)", keys, got, want, c.Servers[1].Fault)
+		}
+	}
+}
+
+// TestOtherShapes reads what no file in testdata/clients has.
+func TestOtherShapes(t *testing.T) {
+	for _, test := range []struct{ name, text string }{
+		{"config.json", `{"experimental": {"modelContextProtocolServers": [{"transport": {"type": "stdio", "command": "x", "args": ["a"]}}]}}`},
+		{"5ire.json", `{"servers": [{"name": "a", "command": "x", "args": ["a"], "isActive": true}]}`},
+		{"fastagent.config.yaml", "default_model: y\nmcp: {servers: {a: {transport: stdio, command: x, args: [a]}}}"},
+		{"recipe.yaml", "version: 1.0.0\ntitle: t\nextensions: [{type: stdio, name: a, cmd: x, args: [a]}, {type: builtin, name: developer}]"},
+		{"librechat.yaml", "mcpServers: {a: {command: x, args: [a], iconPath: /a.svg, chatMenu: false}}"},
+		{"vibe.toml", "[[mcp_servers]]\nname = 'a'\ntransport = 'stdio'\ncommand = 'x'\nargs = ['a']"},
+		{"crush.json", `{"$schema": "https://charm.land/crush.json", "mcp": {"a": {"type": "stdio", "command": "x", "args": ["a"]}}, "lsp": {}}`},
+		{"settings.json", `{"mcp.servers": {"a": {"command": "x", "args": ["a"]}}}`},
+		{".mcp.json", `{"inputs": [], "servers": {" a ": {"type": "stdio", "command": "x", "args": ["a"]}}}`},
+	} {
+		c, err := Parse(test.name, []byte(test.text), environment)
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		if len(c.Servers) != 1 || c.Servers[0].Command != "x" || len(c.Servers[0].Args) != 1 || c.Servers[0].Fault != "" {
+			t.Errorf("%s: servers %v", test.name, c.Servers)
+		}
+	}
+}
+
 // FuzzTOML checks what FuzzParse does, for the syntax that Codex uses.
 func FuzzTOML(f *testing.F) {
 	for _, file := range clientFiles(f) {

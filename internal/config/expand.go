@@ -278,7 +278,12 @@ func (p *parser) envFile(path string, n *node, name string, vars map[string]Secr
 		}
 		key, value, ok := strings.Cut(strings.TrimPrefix(text, "export "), "=")
 		key, value = strings.TrimSpace(key), unquote(strings.TrimSpace(value))
-		if !ok || !isVariable(key) || strings.ContainsRune(value, 0) {
+		bad := !ok || !isVariable(key) || strings.ContainsRune(value, 0)
+		if bad && p.lenient() { // clients skip it
+			p.notice(n.line, path, fmt.Sprintf("%s: line %d is ignored: it is not NAME=value", quote(name), line))
+			continue
+		}
+		if bad {
 			p.fail(n.line, path, "", "%s: line %d is not NAME=value", quote(name), line)
 			return
 		}

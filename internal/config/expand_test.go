@@ -133,6 +133,21 @@ func TestEnvFile(t *testing.T) {
 	}
 }
 
+// TestEnvFileOfClient: of a client's envFile what is no variable is skipped.
+func TestEnvFileOfClient(t *testing.T) {
+	file := secretFile(t, "A=1\nno assignment s3cret\nB=2\n")
+	c, err := Parse("mcp.json", []byte(`{"servers": {"a": {"command": "x", "envFile": "`+file+`"}}}`), environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]Secret{"A": "1", "B": "2"}, c.Servers[0].Env); diff != "" {
+		t.Error(diff)
+	}
+	if len(c.Notices) != 1 || !strings.Contains(c.Notices[0], "line 2 is ignored") || strings.Contains(c.Notices[0], "s3cret") {
+		t.Errorf("notices %q", c.Notices)
+	}
+}
+
 // TestSecretStays: neither the file with the cluster's secret nor a file of
 // variables that has it among others brings the secret to a server.
 func TestSecretStays(t *testing.T) {

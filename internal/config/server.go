@@ -228,7 +228,7 @@ func (e *entry) ownKeys() []field {
 func (e *entry) hasOwnKey(n *node) bool {
 	own := keysOf(e.ownKeys())
 	return slices.ContainsFunc(n.pairs, func(m pair) bool {
-		return slices.Contains(own, m.key) || m.key == "tools" && m.value.kind == kindMap
+		return slices.Contains(own, m.key) || m.key == "tools" && m.value.kind == kindMap && !isSwitches(m.value)
 	})
 }
 
