@@ -131,7 +131,7 @@ func exitCode(env *Env, c command, err error) int {
 		printf(env.Err, "holdfast %s: %s\nusage:\n%sholdfast %s --help explains the flags\n", c.name, usage.text, usageLines(c), c.name)
 		return 2
 	case errors.Is(err, context.Canceled):
-		printf(env.Err, "holdfast %s: interrupted\n", c.name)
+		printf(env.Err, "\nholdfast %s: interrupted\n", c.name) // behind the ^C that a terminal shows
 		return exitInterrupted
 	}
 	if bad, ok := errors.AsType[*config.Errors](err); ok {
