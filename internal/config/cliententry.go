@@ -130,7 +130,7 @@ func (e *entry) transportField(path string, m pair) {
 		return
 	}
 	for _, part := range m.value.pairs {
-		if e.lenient && absent(part.value) {
+		if e.tolerant && absent(part.value) {
 			continue
 		}
 		e.member(path, part, serverIgnored, e.fields())
@@ -237,16 +237,16 @@ func (e *entry) timeoutIn(unit string, set func(string, pair)) func(string, pair
 
 // toolsOut leaves out the listed tools.
 func (e *entry) toolsOut(path string, m pair) {
-	e.denied = append(e.denied, e.globs(path, m.value, e.toolName)...)
+	e.toolsDenied = append(e.toolsDenied, e.globs(path, m.value, e.toolName)...)
 }
 
 // toolsIn leaves out all tools but the listed ones, which may be none.
 func (e *entry) toolsIn(path string, m pair) {
 	if m.value.kind == kindList && len(m.value.items) == 0 {
-		e.denied = append(e.denied, "*")
+		e.toolsDenied = append(e.toolsDenied, "*")
 		return
 	}
-	e.allowed = append(e.allowed, e.globs(path, m.value, e.toolName)...)
+	e.toolsAllowed = append(e.toolsAllowed, e.globs(path, m.value, e.toolName)...)
 }
 
 // toolsOf is toolsIn for a client whose empty list means all (Goose).
@@ -281,7 +281,7 @@ func (e *entry) toolSwitches(path string, m pair) {
 	case isSwitches(m.value):
 		for _, tool := range m.value.pairs {
 			if on, ok := truth(tool.value); ok && !on || isOff(tool.value) {
-				e.denied = append(e.denied, tool.key)
+				e.toolsDenied = append(e.toolsDenied, tool.key)
 			}
 		}
 	default:
@@ -301,16 +301,16 @@ func (e *entry) toolName(path string, n *node) (string, bool) {
 
 // selectTools joins what the client's keys choose with the key tools.
 func (e *entry) selectTools() {
-	e.denied = append(e.denied, e.switchedOff(e.Name)...)
-	e.Tools.Exclude = append(e.Tools.Exclude, e.denied...)
-	if e.allowed == nil {
+	e.toolsDenied = append(e.toolsDenied, e.switchedOff(e.Name)...)
+	e.Tools.Exclude = append(e.Tools.Exclude, e.toolsDenied...)
+	if e.toolsAllowed == nil {
 		return
 	}
 	if e.Tools.Include != nil {
 		e.fail(e.Line, join(e.path, "tools"), "keep one of them", "include stands beside another list of the tools to serve")
 		return
 	}
-	e.Tools.Include = e.allowed
+	e.Tools.Include = e.toolsAllowed
 }
 
 // plainVariable is $NAME alone, or behind the scheme of a credential, as Gemini CLI

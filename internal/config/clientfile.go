@@ -170,10 +170,10 @@ func (p *parser) choices(root *node) {
 		return
 	}
 	if allowed := mcp.member("allowed"); allowed != nil && len(allowed.items) > 0 {
-		p.allowed = texts(allowed)
+		p.serversAllowed = texts(allowed)
 	}
 	if excluded := mcp.member("excluded"); excluded != nil {
-		p.excluded = texts(excluded)
+		p.serversExcluded = texts(excluded)
 	}
 }
 
@@ -187,7 +187,7 @@ func texts(n *node) []string {
 
 // chosen reports whether the client's settings outside of the entries use a server.
 func (p *parser) chosen(name string) bool {
-	return (p.allowed == nil || slices.Contains(p.allowed, name)) && !slices.Contains(p.excluded, name)
+	return (p.serversAllowed == nil || slices.Contains(p.serversAllowed, name)) && !slices.Contains(p.serversExcluded, name)
 }
 
 // switchedOff returns globs over a server's own names of tools that OpenCode

@@ -65,16 +65,16 @@ func (p *parser) one(path string, m pair) {
 type entry struct {
 	*parser
 	Server
-	path    string
-	given   map[string]pair
-	unclear bool // a mistake already reported leaves open what was meant
-	lenient bool // it is read as generously as a client reads it
+	path     string
+	given    map[string]pair
+	unclear  bool // a mistake already reported leaves open what was meant
+	tolerant bool // it is read as generously as a client reads it
 
-	misspelt        *pair      // a key that was probably meant to be command or url
-	inExtension     bool       // a client's extension starts the server
-	leading         []*node    // arguments that stand before args
-	added           []addition // to env and headers
-	allowed, denied []string   // tools; allowed is nil for all
+	misspelt                  *pair      // a key that was probably meant to be command or url
+	inExtension               bool       // a client's extension starts the server
+	leading                   []*node    // arguments that stand before args
+	added                     []addition // to env and headers
+	toolsAllowed, toolsDenied []string   // toolsAllowed is nil for all
 }
 
 // apart reads an entry whose mistakes are its own: they mark the server down, and
@@ -109,11 +109,11 @@ func (p *parser) server(path string, m pair) Server {
 	}
 	e := &entry{parser: p, path: path, given: make(map[string]pair),
 		Server: Server{Name: m.key, Line: m.line, Disabled: isOff(m.value) || !p.chosen(m.key)}}
-	e.lenient = p.lenient() && !e.hasOwnKey(m.value)
+	e.tolerant = p.lenient() && !e.hasOwnKey(m.value)
 	before := len(p.errs.List)
 	e.read(m.value)
 	e.unclear = len(p.errs.List) > before
-	if e.merge(); e.lenient {
+	if e.merge(); e.tolerant {
 		e.settle()
 	}
 	e.process()
@@ -132,7 +132,7 @@ func (e *entry) read(n *node) {
 	for _, m := range n.pairs {
 		switch {
 		case m.key == "name" && m.value.text == e.Name: // which is what it is called here
-		case !e.lenient:
+		case !e.tolerant:
 			e.member(e.path, m, serverIgnored, fields)
 		case absent(m.value) || e.known(e.path, m, serverIgnored, fields) || !saysSomething(m.value):
 		default:
@@ -286,7 +286,7 @@ func truth(n *node) (on, ok bool) {
 
 // flag checks whether an entry is switched on or off, which is read before.
 func (e *entry) flag(path string, m pair) {
-	if _, ok := truth(m.value); !ok || m.value.kind != kindBool && !e.lenient {
+	if _, ok := truth(m.value); !ok || m.value.kind != kindBool && !e.tolerant {
 		e.wrongKind(path, m.value, "true or false")
 	}
 }
@@ -303,7 +303,7 @@ func (p *parser) boolean(path string, m pair, to *bool) {
 func (e *entry) keep(name string) func(string, pair) {
 	return func(path string, m pair) {
 		if first, ok := e.given[name]; ok {
-			if e.lenient {
+			if e.tolerant {
 				e.notice(m.line, path, fmt.Sprintf("ignored: means the same as %s on line %d", first.key, first.line))
 				return
 			}
@@ -342,7 +342,7 @@ func (e *entry) process() {
 	}
 	if m, ok := e.given["args"]; ok {
 		e.list(e.where(m), m.value, "a list such as [-y, some-package]", func(path string, item *node) {
-			if e.lenient && item.kind == kindNull {
+			if e.tolerant && item.kind == kindNull {
 				return
 			}
 			if strings.HasPrefix(item.text, "~/") {

@@ -56,7 +56,7 @@ func (e *entry) secrets(m pair, example string, each func(path string, m pair)) 
 	case kindNull:
 	case kindMap:
 		for _, member := range m.value.pairs {
-			if e.lenient && member.value.kind == kindNull {
+			if e.tolerant && member.value.kind == kindNull {
 				continue
 			}
 			each(join(e.where(m), member.key), member)
