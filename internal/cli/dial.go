@@ -133,10 +133,14 @@ func (r *remote) dial(ctx context.Context) (*client.Client, error) {
 	c, err := client.Connect(ctx, target,
 		client.Info(mcp.Implementation{Name: "holdfast-cli", Version: buildVersion()}),
 		client.OnElicit(newAsker(r.env).elicit), client.ElicitURLs())
-	if err != nil {
-		return nil, fmt.Errorf("cannot reach %s: %w", name, err)
+	if err == nil {
+		return c, nil
 	}
-	return c, nil
+	err = fmt.Errorf("cannot reach %s: %w", name, err)
+	if refused, ok := errors.AsType[*client.HTTPError](err); ok && refused.Status == http.StatusUnauthorized && len(r.headers) == 0 {
+		err = fmt.Errorf("%w; send what it asks for with --header 'Authorization: Bearer ${TOKEN}'", err)
+	}
+	return nil, err
 }
 
 func (r *remote) target() (client.Target, string) {

@@ -53,11 +53,30 @@ func tools(ctx context.Context, env *Env, args []string) error {
 	return nil
 }
 
+// maxSimilar is how many names are offered in place of one that is not there.
+const maxSimilar = 3
+
+// noTool says that there is no tool of a name, and which may be meant: behind a
+// gateway it stands behind the name of its server.
+func noTool(list []mcp.Tool, name string) error {
+	var similar []string
+	for i := range list {
+		if have := strings.ToLower(list[i].Name); strings.Contains(have, strings.ToLower(name)) && len(similar) < maxSimilar {
+			similar = append(similar, display.Quote(list[i].Name))
+		}
+	}
+	hint := fmt.Sprintf("holdfast tools without a name lists its %d", len(list))
+	if len(similar) > 0 {
+		hint = "did you mean " + strings.Join(similar, " or ") + "?"
+	}
+	return fmt.Errorf("the server has no tool %s; %s", display.Quote(name), hint)
+}
+
 // showTool prints all that a server says of one tool.
 func showTool(env *Env, list []mcp.Tool, name string, asJSON bool) error {
 	i := slices.IndexFunc(list, func(t mcp.Tool) bool { return t.Name == name })
 	if i < 0 {
-		return fmt.Errorf("the server has no tool %s; holdfast tools without a name lists its %d", display.Quote(name), len(list))
+		return noTool(list, name)
 	}
 	t := &list[i]
 	if asJSON {

@@ -53,11 +53,13 @@ func TestRemote(t *testing.T) {
 		code int
 		says []string // on either output
 	}{
-		{[]string{"tools", url}, 1, []string{"401"}},
+		{[]string{"tools", url}, 1, []string{"401", "--header 'Authorization: Bearer"}},
+		{[]string{"tools", "--header", "Authorization: x", url}, 1, []string{"401"}},
 		{[]string{"tools", "--header", token, url}, 0, []string{"wait  Waits.\n"}},
 		{[]string{"tools", "--header", token, url, "wait"}, 0, []string{"For long.", "arguments:\n{", `"seconds": {`}},
 		{[]string{"tools", "--header", token, "--json", url, "wait"}, 0, []string{`"name": "wait"`, `"inputSchema": {`}},
-		{[]string{"tools", "--header", token, url, "want"}, 1, []string{`no tool "want"`}},
+		{[]string{"tools", "--header", token, url, "want"}, 1, []string{`no tool "want"; holdfast tools without a name lists its 1`}},
+		{[]string{"tools", "--header", token, url, "WAI"}, 1, []string{`no tool "WAI"; did you mean "wait"?`}},
 		{[]string{"call", "--header", token, url, "wait", `{"seconds": 0}`}, 0, []string{"done"}},
 		{[]string{"call", "--header", token, "--timeout", "300ms", url, "wait", `{"seconds": 60}`}, 1, []string{"no answer within 300ms (--timeout)"}},
 		{[]string{"tools", "--header", "Authorization", url}, 2, []string{"want NAME: VALUE"}},

@@ -153,12 +153,15 @@ func (p *parser) projects(path string, m pair) {
 }
 
 // choices reads what a client keeps of its servers and tools outside of their
-// entries: which servers Gemini CLI allows, and which tools OpenCode switches off.
+// entries: which servers Gemini CLI allows, which tools OpenCode switches off, and what
+// VS Code proposes where it asks its user.
 func (p *parser) choices(root *node) {
+	p.proposals(root.member("inputs"))
 	mcp := root.member("mcp")
 	if mcp == nil {
 		return
 	}
+	p.proposals(mcp.member("inputs"))
 	if isServers(mcp) {
 		if tools := root.member("tools"); tools != nil {
 			for _, m := range tools.pairs {
@@ -174,6 +177,23 @@ func (p *parser) choices(root *node) {
 	}
 	if excluded := mcp.member("excluded"); excluded != nil {
 		p.serversExcluded = texts(excluded)
+	}
+}
+
+// proposals keeps the defaults of VS Code's inputs, by their ids.
+func (p *parser) proposals(inputs *node) {
+	if inputs == nil {
+		return
+	}
+	for _, input := range inputs.items {
+		id, proposal := input.member("id"), input.member("default")
+		if id == nil || proposal == nil || absent(proposal) || len(proposal.items)+len(proposal.pairs) > 0 {
+			continue
+		}
+		if p.proposed == nil {
+			p.proposed = make(map[string]string)
+		}
+		p.proposed[id.text] = proposal.text
 	}
 }
 

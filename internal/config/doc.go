@@ -200,7 +200,8 @@
 //	${NAME}            its value; an unset variable is an error
 //	${NAME:-default}   the default when it is unset or empty
 //	${env:NAME}        the same as ${NAME}, as VS Code and Cursor write it
-//	${input:api-key}   what VS Code asks its user for: the variable INPUT_API_KEY
+//	${input:api-key}   what VS Code asks its user for: the variable INPUT_API_KEY, or
+//	                   the default of that input
 //	${userHome}, ${workspaceFolder}, ${workspaceFolderBasename},
 //	${pathSeparator}   as VS Code and Cursor define them
 //	$${                a literal ${

@@ -168,7 +168,7 @@ func (p *parser) variable(inner string, files bool) (string, error) {
 }
 
 // input returns what an editor would ask its user for. Here nobody is asked: it is in
-// a variable, ${input:api-key} in INPUT_API_KEY.
+// a variable, ${input:api-key} in INPUT_API_KEY, or what the editor would propose.
 func (p *parser) input(id string) (string, error) {
 	name := "INPUT_" + strings.Map(func(r rune) rune {
 		if isWord(r) {
@@ -177,6 +177,9 @@ func (p *parser) input(id string) (string, error) {
 		return '_'
 	}, id)
 	if value, ok := p.lookup(name); ok && isVariable(name) {
+		return value, nil
+	}
+	if value, ok := p.proposed[id]; ok {
 		return value, nil
 	}
 	return "", fmt.Errorf("an editor asks its user for ${input:%s}; set the variable %s, or write one such as ${env:TOKEN} instead", shorten(id), shorten(name))

@@ -20,8 +20,9 @@ type parser struct {
 	strict bool // a mistake in an entry refuses the file
 	client bool // the file is some client's
 
-	serversAllowed, serversExcluded []string // by Gemini CLI's settings; serversAllowed is nil for all
-	toolsOff                        []string // globs over SERVER_TOOL, by OpenCode's settings
+	serversAllowed, serversExcluded []string          // by Gemini CLI's settings; serversAllowed is nil for all
+	toolsOff                        []string          // globs over SERVER_TOOL, by OpenCode's settings
+	proposed                        map[string]string // defaults of VS Code's inputs, by id
 
 	cfg     Config
 	errs    Errors // of the file, or of the entry that is being read
