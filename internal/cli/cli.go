@@ -29,7 +29,6 @@ import (
 // command is one subcommand.
 type command struct {
 	name, args, help string
-	more             string // that --help adds
 	run              func(ctx context.Context, env *Env, args []string) error
 }
 
@@ -47,15 +46,15 @@ type Env struct {
 
 func commands() []command {
 	return []command{
-		{"serve", "[--config FILE|-] [--strict] [--listen ADDR] [--data DIR] [--stdio] [--drain DURATION] [--node NAME --cluster ADDR --join HOST:PORT,…]", "put MCP servers behind one URL", "", serve},
-		{"check", "[--strict] [FILE|-]", "say what a configuration file means, and what is wrong with it", "", check},
-		{"tools", "[FLAGS] URL [NAME] | [FLAGS] [NAME] -- COMMAND [ARGUMENT…]", "list the tools of a server, or show one with its schema", remoteHelp, tools},
-		{"call", "[FLAGS] URL TOOL [ARGS] | [FLAGS] TOOL [ARGS] -- COMMAND [ARGUMENT…]", "call a tool; ARGS is a JSON object", remoteHelp, call},
-		{"keys", "[--json] [--data DIR] | rotate [--keep DURATION] [--data DIR]", "list the keys that session ids are sealed with, or add a new one", "", keys},
-		{"nodes", "[--json] [--data DIR] | remove NAME [--data DIR]", "list the nodes of the cluster, or go on without one that never returns", "", nodes},
-		{"secret", "", "print a new secret for the nodes of a cluster", "", newSecret},
-		{"init", "[FILE]", "write a commented holdfast.yaml", "", initFile},
-		{"version", "", "print the version", "", version},
+		{"serve", "[--config FILE|-] [--strict] [--listen ADDR] [--data DIR] [--stdio] [--drain DURATION] [--node NAME --cluster ADDR --join HOST:PORT,…]", "put MCP servers behind one URL", serve},
+		{"check", "[--strict] [FILE|-]", "say what a configuration file means, and what is wrong with it", check},
+		{"tools", "[FLAGS] URL [NAME] | [FLAGS] [NAME] -- COMMAND [ARGUMENT…]", "list the tools of a server, or show one with its schema", tools},
+		{"call", "[FLAGS] URL TOOL [ARGS] | [FLAGS] TOOL [ARGS] -- COMMAND [ARGUMENT…]", "call a tool; ARGS is a JSON object", call},
+		{"keys", "[--json] [--data DIR] | rotate [--keep DURATION] [--data DIR]", "list the keys that session ids are sealed with, or add a new one", keys},
+		{"nodes", "[--json] [--data DIR] | remove NAME [--data DIR]", "list the nodes of the cluster, or go on without one that never returns", nodes},
+		{"secret", "", "print a new secret for the nodes of a cluster", newSecret},
+		{"init", "[FILE]", "write a commented holdfast.yaml", initFile},
+		{"version", "", "print the version", version},
 	}
 }
 
@@ -121,7 +120,7 @@ func Run(ctx context.Context, env *Env, args []string) int {
 
 func exitCode(env *Env, c command, err error) int {
 	if help, ok := errors.AsType[helpWanted](err); ok {
-		commandHelp(env.Out, c, help.fs)
+		commandHelp(env.Out, c, help)
 		return 0
 	}
 	switch usage, isUsage := errors.AsType[usageError](err); {
@@ -168,7 +167,7 @@ func parse(fs *flag.FlagSet, args []string, min, max int) error {
 	for {
 		if err := fs.Parse(args); err != nil { // it stops at the first that is no flag
 			if errors.Is(err, flag.ErrHelp) {
-				return helpWanted{fs}
+				return helpWanted{fs: fs}
 			}
 			return usageError{err.Error()}
 		}

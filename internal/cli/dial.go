@@ -48,11 +48,14 @@ func remotely(env *Env, name string) *remote {
 // least and most.
 func (r *remote) parse(args []string, least, most int) (plain []string, err error) {
 	defer func() {
-		if err == nil && r.timeout < 0 {
+		if help, ok := errors.AsType[helpWanted](err); ok {
+			err = helpWanted{help.fs, remoteHelp}
+		} else if err == nil && r.timeout < 0 {
 			err = usageError{"--timeout: want a duration such as 30s"}
 		}
 	}()
-	if before, after := untilDashes(args); len(after) > 0 && !isURL(after[0]) {
+	before, after := untilDashes(args)
+	if len(after) > 0 && !isURL(after[0]) && !slices.ContainsFunc(before, isURL) {
 		r.command = after
 		if err := parse(r.fs, before, least, most); err != nil {
 			return nil, err

@@ -13,18 +13,21 @@ import (
 
 // helpWanted is what parse returns when -h or --help is among the arguments. It is
 // no failure.
-type helpWanted struct{ fs *flag.FlagSet }
+type helpWanted struct {
+	fs   *flag.FlagSet
+	more string // on the arguments
+}
 
 func (helpWanted) Error() string { return "help is wanted" }
 
 // commandHelp prints how a command is called and what each of its flags does.
-func commandHelp(w io.Writer, c command, fs *flag.FlagSet) {
+func commandHelp(w io.Writer, c command, h helpWanted) {
 	fmt.Fprintf(w, "%s\n\nusage:\n%s", capital(c.help), usageLines(c))
-	if c.more != "" {
-		fmt.Fprintf(w, "\n%s\n", c.more)
+	if h.more != "" {
+		fmt.Fprintf(w, "\n%s\n", h.more)
 	}
 	first := true
-	fs.VisitAll(func(f *flag.Flag) {
+	h.fs.VisitAll(func(f *flag.Flag) {
 		if first {
 			fmt.Fprint(w, "\nflags:\n")
 			first = false

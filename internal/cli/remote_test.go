@@ -73,6 +73,7 @@ func TestRemote(t *testing.T) {
 		{[]string{"tools", "--header", token, "--", "sh", script}, 2, []string{"--header has no use with a command"}},
 		{[]string{"tools", "--", "no-such-program"}, 1, []string{"cannot reach no-such-program"}},
 		{[]string{"tools", "ws://127.0.0.1:1/ws"}, 1, []string{"cannot reach ws://"}},
+		{[]string{"call", "--header", token, url, "--", "--wait"}, 1, []string{"--wait"}},
 		{[]string{"call", "--header", token, "--", url, "wait", `{"seconds": 0}`}, 0, []string{"done"}},
 	} {
 		code, out, errs := run(t, tc.args...)
