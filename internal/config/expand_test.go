@@ -180,3 +180,31 @@ func TestSecretStays(t *testing.T) {
 		t.Errorf("notices: %s", notices)
 	}
 }
+
+// TestSecretStaysFromClients: no client's way to name a variable brings the
+// cluster's secret to a server.
+func TestSecretStaysFromClients(t *testing.T) {
+	lookup := func(name string) (string, bool) {
+		if name == SecretVariable {
+			return "a secret of these tests", true
+		}
+		return environment(name)
+	}
+	for _, keys := range []string{
+		`"command": "x", "env": {"A": "$HOLDFAST_CLUSTER_SECRET"}`,
+		`"command": "x", "env": {"A": "{env:HOLDFAST_CLUSTER_SECRET}"}`,
+		`"command": "x", "env": {"A": "${{ secrets.HOLDFAST_CLUSTER_SECRET }}"}`,
+		`"command": "x", "env_keys": ["HOLDFAST_CLUSTER_SECRET"]`,
+		`"command": "x", "env_vars": ["HOLDFAST_CLUSTER_SECRET"]`,
+		`"command": ["x", "{env:HOLDFAST_CLUSTER_SECRET}"]`,
+		`"url": "http://h.example/", "headers": {"A": "Bearer $HOLDFAST_CLUSTER_SECRET"}`,
+		`"url": "http://h.example/", "bearer_token_env_var": "HOLDFAST_CLUSTER_SECRET"`,
+		`"url": "http://h.example/", "env_http_headers": {"A": "HOLDFAST_CLUSTER_SECRET"}`,
+		`"url": "http://h.example/", "apiKey": "${HOLDFAST_CLUSTER_SECRET}"`,
+	} {
+		c, err := Parse("mcp.json", []byte(`{"mcpServers": {"ok": {"command": "x"}, "a": {`+keys+`}}}`), lookup)
+		if err != nil || !strings.Contains(c.Servers[1].Fault, "stays with Holdfast") {
+			t.Errorf("%s: %v, %v", keys, c, err)
+		}
+	}
+}
