@@ -65,6 +65,8 @@ var forbidden = []struct{ from, path, reason string }{
 	{"client", sdk, "only who hosts servers of the official SDK pays for it"},
 	{"cmd/holdfast", sdk, "only who hosts servers of the official SDK pays for it"},
 	{"client", "go.yaml.in/yaml/v3", "a client's user does not pay for the configuration file"},
+	{"client", "github.com/pelletier/go-toml/v2", "a client's user does not pay for the configuration file"},
+	{"server", "github.com/pelletier/go-toml/v2", "a server's user does not pay for the configuration file"},
 }
 
 type pkg struct {

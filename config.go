@@ -22,8 +22,8 @@ type Config struct {
 	// node uses it at a time. Empty means the configuration file's, or else the
 	// user's own, such as ~/.local/state/holdfast.
 	DataDir string
-	// ConfigFile is a file with mcpServers, in JSON or YAML, as for
-	// holdfast serve --config. Empty means none.
+	// ConfigFile is a file with servers, Holdfast's own or a client's, as for holdfast
+	// serve --config. A server whose entry has a mistake is down. Empty means none.
 	ConfigFile string
 	// Name and Version are what the node calls itself to clients. Empty means
 	// holdfast and no particular version.
@@ -55,6 +55,9 @@ func (c Config) settings() (node.Config, error) {
 	}
 	for _, notice := range cfg.File.Notices {
 		cfg.Log.Warn(notice)
+	}
+	for _, fault := range cfg.File.Faults { // the node says which servers these cost
+		cfg.Log.Error(fault)
 	}
 	if c.Listen != "" {
 		if err := config.CheckListen(c.Listen); err != nil {

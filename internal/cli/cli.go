@@ -5,7 +5,8 @@
 // turns errors into one clear line and an exit code. 0 is success, 1 a failure,
 // 2 bad usage or bad configuration, 74 (EX_IOERR of sysexits.h) a store that cannot
 // be written and would not be sound to go on with: a supervisor should start the
-// node again, and alert somebody when that repeats.
+// node again, and alert somebody when that repeats. A command that a signal cuts off
+// ends with 128 and the signal's number, as shells have it.
 package cli
 
 import (
@@ -17,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/holdfast-mcp/holdfast/internal/cluster"
@@ -44,9 +46,10 @@ type Env struct {
 
 func commands() []command {
 	return []command{
-		{"serve", "[--config FILE] [--listen ADDR] [--data DIR] [--stdio] [--log-level debug|info|warn|error] [--log-format text|json] [--drain DURATION] [--node NAME --cluster ADDR --join HOST:PORT,…]", "put MCP servers behind one URL", serve},
-		{"tools", "[--json] URL", "list the tools of a server", tools},
-		{"call", "[--json] URL TOOL [ARGS]", "call a tool; ARGS is a JSON object", call},
+		{"serve", "[--config FILE|-] [--strict] [--listen ADDR] [--data DIR] [--stdio] [--log-level debug|info|warn|error] [--log-format text|json] [--drain DURATION] [--node NAME --cluster ADDR --join HOST:PORT,…]", "put MCP servers behind one URL", serve},
+		{"check", "[--strict] [FILE|-]", "say what a configuration file means, and what is wrong with it", check},
+		{"tools", "[FLAGS] URL [NAME] | [FLAGS] [NAME] -- COMMAND [ARGUMENT…]", "list the tools of a server, or show one with its schema", tools},
+		{"call", "[FLAGS] URL TOOL [ARGS] | [FLAGS] TOOL [ARGS] -- COMMAND [ARGUMENT…]", "call a tool; ARGS is a JSON object", call},
 		{"servers", "[--json] [--data DIR]", "show which servers are up, and why the others are not", servers},
 		{"keys", "[--json] [--data DIR] | rotate [--keep DURATION] [--data DIR]", "list the keys that session ids are sealed with, or add a new one", keys},
 		{"nodes", "[--json] [--data DIR] | remove NAME [--data DIR]", "list the nodes of the cluster, or go on without one that never returns", nodes},
@@ -73,13 +76,18 @@ func Main() int {
 	defer cancel()
 	signals := make(chan os.Signal, 2) // both are seen, however soon the second comes
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	var first atomic.Int64
 	go func() { // ends with the program
-		<-signals
+		first.Store(int64((<-signals).(syscall.Signal)))
 		cancel()
 		os.Exit(signalled((<-signals).(syscall.Signal)))
 	}()
 	env := &Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.LookupEnv, Unsetenv: process.Unsetenv, Whole: true}
-	return Run(ctx, env, os.Args[1:])
+	code := Run(ctx, env, os.Args[1:])
+	if code == exitInterrupted && first.Load() != 0 {
+		return signalled(syscall.Signal(first.Load()))
+	}
+	return code
 }
 
 // signalled is what shells make of a program that a signal has ended.
@@ -87,12 +95,19 @@ func signalled(s syscall.Signal) int { return 128 + int(s) }
 
 // Run runs one command line.
 func Run(ctx context.Context, env *Env, args []string) int {
-	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+	if len(args) == 0 {
 		usage(env.Err)
-		if len(args) == 0 {
-			return 2
+		return 2
+	}
+	switch args[0] {
+	case "help", "-h", "-help", "--help":
+		if len(args) < 2 {
+			usage(env.Out)
+			return 0
 		}
-		return 0
+		args = []string{args[1], "--help"}
+	case "-v", "-version", "--version":
+		args = []string{"version"}
 	}
 	for _, c := range commands() {
 		if c.name == args[0] {
@@ -105,33 +120,39 @@ func Run(ctx context.Context, env *Env, args []string) int {
 }
 
 func exitCode(env *Env, c command, err error) int {
+	if help, ok := errors.AsType[helpWanted](err); ok {
+		commandHelp(env.Out, c, help)
+		return 0
+	}
 	switch usage, isUsage := errors.AsType[usageError](err); {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	case err == nil:
 		return 0
 	case isUsage:
-		printf(env.Err, "holdfast %s: %s\nusage: holdfast %s %s\n", c.name, usage.text, c.name, c.args)
+		printf(env.Err, "holdfast %s: %s\nusage:\n%sholdfast %s --help explains the flags\n", c.name, usage.text, usageLines(c), c.name)
 		return 2
+	case errors.Is(err, context.Canceled):
+		printf(env.Err, "\nholdfast %s: interrupted\n", c.name) // behind the ^C that a terminal shows
+		return exitInterrupted
 	}
 	if bad, ok := errors.AsType[*config.Errors](err); ok {
 		printf(env.Err, "%s\n", bad)
 		return 2
 	}
 	printf(env.Err, "holdfast %s: %s\n", c.name, err)
+	if errors.Is(err, errUnusable) {
+		return 2
+	}
 	if _, ok := errors.AsType[*cluster.DiskError](err); ok {
 		return exitDisk
 	}
 	return 1
 }
 
+// exitInterrupted is the exit code of a command that Ctrl-C has ended.
+const exitInterrupted = 128 + int(syscall.SIGINT)
+
 // exitDisk is the exit code of a node whose store cannot be written.
 const exitDisk = 74
-
-func usage(w io.Writer) {
-	fmt.Fprint(w, "holdfast puts any MCP servers behind one URL that every client can use.\n\n")
-	for _, c := range commands() {
-		fmt.Fprintf(w, "  holdfast %s %s\n        %s\n", c.name, c.args, c.help)
-	}
-}
 
 // flags returns a flag set that reports mistakes as usage errors.
 func flags(name string) *flag.FlagSet {
@@ -147,7 +168,7 @@ func parse(fs *flag.FlagSet, args []string, min, max int) error {
 	for {
 		if err := fs.Parse(args); err != nil { // it stops at the first that is no flag
 			if errors.Is(err, flag.ErrHelp) {
-				return usageError{"flags and arguments:"}
+				return helpWanted{fs: fs}
 			}
 			return usageError{err.Error()}
 		}

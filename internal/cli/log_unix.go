@@ -100,3 +100,10 @@ func unread(out io.Writer) bool {
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n > 0 && fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
 }
+
+// isTerminal reports whether a person may type into f: /dev/null is no terminal, though
+// a character device too.
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ) //nolint:gosec // a descriptor
+	return err == nil
+}

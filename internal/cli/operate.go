@@ -30,8 +30,8 @@ type operate struct {
 
 func operating(name string) *operate {
 	o := &operate{fs: flags(name)}
-	o.fs.StringVar(&o.data, "data", "", "")
-	o.fs.BoolVar(&o.json, "json", false, "")
+	o.fs.StringVar(&o.data, "data", "", "ask the node that was given `DIR` as its data directory (default the user's own)")
+	o.fs.BoolVar(&o.json, "json", false, "print JSON, for programs")
 	return o
 }
 
@@ -76,7 +76,7 @@ func told(err error) error {
 // keys lists the keys that session ids are sealed with, or rotates them.
 func keys(ctx context.Context, env *Env, args []string) error {
 	o := operating("keys")
-	keep := o.fs.Duration("keep", session.TicketLife, "")
+	keep := o.fs.Duration("keep", session.TicketLife, "with rotate: accept what older keys sealed for `DURATION` more; 0s ends those sessions")
 	rotate, err := o.parse(args, "rotate", 0)
 	switch {
 	case err != nil:

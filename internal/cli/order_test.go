@@ -21,8 +21,11 @@ var lines = []struct {
 }{
 	{"serve", nil, [][]string{{"--listen", "nonsense"}, {"--data=DIR"}, {"--stdio=false"}}, 2, "--listen: want host:port"},
 	{"serve", []string{"mcp.json"}, [][]string{{"--listen", "127.0.0.1:0"}, {"--data=DIR"}}, 2, "got 1 arguments"},
+	{"check", []string{"EXISTS"}, [][]string{{"--strict"}}, 0, ""},
 	{"tools", []string{"http://127.0.0.1:1/mcp"}, nil, 1, "cannot reach"},
+	{"tools", []string{"http://127.0.0.1:1/mcp", "echo"}, [][]string{{"--timeout", "1m"}, {"--header=A: b"}}, 1, "cannot reach"},
 	{"call", []string{"http://127.0.0.1:1/mcp", "echo", "{}"}, nil, 1, "cannot reach"},
+	{"call", []string{"http://127.0.0.1:1/mcp", "echo", "{}"}, [][]string{{"--json"}, {"--timeout", "1m"}}, 1, "cannot reach"},
 	{"keys", nil, [][]string{{"--data", "DIR"}, {"--json"}}, 1, "no holdfast is running"},
 	{"keys", nil, [][]string{{"--data", "DIR"}, {"--keep", "1h"}}, 2, "--keep has no use with keys"},
 	{"keys", []string{"rotate"}, [][]string{{"--data", "DIR"}, {"--keep=1h"}}, 1, "no holdfast is running"},

@@ -4,13 +4,10 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/url"
-	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -22,23 +19,27 @@ import (
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
-// tools lists the tools of a server, one line each.
+// tools lists the tools of a server, one line each, or shows one of them.
 func tools(ctx context.Context, env *Env, args []string) error {
-	fs := flags("tools")
-	asJSON := fs.Bool("json", false, "")
-	if err := parse(fs, args, 1, 1); err != nil {
-		return err
-	}
-	c, err := dial(ctx, env, fs.Arg(0))
+	r := remotely(env, "tools")
+	plain, err := r.parse(args, 0, 1)
 	if err != nil {
 		return err
+	}
+	ctx, end := r.within(ctx)
+	defer end()
+	c, err := r.dial(ctx)
+	if err != nil {
+		return r.told(ctx, err)
 	}
 	defer c.Close()
 	list, err := allTools(ctx, c)
-	if err != nil {
-		return err
-	}
-	if *asJSON {
+	switch {
+	case err != nil:
+		return r.told(ctx, err)
+	case len(plain) == 1:
+		return showTool(env, list, plain[0], r.json)
+	case r.json:
 		return printJSON(env.Out, list)
 	}
 	width := 0
@@ -52,19 +53,55 @@ func tools(ctx context.Context, env *Env, args []string) error {
 	return nil
 }
 
-// dial connects to the server at a URL.
-func dial(ctx context.Context, env *Env, address string) (*client.Client, error) {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, usageError{fmt.Sprintf("%q is not an http URL such as http://127.0.0.1:8080/mcp", address)}
+// maxSimilar is how many names are offered in place of one that is not there.
+const maxSimilar = 3
+
+// noTool says that there is no tool of a name, and which may be meant: behind a
+// gateway it stands behind the name of its server.
+func noTool(list []mcp.Tool, name string) error {
+	var similar []string
+	for i := range list {
+		if have := strings.ToLower(list[i].Name); strings.Contains(have, strings.ToLower(name)) && len(similar) < maxSimilar {
+			similar = append(similar, display.Quote(list[i].Name))
+		}
 	}
-	c, err := client.Connect(ctx, client.HTTP(address),
-		client.Info(mcp.Implementation{Name: "holdfast-cli", Version: buildVersion()}),
-		client.OnElicit(func(_ context.Context, p *mcp.ElicitParams) (*mcp.ElicitResult, error) { return askPerson(env, p) }))
-	if err != nil {
-		return nil, fmt.Errorf("cannot reach %s: %w", address, err)
+	hint := fmt.Sprintf("holdfast tools without a name lists its %d", len(list))
+	if len(similar) > 0 {
+		hint = "did you mean " + strings.Join(similar, " or ") + "?"
 	}
-	return c, nil
+	return fmt.Errorf("the server has no tool %s; %s", display.Quote(name), hint)
+}
+
+// showTool prints all that a server says of one tool.
+func showTool(env *Env, list []mcp.Tool, name string, asJSON bool) error {
+	i := slices.IndexFunc(list, func(t mcp.Tool) bool { return t.Name == name })
+	if i < 0 {
+		return noTool(list, name)
+	}
+	t := &list[i]
+	if asJSON {
+		return printJSON(env.Out, t)
+	}
+	printf(env.Out, "%s\n", line(t.Name))
+	for _, text := range []string{t.Title, t.Description} {
+		if text != "" {
+			printf(env.Out, "\n%s\n", text)
+		}
+	}
+	for _, part := range []struct {
+		name  string
+		value jsonrpc.Raw
+	}{{"arguments", t.InputSchema}, {"result", t.OutputSchema}} {
+		if len(part.value) > 0 {
+			printf(env.Out, "\n%s:\n", part.name)
+			printPretty(env.Out, part.value)
+		}
+	}
+	if t.Annotations != nil {
+		printf(env.Out, "\nannotations:\n")
+		return printJSON(env.Out, t.Annotations)
+	}
+	return nil
 }
 
 func allTools(ctx context.Context, c *client.Client) ([]mcp.Tool, error) {
@@ -80,24 +117,26 @@ func allTools(ctx context.Context, c *client.Client) ([]mcp.Tool, error) {
 
 // call calls one tool and prints what it returned; a tool's own failure is exit code 1.
 func call(ctx context.Context, env *Env, args []string) error {
-	fs := flags("call")
-	asJSON := fs.Bool("json", false, "")
-	if err := parse(fs, args, 2, 3); err != nil {
-		return err
-	}
-	arguments := jsonrpc.Raw("{}")
-	if fs.NArg() == 3 {
-		arguments = jsonrpc.Raw(fs.Arg(2))
-		if !arguments.IsValid() || arguments.Kind() != '{' {
-			return usageError{fmt.Sprintf("ARGS must be a JSON object such as {\"text\":\"hello\"}, got %s", fs.Arg(2))}
-		}
-	}
-	c, err := dial(ctx, env, fs.Arg(0))
+	r := remotely(env, "call")
+	plain, err := r.parse(args, 1, 2)
 	if err != nil {
 		return err
 	}
+	arguments := jsonrpc.Raw("{}")
+	if len(plain) == 2 {
+		arguments = jsonrpc.Raw(plain[1])
+		if !arguments.IsValid() || arguments.Kind() != '{' {
+			return usageError{fmt.Sprintf("ARGS must be a JSON object such as {\"text\":\"hello\"}, got %s", plain[1])}
+		}
+	}
+	ctx, end := r.within(ctx)
+	defer end()
+	c, err := r.dial(ctx)
+	if err != nil {
+		return r.told(ctx, err)
+	}
 	defer c.Close()
-	params, err := json.Marshal(map[string]any{"name": fs.Arg(1), "arguments": arguments}, json.Deterministic(true))
+	params, err := json.Marshal(map[string]any{"name": plain[0], "arguments": arguments}, json.Deterministic(true))
 	if err != nil {
 		return err
 	}
@@ -106,9 +145,9 @@ func call(ctx context.Context, env *Env, args []string) error {
 		OnNotify: func(method string, params jsonrpc.Raw) { showNotification(env, method, params) },
 	})
 	if err != nil {
-		return err
+		return r.told(ctx, err)
 	}
-	return showResult(env, body, *asJSON)
+	return showResult(env, body, r.json)
 }
 
 // showNotification shows progress and log messages beside the result.
@@ -162,48 +201,4 @@ func showResult(env *Env, body jsonrpc.Raw, asJSON bool) error {
 		return errors.New("the tool reported an error")
 	}
 	return nil
-}
-
-// askPerson asks an elicitation on the terminal, one line per field; without a
-// terminal it declines.
-func askPerson(env *Env, p *mcp.ElicitParams) (*mcp.ElicitResult, error) {
-	if f, ok := env.In.(*os.File); !ok || !isTerminal(f) {
-		printf(env.Err, "%s\n(no terminal to answer on: declined)\n", p.Message)
-		return &mcp.ElicitResult{Action: mcp.ActionDecline}, nil
-	}
-	var schema struct {
-		Properties map[string]struct {
-			Type        string `json:"type"`
-			Description string `json:"description"`
-		} `json:"properties"`
-	}
-	if err := json.Unmarshal(p.RequestedSchema, &schema); err != nil {
-		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "requestedSchema: %w", err)
-	}
-	printf(env.Err, "%s\n", p.Message)
-	in := bufio.NewReader(env.In)
-	content := map[string]jsonrpc.Raw{}
-	for name, field := range schema.Properties {
-		printf(env.Err, "%s %s: ", line(name), line(field.Description))
-		answer, err := in.ReadString('\n')
-		if err == io.EOF {
-			return &mcp.ElicitResult{Action: mcp.ActionCancel}, nil
-		}
-		content[name] = fieldValue(field.Type, strings.TrimSpace(answer))
-	}
-	body, err := json.Marshal(content, json.Deterministic(true))
-	return &mcp.ElicitResult{Action: mcp.ActionAccept, Content: body}, err
-}
-
-// fieldValue is what a person typed as a JSON value of the field's type.
-func fieldValue(kind, answer string) jsonrpc.Raw {
-	if raw := jsonrpc.Raw(answer); kind != "string" && answer != "" && raw.IsValid() {
-		return raw
-	}
-	return jsonrpc.AppendString(nil, answer)
-}
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

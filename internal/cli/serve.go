@@ -18,29 +18,37 @@ import (
 
 // serveFlags are the flags of serve.
 type serveFlags struct {
-	config, listen, data string
-	notice               time.Duration
-	stdio                bool
-	cluster              clusterFlags
-	log                  logFlags
+	file         fileFlags
+	listen, data string
+	notice       time.Duration
+	stdio        bool
+	cluster      clusterFlags
+	log          logFlags
 }
 
 func serve(ctx context.Context, env *Env, args []string) error {
 	var f serveFlags
 	fs := flags("serve")
-	fs.StringVar(&f.config, "config", "", "")
-	fs.StringVar(&f.listen, "listen", "", "")
-	fs.StringVar(&f.data, "data", "", "")
-	fs.StringVar(&f.cluster.node, "node", "", "")
-	fs.StringVar(&f.cluster.listen, "cluster", "", "")
-	fs.StringVar(&f.cluster.advertise, "advertise", "", "")
-	fs.StringVar(&f.cluster.join, "join", "", "")
-	fs.StringVar(&f.cluster.nats, "nats", "", "")
-	fs.DurationVar(&f.notice, "drain", config.NoticeDefault, "")
-	fs.BoolVar(&f.stdio, "stdio", false, "")
+	f.file.add(fs)
+	fs.StringVar(&f.listen, "listen", "", "serve HTTP on `ADDR`, host:port (default 127.0.0.1:8080, or what the file says)")
+	fs.StringVar(&f.data, "data", "", "keep keys, sessions and tasks in `DIR` (default the user's own)")
+	fs.StringVar(&f.cluster.node, "node", "", "call this node `NAME` in a cluster; the same after each restart")
+	fs.StringVar(&f.cluster.listen, "cluster", "", "be part of a cluster, and listen for its other nodes on `ADDR`, host:port")
+	fs.StringVar(&f.cluster.advertise, "advertise", "", "where the other nodes reach `ADDR`, when that is not what --cluster says")
+	fs.StringVar(&f.cluster.join, "join", "", "the nodes of the cluster, `HOST:PORT,…` or dns:NAME:PORT, the same list everywhere")
+	fs.StringVar(&f.cluster.nats, "nats", "", "use a NATS cluster with JetStream at `URL` instead of an own one")
+	fs.DurationVar(&f.notice, "drain", config.NoticeDefault, "go on accepting for `DURATION` after SIGTERM, until load balancers notice (default 2s in a cluster, 0 alone)")
+	fs.BoolVar(&f.stdio, "stdio", false, "serve the program that started this one, over standard input and output")
 	f.log.add(fs)
-	if err := parse(fs, args, 0, 0); err != nil {
+	if err := parse(fs, args, 0, 1); err != nil {
 		return err
+	}
+	if fs.NArg() > 0 {
+		return usageError{"got 1 arguments; name the file with --config"}
+	}
+	f.file.named = f.stdio // a file that is found could have this very command in it, and that would start another, and so on
+	if f.stdio && f.file.path == fromInput {
+		return usageError{"--config - reads standard input, which --stdio needs for the client; name a file"}
 	}
 	cfg, err := f.load(env)
 	if err != nil {
@@ -63,13 +71,19 @@ func (f *serveFlags) load(env *Env) (node.Config, error) {
 	if err != nil {
 		return node.Config{}, err
 	}
-	cfg := node.Config{File: config.Default(), Version: buildVersion(), Log: log, Demo: f.config == "", Adopt: env.Whole}
-	if f.config != "" {
-		file, err := config.Load(f.config, env.Getenv)
-		if err != nil {
-			return cfg, err
-		}
+	cfg := node.Config{File: config.Default(), Version: buildVersion(), Log: log, Adopt: env.Whole}
+	file, err := f.file.load(env)
+	switch {
+	case err != nil:
+		return cfg, err
+	case file == nil:
+		cfg.Demo = true
+	default:
 		cfg.File = *file
+		if f.file.path == "" {
+			log.Info("serving the file in this directory; name another with --config", "file", file.File)
+		}
+		logRemarks(log, file)
 		warnOfNone(log, file)
 	}
 	if f.listen != "" {
@@ -83,9 +97,6 @@ func (f *serveFlags) load(env *Env) (node.Config, error) {
 		cfg.File.Drain.Notice = f.notice
 	case f.notice != config.NoticeDefault:
 		return cfg, usageError{"--drain: want a duration such as 5s, or 0"}
-	}
-	for _, notice := range cfg.File.Notices {
-		log.Warn(notice)
 	}
 	if !f.stdio { // whose sessions end with the program that started it
 		if cfg.Cluster, err = f.cluster.load(env, log, cfg.File.Cluster); err != nil {

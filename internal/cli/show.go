@@ -41,6 +41,18 @@ func printf(w io.Writer, format string, args ...any) {
 	fmt.Fprintf(w, format, args...)
 }
 
+// shown is the value as it is printed.
+func (l line) shown() string { return display.Line(string(l)) }
+
+// shownWriter prints for a person what a program writes.
+type shownWriter struct{ w io.Writer }
+
+// Write implements [io.Writer].
+func (s *shownWriter) Write(text []byte) (int, error) {
+	printf(s.w, "%s", string(text))
+	return len(text), nil
+}
+
 // printRaw prints JSON as a server sent it, for programs.
 func printRaw(w io.Writer, value jsonrpc.Raw) error {
 	_, err := fmt.Fprintf(w, "%s\n", display.JSON(value))

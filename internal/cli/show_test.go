@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 
@@ -121,23 +120,6 @@ func TestJSONIsExact(t *testing.T) {
 	var tools []mcp.Tool
 	if err := json.Unmarshal([]byte(out), &tools); err != nil || len(tools) != 2 || tools[1].Name != hostile || tools[1].Description != hostile {
 		t.Errorf("tools: %+v, %v", tools, err)
-	}
-}
-
-// TestQuestionsAreShownSafely asks a person: /dev/null is a character device, as
-// terminals are, whose person leaves at once.
-func TestQuestionsAreShownSafely(t *testing.T) {
-	s := httptest.NewServer(http.HandlerFunc(hostileServer))
-	defer s.Close()
-	in, err := os.Open(os.DevNull)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	var out, errs output
-	code := Run(t.Context(), &Env{In: in, Out: &out, Err: &errs, Getenv: os.LookupEnv}, []string{"call", s.URL, "asks"})
-	if want := shown + "\n" + shown + " " + shown + ": "; code != 0 || errs.String() != want {
-		t.Errorf("asked %q, want %q; ended with %d", errs.String(), want, code)
 	}
 }
 

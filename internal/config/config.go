@@ -14,9 +14,11 @@ import (
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
+// MaxFile bounds a configuration file, in bytes.
+const MaxFile = 4 << 20
+
 // Bounds on what is read.
 const (
-	maxFile    = 4 << 20  // bytes of a configuration file
 	maxSecret  = 64 << 10 // bytes of a file named by a file: value or envFile
 	maxValue   = 128 << 10
 	maxGrowth  = 16 << 20 // bytes that all variables and secret files may add
@@ -60,6 +62,9 @@ type Config struct {
 	// Notices tell what was accepted but has no effect, one line each, in the
 	// order of the file and with file and line. They hold no secrets.
 	Notices []string
+	// Faults are the mistakes in servers' entries, for which those servers are not
+	// served, in the same form.
+	Faults []string
 }
 
 // Drain says how serving ends after SIGTERM or Ctrl-C.
@@ -97,6 +102,10 @@ type Server struct {
 	// Disabled entries are checked for form only: their variables and secret
 	// files are not looked up, and values stand as written.
 	Disabled bool
+	// Fault says why the server cannot be used, such as a variable that is not set,
+	// fit for clients and without secrets. It is empty when it can; else only Name,
+	// Line and Disabled stand beside it.
+	Fault string
 
 	Command string
 	Args    []string
@@ -226,22 +235,43 @@ func Default() Config {
 	}
 }
 
+// Option changes how a file is read.
+type Option func(*parser)
+
+// Strict has a mistake anywhere refuse the file, a server's entry or a client's own
+// settings included.
+func Strict(p *parser) { p.strict = true }
+
 // Load reads and checks the file at path. Variables are looked up with
-// lookupEnv, [os.LookupEnv] in production. Every mistake found is in the error,
-// an [*Errors].
-func Load(path string, lookupEnv func(string) (string, bool)) (*Config, error) {
-	data, err := readBounded(path, maxFile, false)
+// lookupEnv, [os.LookupEnv] in production. What is wrong with one server's entry
+// is in the Fault of that server; any other mistake refuses the file, and then
+// every mistake found is in the error, an [*Errors].
+func Load(path string, lookupEnv func(string) (string, bool), opts ...Option) (*Config, error) {
+	data, err := readBounded(path, MaxFile, false)
 	if err != nil {
 		return nil, &Errors{List: []*Error{{File: path, Message: fileProblem(err), cause: err}}}
 	}
-	return Parse(path, data, lookupEnv)
+	return Parse(path, data, lookupEnv, opts...)
 }
 
-// Parse checks data as the content of a configuration file called name, whose
-// ending (.json, .jsonc, .yaml, .yml) tells the syntax; without one the content
+// Read is Load for a file that comes from r, such as standard input, under a name
+// for its errors.
+func Read(name string, r io.Reader, lookupEnv func(string) (string, bool), opts ...Option) (*Config, error) {
+	data, err := io.ReadAll(io.LimitReader(r, MaxFile+1))
+	if err != nil {
+		return nil, &Errors{List: []*Error{{File: name, Message: fileProblem(err), cause: err}}}
+	}
+	return Parse(name, data, lookupEnv, opts...)
+}
+
+// Parse is Load for data as the content of a configuration file called name, whose
+// ending (.json, .jsonc, .yaml, .yml, .toml) tells the syntax; without one the content
 // does. It reads only the files that data refers to.
-func Parse(name string, data []byte, lookupEnv func(string) (string, bool)) (*Config, error) {
+func Parse(name string, data []byte, lookupEnv func(string) (string, bool), opts ...Option) (*Config, error) {
 	p := &parser{file: name, lookup: lookupEnv, readFile: readSecretFile, cfg: Default()}
+	for _, o := range opts {
+		o(p)
+	}
 	return p.parse(data)
 }
 

@@ -63,7 +63,7 @@ func TestLoad(t *testing.T) {
 	if s := c.Servers[0]; s.Command != "/home/user/x" || s.Args[0] != dir || c.File != good {
 		t.Errorf("got %+v of %s", s.Args, c.File)
 	}
-	big := write("big.yaml", strings.Repeat("#\n", maxFile/2+1))
+	big := write("big.yaml", strings.Repeat("#\n", MaxFile/2+1))
 	for _, test := range []struct{ path, want string }{
 		{filepath.Join(dir, "none.yaml"), "no such file"},
 		{dir, "is a directory, not a file"},
@@ -188,7 +188,7 @@ mcpServers:
 		`{url: "ws://s3cret@h:0/"}`,
 		`{url: "ws://h/s3cret", type: http}`,
 	} {
-		_, err := Parse("holdfast.yaml", []byte("mcpServers:\n  a: "+wrong), environment)
+		_, err := Parse("holdfast.yaml", []byte("mcpServers:\n  a: "+wrong), environment, Strict)
 		if err == nil {
 			t.Errorf("%s is accepted", wrong)
 		} else if strings.Contains(err.Error(), "s3cret") {

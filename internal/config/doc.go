@@ -1,11 +1,10 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package config reads the configuration file: holdfast.yaml, or the
-// mcpServers JSON that an MCP client wrote, unchanged.
+// Package config reads the configuration file: holdfast.yaml, or the file in which
+// an MCP client keeps its servers, unchanged.
 //
-// There is one schema. Its YAML is a superset of the clients' JSON, so each of
-// their files is a valid configuration:
+// There is one schema, in YAML, JSON or TOML:
 //
 //	listen: 127.0.0.1:8080
 //	data: /var/lib/holdfast
@@ -25,9 +24,32 @@
 //
 // What concerns one server belongs in its entry under mcpServers, what concerns
 // the whole process at the top level. There is no key without effect: a key that
-// the schema does not know is an error that names the nearest one it does. The
-// exception is keys that clients write for themselves (approval lists, editor
-// settings); they are ignored, and each leaves a line in [Config.Notices].
+// the schema does not know is an error that names the nearest one it does. Keys that
+// clients write for themselves (approval lists, editor settings) are ignored, and each
+// leaves a line in [Config.Notices].
+//
+// A mistake in an entry, such as a variable that is not set, is its server's own
+// trouble: [Server.Fault] has it, and the others are served. A mistake anywhere else
+// refuses the file, and so does one that leaves no server, or any at all with [Strict].
+//
+// # Clients' files
+//
+// A file in JSON or TOML without a top-level key that only Holdfast has is a client's,
+// and so is YAML that has a key by which LibreChat, Continue or Goose is known. Its
+// servers are under mcpServers, servers (VS Code, also in mcp), context_servers (Zed),
+// mcp (OpenCode, Crush), extensions (Goose), mcp_servers (Codex), amp.mcpServers, or at
+// the top level. A list of them gives each its name. In such a file
+//
+//   - null and "" mean that a key is absent;
+//   - any other key is ignored with a notice, except in an entry with a key that only
+//     Holdfast has: there it may be a misspelt one, and marks the server down;
+//   - of keys that contradict each other, or are there twice, the one counts that the
+//     client goes by, and the other leaves a notice;
+//   - keys and variables mean what they do to the client: command as a list, environment
+//     and envs, bearer_token_env_var, {env:NAME}, ${{ secrets.NAME }} and their like;
+//   - $NAME alone in env or headers, or behind Bearer, is ${NAME} when that is set.
+//
+// With [Strict] it is read like Holdfast's own.
 //
 // # Servers
 //
@@ -35,8 +57,7 @@
 // process, url and headers for a server at a URL, and type, disabled and timeout
 // for both. A URL of scheme ws or wss is a WebSocket server. Clients' other
 // spellings mean the same: serverUrl and httpUrl, transport and transportType,
-// enabled and isActive; at the top level servers (VS Code) and context_servers
-// (Zed). A timeout has a unit; clients disagree what a bare number is, so it is
+// enabled and isActive. A timeout has a unit; clients disagree what a bare number is, so it is
 // ignored with a notice. Relative paths are relative to Holdfast's own working
 // directory.
 //
@@ -110,8 +131,11 @@
 //
 // prompts and resources are the same, but resources have no rename, and keywords
 // are for tools only. Globs are over the server's own names, URIs for resources.
-// capabilities: [] shows none. An empty include is refused, since it could mean all
-// or nothing.
+// capabilities: [] shows none.
+// Clients' lists act too: disabledTools, disabled_tools and excludeTools leave tools
+// out, enabledTools, enabled_tools, includeTools, available_tools and a list as tools
+// leave out all others.
+// An empty include is refused, since it could mean all or nothing.
 //
 // Names are compared as they are, URIs as what they mean: an exclude leaves out
 // every spelling (FILE:///a/../b, file:/%62). Beside include or exclude only what
@@ -198,6 +222,8 @@
 //	${NAME}            its value; an unset variable is an error
 //	${NAME:-default}   the default when it is unset or empty
 //	${env:NAME}        the same as ${NAME}, as VS Code and Cursor write it
+//	${input:api-key}   what VS Code asks its user for: the variable INPUT_API_KEY, or
+//	                   the default of that input
 //	${userHome}, ${workspaceFolder}, ${workspaceFolderBasename},
 //	${pathSeparator}   as VS Code and Cursor define them
 //	$${                a literal ${

@@ -32,23 +32,23 @@ type Error struct {
 
 // Error returns "file:line: path: message; hint", without the parts that are empty.
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString(e.File)
+	place := e.File
 	if e.Line > 0 {
-		b.WriteByte(':')
-		b.WriteString(strconv.Itoa(e.Line))
+		place += ":" + strconv.Itoa(e.Line)
 	}
-	b.WriteString(": ")
-	if e.Path != "" {
-		b.WriteString(e.Path)
-		b.WriteString(": ")
+	return place + ": " + e.what(e.Path)
+}
+
+// what says the mistake without its file and line, at path.
+func (e *Error) what(path string) string {
+	text := e.Message
+	if path != "" {
+		text = path + ": " + text
 	}
-	b.WriteString(e.Message)
 	if e.Hint != "" {
-		b.WriteString("; ")
-		b.WriteString(e.Hint)
+		text += "; " + e.Hint
 	}
-	return b.String()
+	return text
 }
 
 // Unwrap returns the cause, such as a failure to open the file, or nil.
@@ -89,6 +89,30 @@ func (e *Errors) add(one *Error) {
 	} else {
 		e.Omitted++
 	}
+}
+
+// merge adds the mistakes of other.
+func (e *Errors) merge(other *Errors) {
+	for _, one := range other.List {
+		e.add(one)
+	}
+	e.Omitted += other.Omitted
+}
+
+// maxFaults is how many mistakes of an entry its server's Fault tells.
+const maxFaults = 3
+
+// fault says in one line what is wrong in the entry at path.
+func (e *Errors) fault(path string) string {
+	var all []string
+	for i, one := range e.List {
+		if i == maxFaults {
+			all = append(all, fmt.Sprintf("and %d more", len(e.List)-i+e.Omitted))
+			break
+		}
+		all = append(all, one.what(strings.TrimPrefix(strings.TrimPrefix(one.Path, path), ".")))
+	}
+	return strings.Join(all, "; ")
 }
 
 // result returns nil when there is no mistake, else the first ones by line.

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -24,6 +26,9 @@ func (p *parser) expand(path string, n *node, files bool) (string, bool) {
 	}
 	return p.expandText(path, n, n.text, files)
 }
+
+// openCodeVariable is a variable as OpenCode writes it. A $ before it makes it another's.
+var openCodeVariable = regexp.MustCompile(`(^|[^$])\{env:([A-Za-z_]\w*)\}`)
 
 // expandFile handles a value that is a file: reference as a whole. The path may
 // hold variables; the content of the file is taken as it is.
@@ -47,6 +52,11 @@ func isSecretPath(name string) bool {
 }
 
 func (p *parser) expandText(path string, n *node, text string, files bool) (string, bool) {
+	if p.client {
+		for range 2 { // of two side by side the second is found then
+			text = openCodeVariable.ReplaceAllString(text, "${1}$${${2}}")
+		}
+	}
 	var out strings.Builder
 	for rest := text; ; {
 		dollar := strings.IndexByte(rest, '$')
@@ -61,7 +71,7 @@ func (p *parser) expandText(path string, n *node, text string, files bool) (stri
 			out.WriteString("${")
 			rest = rest[len("$${"):]
 		case strings.HasPrefix(rest, "${"):
-			inner, after, closed := strings.Cut(rest[len("${"):], "}")
+			inner, after, closed := cutVariable(rest)
 			if !closed {
 				p.fail(n.line, path, "write $${ for a literal ${", "a variable ${ without its }")
 				return "", false
@@ -86,6 +96,20 @@ func (p *parser) expandText(path string, n *node, text string, files bool) (stri
 		}
 	}
 	return out.String(), true
+}
+
+// cutVariable splits text that begins with ${ behind the variable. Continue writes
+// ${{ secrets.NAME }}.
+func cutVariable(text string) (inner, after string, closed bool) {
+	if double, ok := strings.CutPrefix(text, "${{"); ok {
+		inner, after, closed = strings.Cut(double, "}}")
+		inner = strings.TrimSpace(inner)
+		for _, from := range []string{"secrets.", "inputs.", "env."} {
+			inner = strings.TrimPrefix(inner, from)
+		}
+		return inner, after, closed
+	}
+	return strings.Cut(text[len("${"):], "}")
 }
 
 // grow counts what expansion adds to the file: a small file must not become a
@@ -114,7 +138,7 @@ func (p *parser) variable(inner string, files bool) (string, error) {
 		return p.secretFile(name)
 	}
 	if id, ok := strings.CutPrefix(inner, "input:"); ok {
-		return "", fmt.Errorf("an editor asks its user for ${input:%s}; write a variable such as ${env:TOKEN} instead", shorten(id))
+		return p.input(id)
 	}
 	plain := strings.TrimPrefix(inner, "env:")
 	name, fallback, hasFallback := strings.Cut(plain, ":-")
@@ -141,6 +165,24 @@ func (p *parser) variable(inner string, files bool) (string, error) {
 		return "", fmt.Errorf("${%s} is not the name of a variable; write $${ for a literal ${", shorten(inner))
 	}
 	return "", &unsetError{name}
+}
+
+// input returns what an editor would ask its user for. Here nobody is asked: it is in
+// a variable, ${input:api-key} in INPUT_API_KEY, or what the editor would propose.
+func (p *parser) input(id string) (string, error) {
+	name := "INPUT_" + strings.Map(func(r rune) rune {
+		if isWord(r) {
+			return unicode.ToUpper(r)
+		}
+		return '_'
+	}, id)
+	if value, ok := p.lookup(name); ok && isVariable(name) {
+		return value, nil
+	}
+	if value, ok := p.proposed[id]; ok {
+		return value, nil
+	}
+	return "", fmt.Errorf("an editor asks its user for ${input:%s}; set the variable %s, or write one such as ${env:TOKEN} instead", shorten(id), shorten(name))
 }
 
 func isVariable(name string) bool {
@@ -239,7 +281,12 @@ func (p *parser) envFile(path string, n *node, name string, vars map[string]Secr
 		}
 		key, value, ok := strings.Cut(strings.TrimPrefix(text, "export "), "=")
 		key, value = strings.TrimSpace(key), unquote(strings.TrimSpace(value))
-		if !ok || !isVariable(key) || strings.ContainsRune(value, 0) {
+		bad := !ok || !isVariable(key) || strings.ContainsRune(value, 0)
+		if bad && p.lenient() { // clients skip it
+			p.notice(n.line, path, fmt.Sprintf("%s: line %d is ignored: it is not NAME=value", quote(name), line))
+			continue
+		}
+		if bad {
 			p.fail(n.line, path, "", "%s: line %d is not NAME=value", quote(name), line)
 			return
 		}

@@ -90,7 +90,7 @@ func TestExpandBounded(t *testing.T) {
 		"value": "mcpServers: {a: {command: \"${A}${A}\"}}",
 		"file":  "mcpServers: {a: {command: x, args: [" + strings.Repeat("\"${A}\",", 200) + "]}}",
 	} {
-		_, err := Parse("holdfast.yaml", []byte(text), long)
+		_, err := Parse("holdfast.yaml", []byte(text), long, Strict)
 		if err == nil || !strings.Contains(err.Error(), "over 128KiB long") && !strings.Contains(err.Error(), "add more than 16MiB") {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -104,7 +104,7 @@ func TestSecretFileRefused(t *testing.T) {
 		"NUL":                   "a\x00b",
 	} {
 		file := secretFile(t, text)
-		_, err := Parse("holdfast.yaml", []byte("mcpServers: {a: {command: x, env: {A: \"file:"+file+"\"}}}"), environment)
+		_, err := Parse("holdfast.yaml", []byte("mcpServers: {a: {command: x, env: {A: \"file:"+file+"\"}}}"), environment, Strict)
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("want %s, got %v", name, err)
 		}
@@ -127,9 +127,24 @@ func TestEnvFile(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	file = secretFile(t, "A=1\nno assignment s3cret\n")
-	_, err = Parse("holdfast.yaml", []byte("mcpServers: {a: {command: x, envFile: "+file+"}}"), environment)
+	_, err = Parse("holdfast.yaml", []byte("mcpServers: {a: {command: x, envFile: "+file+"}}"), environment, Strict)
 	if err == nil || !strings.Contains(err.Error(), "line 2 is not NAME=value") || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestEnvFileOfClient: of a client's envFile what is no variable is skipped.
+func TestEnvFileOfClient(t *testing.T) {
+	file := secretFile(t, "A=1\nno assignment s3cret\nB=2\n")
+	c, err := Parse("mcp.json", []byte(`{"servers": {"a": {"command": "x", "envFile": "`+file+`"}}}`), environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]Secret{"A": "1", "B": "2"}, c.Servers[0].Env); diff != "" {
+		t.Error(diff)
+	}
+	if len(c.Notices) != 1 || !strings.Contains(c.Notices[0], "line 2 is ignored") || strings.Contains(c.Notices[0], "s3cret") {
+		t.Errorf("notices %q", c.Notices)
 	}
 }
 
@@ -149,7 +164,7 @@ func TestSecretStays(t *testing.T) {
 	}
 	for _, value := range []string{"file:" + secret, "x${file:" + link + "}"} {
 		text := "mcpServers: {a: {command: x, env: {X: \"" + value + "\"}}}"
-		if _, err := Parse("holdfast.yaml", []byte(text), lookup); err == nil || !strings.Contains(err.Error(), "holds the cluster's secret") {
+		if _, err := Parse("holdfast.yaml", []byte(text), lookup, Strict); err == nil || !strings.Contains(err.Error(), "holds the cluster's secret") {
 			t.Errorf("%s: %v", value, err)
 		}
 	}
@@ -163,5 +178,33 @@ func TestSecretStays(t *testing.T) {
 	}
 	if notices := strings.Join(c.Notices, "\n"); strings.Count(notices, "is left out") != 2 {
 		t.Errorf("notices: %s", notices)
+	}
+}
+
+// TestSecretStaysFromClients: no client's way to name a variable brings the
+// cluster's secret to a server.
+func TestSecretStaysFromClients(t *testing.T) {
+	lookup := func(name string) (string, bool) {
+		if name == SecretVariable {
+			return "a secret of these tests", true
+		}
+		return environment(name)
+	}
+	for _, keys := range []string{
+		`"command": "x", "env": {"A": "$HOLDFAST_CLUSTER_SECRET"}`,
+		`"command": "x", "env": {"A": "{env:HOLDFAST_CLUSTER_SECRET}"}`,
+		`"command": "x", "env": {"A": "${{ secrets.HOLDFAST_CLUSTER_SECRET }}"}`,
+		`"command": "x", "env_keys": ["HOLDFAST_CLUSTER_SECRET"]`,
+		`"command": "x", "env_vars": ["HOLDFAST_CLUSTER_SECRET"]`,
+		`"command": ["x", "{env:HOLDFAST_CLUSTER_SECRET}"]`,
+		`"url": "http://h.example/", "headers": {"A": "Bearer $HOLDFAST_CLUSTER_SECRET"}`,
+		`"url": "http://h.example/", "bearer_token_env_var": "HOLDFAST_CLUSTER_SECRET"`,
+		`"url": "http://h.example/", "env_http_headers": {"A": "HOLDFAST_CLUSTER_SECRET"}`,
+		`"url": "http://h.example/", "apiKey": "${HOLDFAST_CLUSTER_SECRET}"`,
+	} {
+		c, err := Parse("mcp.json", []byte(`{"mcpServers": {"ok": {"command": "x"}, "a": {`+keys+`}}}`), lookup)
+		if err != nil || !strings.Contains(c.Servers[1].Fault, "stays with Holdfast") {
+			t.Errorf("%s: %v, %v", keys, c, err)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -88,6 +89,10 @@ func checkConfig(t *testing.T, c *Config) {
 			t.Fatalf("name %q on line %d", s.Name, s.Line)
 		}
 		names[s.Name] = true
+		if s.Fault != "" {
+			checkFault(t, &s)
+			continue
+		}
 		if (s.Command == "") == (s.URL == "") || (s.Transport == Stdio) != (s.Command != "") || s.Transport == "" {
 			t.Fatalf("transport %q, command %q, url %q", s.Transport, s.Command, s.URL)
 		}
@@ -108,6 +113,16 @@ func checkConfig(t *testing.T, c *Config) {
 				t.Fatalf("endpoint %s names %q", e.Name, name)
 			}
 		}
+	}
+}
+
+// checkFault checks that nothing can be started of a server that is marked down.
+func checkFault(t *testing.T, s *Server) {
+	if strings.Contains(s.Fault, "\n") || len(s.Fault) > 32<<10 {
+		t.Fatalf("not one line of bounded length: %q", s.Fault)
+	}
+	if !reflect.DeepEqual(*s, Server{Name: s.Name, Line: s.Line, Disabled: s.Disabled, Fault: s.Fault}) {
+		t.Fatalf("%v has more than a fault", s)
 	}
 }
 

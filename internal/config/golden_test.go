@@ -22,11 +22,8 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // TestClients reads a file as each client writes it and compares everything that
 // comes of it with the .golden file beside it.
 func TestClients(t *testing.T) {
-	files, err := filepath.Glob("testdata/clients/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) < 7 {
+	files := clientFiles(t)
+	if len(files) < 28 {
 		t.Fatalf("only %d files", len(files))
 	}
 	for _, file := range files {
@@ -35,9 +32,22 @@ func TestClients(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, strings.TrimSuffix(file, ".json")+".golden", render(c))
+			golden(t, strings.TrimSuffix(file, filepath.Ext(file))+".golden", render(c))
 		})
 	}
+}
+
+// clientFiles are the files as clients write them.
+func clientFiles(t testing.TB) (files []string) {
+	t.Helper()
+	for _, ending := range []string{"json", "yaml", "toml"} {
+		some, err := filepath.Glob("testdata/clients/*." + ending)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, some...)
+	}
+	return files
 }
 
 // TestDefaultGolden pins every default, so that a change of one is seen.
@@ -97,6 +107,10 @@ func render(c *Config) string {
 	}
 	for _, s := range c.Servers {
 		fmt.Fprintf(&b, "\nserver %q line %d %s disabled=%t timeout=%v\n", s.Name, s.Line, s.Transport, s.Disabled, s.Timeout)
+		if s.Fault != "" {
+			fmt.Fprintf(&b, "  cannot be used: %s\n", s.Fault)
+			continue
+		}
 		if s.Command != "" {
 			fmt.Fprintf(&b, "  command %q args %q cwd %q\n", s.Command, s.Args, s.Cwd)
 		}
@@ -138,6 +152,9 @@ func render(c *Config) string {
 				fmt.Fprintf(&b, "  %s %s=%q\n", m.name, k, string(m.values[k]))
 			}
 		}
+	}
+	if len(c.Faults) > 0 {
+		fmt.Fprintf(&b, "\n%s\n", strings.Join(c.Faults, "\n"))
 	}
 	if len(c.Notices) > 0 {
 		fmt.Fprintf(&b, "\n%s\n", strings.Join(c.Notices, "\n"))

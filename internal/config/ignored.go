@@ -7,7 +7,6 @@ package config
 const (
 	whyApproval = "ignored: approving calls is the client's part"
 	whyEditor   = "ignored: it concerns the client that wrote it"
-	whyFilter   = "ignored: choose tools with tools: {include: [...], exclude: [...]}"
 	whySandbox  = "ignored: the server is started without a sandbox"
 	whyAuth     = "ignored: Holdfast sends the headers of this entry and signs in nowhere"
 )
@@ -20,13 +19,9 @@ var serverIgnored = map[string]string{
 	"autoApprove":      whyApproval,
 	"remoteConfigured": whyEditor,
 	"watchPaths":       whyEditor,
-	"disabledTools":    whyFilter,
-	"enabledTools":     whyFilter,
 	"registry":         whyEditor,
 	// Gemini CLI
 	"trust":                whyApproval,
-	"includeTools":         whyFilter,
-	"excludeTools":         whyFilter,
 	"authProviderType":     whyAuth,
 	"targetAudience":       whyAuth,
 	"targetServiceAccount": whyAuth,
@@ -59,7 +54,7 @@ var serverIgnored = map[string]string{
 // topIgnored are the top-level keys of files that hold mcpServers among other
 // settings of a client.
 var topIgnored = map[string]string{
-	"inputs": "ignored: nobody is asked for values; use variables of the environment",
+	"inputs": "ignored: nobody is asked here; ${input:api-key} is the variable INPUT_API_KEY",
 	// VS Code
 	"sandbox": whySandbox,
 	// Claude Desktop

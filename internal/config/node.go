@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -56,27 +57,48 @@ func (b *builder) node(k kind, line, depth int) (*node, *Error) {
 	return &node{kind: k, line: line}, nil
 }
 
+// syntax is how a file is written.
+type syntax uint8
+
+const (
+	inYAML syntax = iota
+	inJSON
+	inTOML
+)
+
+// codexTable is a line by which TOML is known that no name tells.
+var codexTable = regexp.MustCompile(`(?m)^\[\[?mcp_servers\b`)
+
 // read turns the bytes of a file into its tree. The file's name is not in the error.
-func read(name string, data []byte) (*node, *Error) {
+func read(name string, data []byte) (*node, syntax, *Error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	if len(data) > maxFile {
-		return nil, &Error{Message: "too large: over " + formatSize(maxFile)}
+	if len(data) > MaxFile {
+		return nil, inYAML, &Error{Message: "too large: over " + formatSize(MaxFile)}
 	}
 	if i := invalidUTF8(data); i >= 0 {
-		return nil, &Error{Line: lineAt(data, i), Message: "not UTF-8 text", Hint: "save the file as UTF-8"}
+		return nil, inYAML, &Error{Line: lineAt(data, i), Message: "not UTF-8 text", Hint: "save the file as UTF-8"}
 	}
-	switch strings.ToLower(filepath.Ext(name)) {
+	ending := strings.ToLower(filepath.Ext(name))
+	switch ending {
 	case ".json", ".jsonc":
-		return readJSON(data)
+		n, err := readJSON(data)
+		return n, inJSON, err
+	case ".yaml", ".yml":
+	default:
+		if ending == ".toml" || codexTable.Match(data) {
+			n, err := readTOML(data)
+			return n, inTOML, err
+		}
 	}
 	// JSON with tabs or with \/ is not YAML to every parser, so a file that looks
 	// like JSON is tried as JSON first, whatever its name.
 	if bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
 		if n, err := readJSON(data); err == nil {
-			return n, nil
+			return n, inJSON, nil
 		}
 	}
-	return readYAML(data)
+	n, err := readYAML(data)
+	return n, inYAML, err
 }
 
 func invalidUTF8(data []byte) int {

@@ -135,8 +135,7 @@ func (e *entry) ceilings() {
 		e.Process.User = e.user(e.where(m), m.value)
 	}
 	if m, ok := e.given["allowPrivilegeEscalation"]; ok {
-		e.flag(e.where(m), m)
-		e.Process.AllowPrivilegeEscalation = strings.EqualFold(m.value.text, "true")
+		e.boolean(e.where(m), m, &e.Process.AllowPrivilegeEscalation)
 	}
 }
 

@@ -5,6 +5,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -16,13 +17,22 @@ type parser struct {
 	lookup   func(string) (string, bool)
 	readFile func(string) ([]byte, error)
 
+	strict bool // a mistake in an entry refuses the file
+	client bool // the file is some client's
+
+	serversAllowed, serversExcluded []string          // by Gemini CLI's settings; serversAllowed is nil for all
+	toolsOff                        []string          // globs over SERVER_TOOL, by OpenCode's settings
+	proposed                        map[string]string // defaults of VS Code's inputs, by id
+
 	cfg     Config
-	errs    Errors
+	errs    Errors // of the file, or of the entry that is being read
+	faults  Errors // of entries
 	notices []*Error
 	grown   int // bytes that variables and secret files have added
 
-	names []string    // of mcpServers, those with mistakes included
-	named []reference // of servers, checked when all names are known
+	names []string       // of mcpServers, those with mistakes included
+	lines map[string]int // where they stand
+	named []reference    // of servers, checked when all names are known
 }
 
 // field is a key of a mapping and what to do with its value.
@@ -32,30 +42,46 @@ type field struct {
 }
 
 func (p *parser) parse(data []byte) (*Config, error) {
-	p.cfg.File = p.file
-	root, err := read(p.file, data)
-	if err != nil {
-		err.File = p.file
-		p.errs.add(err)
-		return nil, p.errs.result()
+	p.read(data)
+	if p.strict || len(p.errs.List) > 0 || p.nothingLeft() {
+		p.errs.merge(&p.faults)
 	}
-	p.dropRepeated("", root)
-	p.top(root)
 	if err := p.errs.result(); err != nil {
 		return nil, err
 	}
-	p.cfg.Notices = p.noticeLines()
+	p.cfg.Notices = p.remarks(p.notices, "notices")
+	p.cfg.Faults = p.remarks(p.faults.List, "mistakes")
 	return &p.cfg, nil
 }
 
-func (p *parser) top(root *node) {
-	if root.kind != kindMap {
-		p.fail(root.line, "", "holdfast init writes a file to start from",
-			"want a mapping with keys such as mcpServers, got %s", root.kind)
+// read fills cfg, and collects what is wrong.
+func (p *parser) read(data []byte) {
+	p.cfg.File = p.file
+	root, syntax, err := read(p.file, data)
+	if err != nil {
+		err.File = p.file
+		p.errs.add(err)
 		return
 	}
+	p.lines = make(map[string]int)
 	servers := p.serversOnce()
-	p.mapping("", root, topIgnored, []field{
+	fields := p.topFields(servers)
+	p.recognize(root, syntax, fields)
+	p.dropRepeated("", root)
+	if p.client {
+		fields = append(p.clientFields(servers), fields...)
+	}
+	p.top(root, fields, servers)
+}
+
+// nothingLeft reports whether mistakes leave no server to serve. Such a file is
+// refused: nothing that is said later would be seen sooner.
+func (p *parser) nothingLeft() bool {
+	return !slices.ContainsFunc(p.cfg.Servers, func(s Server) bool { return s.Fault == "" && !s.Disabled })
+}
+
+func (p *parser) topFields(servers func(string, pair)) []field {
+	return []field{
 		{"listen", p.listen},
 		{"data", p.data},
 		{"mcpServers", servers},
@@ -69,7 +95,20 @@ func (p *parser) top(root *node) {
 		{"allowedHosts", p.allowedHosts},
 		{"allowedOrigins", p.allowedOrigins},
 		{"$schema", func(string, pair) {}},
-	})
+	}
+}
+
+func (p *parser) top(root *node, fields []field, servers func(string, pair)) {
+	if root.kind != kindMap {
+		p.fail(root.line, "", "holdfast init writes a file to start from",
+			"want a mapping with keys such as mcpServers, got %s", root.kind)
+		return
+	}
+	if !p.lenient() {
+		p.mapping("", root, topIgnored, fields)
+	} else {
+		p.clientTop(root, fields, servers)
+	}
 	p.checkReferences()
 	if len(p.names) == 0 {
 		p.misplaced("", root, 0)
@@ -85,30 +124,40 @@ func (p *parser) mapping(path string, n *node, ignored map[string]string, fields
 }
 
 func (p *parser) member(path string, member pair, ignored map[string]string, fields []field) {
+	if p.known(path, member, ignored, fields) {
+		return
+	}
+	hint := "valid here: " + strings.Join(keysOf(fields), ", ")
+	if path == "" && looksLikeServer(member.value) {
+		hint = "a server belongs under mcpServers"
+	} else if near := didYouMean(member.key, keysOf(fields)); near != "" {
+		hint = near
+	}
+	p.fail(member.line, join(path, member.key), hint, "unknown key")
+}
+
+// known calls the field of a key, or notices why it is ignored; false is neither.
+func (p *parser) known(path string, member pair, ignored map[string]string, fields []field) bool {
 	where := join(path, member.key)
 	for _, f := range fields {
 		if f.key == member.key {
 			f.set(where, member)
-			return
+			return true
 		}
 	}
-	if why, ok := ignored[member.key]; ok {
-		if saysSomething(member.value) {
-			p.notice(member.line, where, why)
-		}
-		return
+	why, ok := ignored[member.key]
+	if ok && saysSomething(member.value) {
+		p.notice(member.line, where, why)
 	}
-	names := make([]string, len(fields))
+	return ok
+}
+
+func keysOf(fields []field) []string {
+	keys := make([]string, len(fields))
 	for i, f := range fields {
-		names[i] = f.key
+		keys[i] = f.key
 	}
-	hint := "valid here: " + strings.Join(names, ", ")
-	if path == "" && looksLikeServer(member.value) {
-		hint = "a server belongs under mcpServers"
-	} else if near := nearest(member.key, names); near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
-	}
-	p.fail(member.line, where, hint, "unknown key")
+	return keys
 }
 
 // saysSomething is false for null, false, "" and empty lists and mappings, which
@@ -123,31 +172,29 @@ func saysSomething(n *node) bool {
 	return len(n.items) > 0 || len(n.pairs) > 0 || n.text != ""
 }
 
-func looksLikeServer(n *node) bool {
-	for _, member := range n.pairs {
-		if member.key == "command" || member.key == "url" {
-			return true
-		}
-	}
-	return false
-}
-
-// dropRepeated reports keys that a mapping has twice and leaves the first.
+// dropRepeated reports keys that a mapping has twice and leaves the first, or of a
+// client's file the last, as its reader does.
 func (p *parser) dropRepeated(path string, n *node) {
 	for i, item := range n.items {
 		p.dropRepeated(indexed(path, i), item)
 	}
-	first := make(map[string]int, len(n.pairs))
+	first := make(map[string]int, len(n.pairs)) // places in kept
 	kept := n.pairs[:0]
 	for _, member := range n.pairs {
 		where := join(path, member.key)
-		if line, ok := first[member.key]; ok {
-			p.fail(member.line, where, "keep one of them", "given twice, here and on line %d", line)
-			continue
+		at, repeated := first[member.key]
+		switch {
+		case !repeated:
+			first[member.key] = len(kept)
+			kept = append(kept, member)
+			p.dropRepeated(where, member.value)
+		case p.lenient():
+			p.notice(member.line, where, fmt.Sprintf("given twice, here and on line %d: this one counts", kept[at].line))
+			kept[at] = member
+			p.dropRepeated(where, member.value)
+		default:
+			p.fail(member.line, where, "keep one of them", "given twice, here and on line %d", kept[at].line)
 		}
-		first[member.key] = member.line
-		kept = append(kept, member)
-		p.dropRepeated(where, member.value)
 	}
 	n.pairs = kept
 }
@@ -160,13 +207,13 @@ func (p *parser) notice(line int, path, text string) {
 	p.notices = append(p.notices, &Error{File: p.file, Line: line, Path: path, Message: text})
 }
 
-// noticeLines puts the notices in the order of the file.
-func (p *parser) noticeLines() []string {
-	byLine(p.notices)
+// remarks puts remarks in the order of the file, and bounds how many there are.
+func (p *parser) remarks(remarks []*Error, what string) []string {
+	byLine(remarks)
 	var lines []string
-	for i, n := range p.notices {
+	for i, n := range remarks {
 		if i == maxNotices {
-			return append(lines, fmt.Sprintf("%s: and %d more notices", p.file, len(p.notices)-i))
+			return append(lines, fmt.Sprintf("%s: and %d more %s", p.file, len(remarks)-i, what))
 		}
 		lines = append(lines, n.Error())
 	}

@@ -56,7 +56,7 @@ func (s Server) LogValue() slog.Value {
 		attrs = append(attrs, slog.String("cwd", s.Cwd))
 	}
 	if s.URL != "" {
-		attrs = append(attrs, slog.String("url", publicURL(s.URL)))
+		attrs = append(attrs, slog.String("url", PublicURL(s.URL)))
 	}
 	if len(s.Headers) > 0 {
 		attrs = append(attrs, slog.String("headers", names(s.Headers)))
@@ -70,6 +70,9 @@ func (s Server) LogValue() slog.Value {
 	if s.Disabled {
 		attrs = append(attrs, slog.Bool("disabled", true))
 	}
+	if s.Fault != "" {
+		attrs = append(attrs, slog.String("fault", s.Fault))
+	}
 	return slog.GroupValue(attrs...)
 }
 
@@ -77,8 +80,8 @@ func names(m map[string]Secret) string {
 	return strings.Join(slices.Sorted(maps.Keys(m)), ",")
 }
 
-// publicURL leaves out what can hold a secret: user, query and fragment.
-func publicURL(s string) string {
+// PublicURL leaves out what can hold a secret: user, query and fragment.
+func PublicURL(s string) string {
 	u, err := url.Parse(s)
 	if err != nil {
 		return redacted
@@ -113,7 +116,7 @@ func publicURLs(s string) string {
 	var all []string
 	for one := range strings.SplitSeq(s, ",") {
 		if one = strings.TrimSpace(one); one != "" {
-			all = append(all, publicURL(one))
+			all = append(all, PublicURL(one))
 		}
 	}
 	return strings.Join(all, ",")

@@ -41,8 +41,8 @@ func (e *entry) capabilities(path string, m pair) {
 
 func (e *entry) tools(path string, m pair) {
 	if m.value.kind == kindList { // as GitHub Copilot CLI writes it
-		if items := m.value.items; len(items) > 1 || len(items) == 1 && items[0].text != "*" {
-			e.notice(m.line, path, whyFilter)
+		if len(m.value.items) != 1 || m.value.items[0].text != "*" {
+			e.toolsIn(path, m)
 		}
 		return
 	}

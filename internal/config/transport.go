@@ -42,6 +42,18 @@ func (e *entry) transport() {
 		e.checkScheme(declared, scheme)
 		e.checkRemoteKeys(declared)
 	case !e.unclear:
+		e.nothing()
+	}
+}
+
+// nothing reports an entry that says neither what to start nor where to connect.
+func (e *entry) nothing() {
+	switch m := e.misspelt; {
+	case m != nil:
+		e.fail(m.line, join(e.path, m.key), didYouMean(m.key, []string{"command", "url"}), "unknown key")
+	case e.inExtension:
+		e.fail(e.Line, e.path, "an extension of Zed starts it: write what that runs", "no command and no url")
+	default:
 		e.fail(e.Line, e.path, "a server has one of them", "no command and no url")
 	}
 }

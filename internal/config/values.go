@@ -4,7 +4,6 @@
 package config
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 )
@@ -25,6 +24,9 @@ func (e *entry) line(m pair, want, noun string) string {
 		return ""
 	case hasControl(text):
 		e.fail(n.line, path, "", "want %s, got a string with a control character", noun)
+		return ""
+	case text == "~" || strings.HasPrefix(text, "~/"):
+		e.fail(n.line, path, "write ${userHome}", "want %s, got a path that begins with ~, which only shells read", noun)
 		return ""
 	}
 	return text
@@ -54,6 +56,9 @@ func (e *entry) secrets(m pair, example string, each func(path string, m pair)) 
 	case kindNull:
 	case kindMap:
 		for _, member := range m.value.pairs {
+			if e.tolerant && member.value.kind == kindNull {
+				continue
+			}
 			each(join(e.where(m), member.key), member)
 		}
 	default:
@@ -61,15 +66,13 @@ func (e *entry) secrets(m pair, example string, each func(path string, m pair)) 
 	}
 }
 
-var bareVariable = regexp.MustCompile(`^\$[A-Za-z_][A-Za-z0-9_]*$`)
-
 // envVar reads one member of env.
 func (e *entry) envVar(path string, m pair) {
 	if m.key == "" || strings.ContainsAny(m.key, "=\x00") || hasControl(m.key) {
 		e.fail(m.line, path, "", "want the name of an environment variable, got %s", quote(m.key))
 		return
 	}
-	text, ok := e.value(path, m.value, true)
+	text, ok := e.secretText(path, m)
 	if !ok {
 		return
 	}
@@ -77,12 +80,8 @@ func (e *entry) envVar(path string, m pair) {
 		e.Env = make(map[string]Secret)
 	}
 	e.Env[m.key] = Secret(text)
-	written := m.value.text
-	if name, ok := strings.CutPrefix(written, "file:"); ok && !isSecretPath(name) {
+	if name, ok := strings.CutPrefix(m.value.text, "file:"); ok && !isSecretPath(name) {
 		e.notice(m.line, path, "passed on as written: only file: with an absolute path is read")
-	}
-	if bareVariable.MatchString(written) {
-		e.notice(m.line, path, "passed on as written: a variable is ${NAME}, with braces")
 	}
 }
 
@@ -102,7 +101,7 @@ func (e *entry) header(path string, m pair, seen map[string]pair) {
 		e.fail(m.value.line, path, "", "want an absolute path after file:")
 		return
 	}
-	text, ok := e.value(path, m.value, true)
+	text, ok := e.secretText(path, m)
 	if !ok {
 		return
 	}

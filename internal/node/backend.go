@@ -40,6 +40,9 @@ type launchers struct {
 
 // backend makes the backend of one configured server.
 func (f *launchers) backend(s *config.Server, events backend.Events) backend.Backend {
+	if s.Fault != "" {
+		return backend.NewUnusable(s.Name, s.Fault)
+	}
 	cfg := backend.Config{
 		Name: s.Name, Credential: credential(s), Era: s.Protocol.Era, Version: s.Protocol.Version,
 		Sharing: sharing(s.Pool.Sharing), Min: s.Pool.Min, Max: s.Pool.Max, Spare: s.Pool.Spare, Idle: s.Pool.Idle,

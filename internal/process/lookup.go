@@ -52,12 +52,29 @@ func resolve(spec *Spec) (*command, error) {
 	}
 	path, err := lookup(spec.Command, dir, env)
 	if err != nil {
-		return nil, err
+		return nil, explain(spec.Command, err)
 	}
 	return &command{
 		path: path, dir: dir, argv: append([]string{spec.Command}, spec.Args...), env: env, limits: spec.Limits,
 		user: as, newPrivileges: spec.NewPrivileges,
 	}, nil
+}
+
+// Check reports why nothing could be started by the spec, as far as that shows
+// without starting it: a command, directory or user that is not there.
+func Check(spec *Spec) error {
+	_, err := resolve(spec)
+	return err
+}
+
+// explain adds what is probably meant by a command that is not found: a whole
+// command line, which only a shell would take apart.
+func explain(name string, err error) error {
+	words := strings.Fields(name)
+	if len(words) < 2 {
+		return err
+	}
+	return fmt.Errorf("%w; arguments belong in args: command %q, args %q", err, words[0], words[1:])
 }
 
 // become finds the user and reports why nothing can run as that one.

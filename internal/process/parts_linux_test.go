@@ -41,7 +41,9 @@ func TestStartErrors(t *testing.T) {
 		is    error
 		words []string
 	}{
-		"empty":       {Spec{}, nil, []string{"no command given"}},
+		"empty": {Spec{}, nil, []string{"no command given"}},
+		"command-line": {Spec{Command: "sh -c true", Env: []string{"PATH=/usr/bin:/bin"}}, exec.ErrNotFound, []string{
+			`arguments belong in args: command "sh", args ["-c" "true"]`}},
 		"not-in-path": {Spec{Command: "no-such-cmd", Env: []string{"PATH=/usr/bin:/bin"}}, exec.ErrNotFound, []string{`"no-such-cmd"`, "not found", "/usr/bin:/bin"}},
 		"relative-path-entry": {
 			Spec{Command: "noformat", Dir: dir, Env: []string{"PATH=.:"}}, exec.ErrNotFound, []string{`"noformat"`},
