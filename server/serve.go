@@ -127,12 +127,15 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 func (s *Server) mux(e *endpoint.Endpoint) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/mcp", s)
+	mux.Handle("/mcp/{$}", s)
 	if s.eras == nil || slices.Contains(s.eras, mcp.Legacy) {
 		sse := httpsse.NewHandler(e, httpsse.Config{
 			MaxBody: s.limits.MaxBody, Budget: s.budget, Unread: s.unread, AllowedHosts: s.hosts, AllowedOrigins: s.origins,
 		})
 		mux.Handle("/sse", sse)
+		mux.Handle("/sse/{$}", sse)
 		mux.Handle("/messages", sse)
+		mux.Handle("/messages/{$}", sse)
 	}
 	return mux
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/control"
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
 	"github.com/holdfast-mcp/holdfast/internal/gateway"
+	"github.com/holdfast-mcp/holdfast/internal/httpguard"
 	"github.com/holdfast-mcp/holdfast/internal/process"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/task"
@@ -72,6 +73,7 @@ type Node struct {
 	exchange *peer.Exchange // nil when there are no other nodes
 	tasks    *task.Set
 	bounds   bounds
+	guard    httpguard.Guard
 	handlers map[string]rpc.Handler // of the endpoints, by path; complete once opened
 	opened   atomic.Bool
 	control  *control.Server // nil when commands cannot ask
@@ -99,7 +101,8 @@ const startTimeout = 10 * time.Second
 // New returns a node that has not started. Its Handler answers probes.
 func New(cfg Config) *Node {
 	return &Node{
-		cfg: cfg, bounds: newBounds(&cfg.File.Limits), single: map[string]*endpoint.Endpoint{}, virtual: map[string]*endpoint.Endpoint{},
+		cfg: cfg, bounds: newBounds(&cfg.File.Limits), guard: httpguard.Guard{Hosts: cfg.File.AllowedHosts, Origins: cfg.File.AllowedOrigins},
+		single: map[string]*endpoint.Endpoint{}, virtual: map[string]*endpoint.Endpoint{},
 		handlers: map[string]rpc.Handler{}, turn: make(chan struct{}, 1), routed: make(chan struct{}), held: make(chan struct{}, maxHeld),
 	}
 }

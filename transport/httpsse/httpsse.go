@@ -25,6 +25,7 @@ import (
 	"maps"
 	"mime"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,7 +38,7 @@ import (
 
 // Config bounds the transport. Zero fields take the documented defaults.
 type Config struct {
-	Messages       string            // path that clients POST to; default "/messages"
+	Messages       string            // URL that clients POST to, seen from that of the stream; default "messages", beside it, whatever stands before both
 	MaxBody        int64             // bytes of a POST; default 4 MiB
 	Budget         *transport.Budget // of the bytes of all messages; nil means no bound but MaxBody for each
 	Unread         *transport.Budget // of the bytes of all messages being sent; over it WriteTimeout is a second; nil means no bound
@@ -75,7 +76,7 @@ type Handler struct {
 // NewHandler returns the transport in front of srv. It panics when cfg has
 // Nodes without NodesKind or Ring.
 func NewHandler(srv transport.Server, cfg Config) *Handler {
-	cfg.Messages = cmp.Or(cfg.Messages, "/messages")
+	cfg.Messages = cmp.Or(cfg.Messages, "messages")
 	cfg.MaxBody = cmp.Or(max(cfg.MaxBody, 0), 4<<20)
 	cfg.MaxStreams = cmp.Or(max(cfg.MaxStreams, 0), 10_000)
 	cfg.KeepAlive = cmp.Or(max(cfg.KeepAlive, 0), 15*time.Second)
@@ -96,6 +97,9 @@ func NewHandler(srv transport.Server, cfg Config) *Handler {
 
 // ServeHTTP serves one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.guard.Share(w, r) {
+		return
+	}
 	if why := h.guard.Check(r); why != "" {
 		h.fail(w, http.StatusForbidden, why)
 		return
@@ -130,7 +134,7 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
 	head.Set("Content-Type", "text/event-stream")
 	head.Set("Cache-Control", "no-cache, no-transform")
 	head.Set("X-Accel-Buffering", "no")
-	if err := c.event("endpoint", []byte(h.cfg.Messages+"?session="+id)); err != nil {
+	if err := c.event("endpoint", []byte(h.messages(r)+"?session="+id)); err != nil {
 		return
 	}
 	served := make(chan struct{})
@@ -152,6 +156,16 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
 			c.comment()
 		}
 	}
+}
+
+// messages is the URL of messages, seen from the request's own. A proxy may have taken
+// a prefix off the path, so only what is relative leads back through it.
+func (h *Handler) messages(r *http.Request) string {
+	relative := !strings.HasPrefix(h.cfg.Messages, "/") && !strings.Contains(h.cfg.Messages, "://")
+	if relative && strings.HasSuffix(r.URL.Path, "/") { // seen from /sse/, it is one level up
+		return "../" + h.cfg.Messages
+	}
+	return h.cfg.Messages
 }
 
 // newID returns an id that nobody can guess.
@@ -222,6 +236,11 @@ func (h *Handler) refuse(w http.ResponseWriter, err error) {
 // so that messages sent one after the other are read in this order, whatever
 // nodes they met.
 func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
+	if !r.URL.Query().Has("session") { // a client of a later revision tries the stream's URL first
+		w.Header().Set("Allow", "GET")
+		h.fail(w, http.StatusMethodNotAllowed, "open a stream with GET, and POST to the URL that its first event names")
+		return
+	}
 	to, err := h.recipient(r.URL.Query().Get("session"))
 	if err != nil {
 		h.refuse(w, err)
