@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/client"
+	"github.com/holdfast-mcp/holdfast/internal/node"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
@@ -133,5 +134,51 @@ func TestPage(t *testing.T) {
 	alone := startServing(t, "--config", gatewayConfig(t, "", "endpoints:\n  /servers/*: false\n"))
 	if a := exchanged(t, alone, "GET", "/", html...); a.status != 200 || strings.Contains(a.body, "/servers/") {
 		t.Errorf("servers that are not served alone are listed: %s", a.body)
+	}
+}
+
+// TestAllowHost holds that a name is refused with the way to allow it, and served once
+// it is allowed.
+func TestAllowHost(t *testing.T) {
+	named := func(s *served) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.base()+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = "tools.lan"
+		tr := &http.Transport{DisableKeepAlives: true}
+		defer tr.CloseIdleConnections()
+		res, err := tr.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(text)
+	}
+	if status, body := named(startServing(t)); status != 403 || !strings.Contains(body, "--allow-host") {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, body := named(startServing(t, "--allow-host", "other.lan, TOOLS.lan")); status != 200 || !strings.Contains(body, "http://tools.lan/mcp") {
+		t.Errorf("allowed: %d %s", status, body)
+	}
+	if code, _, errs := run(t, "serve", "--allow-host", "http://x"); code != 2 || !strings.Contains(errs, "without a scheme") {
+		t.Errorf("%d %s", code, errs)
+	}
+}
+
+// TestAnnounce holds what is printed: a URL that works here, and those for others.
+func TestAnnounce(t *testing.T) {
+	var out strings.Builder
+	announce(&out, &node.Listener{URL: "http://127.0.0.1:80/mcp", Others: []string{"http://192.168.1.5:80/mcp", "http://box:80/mcp"}}, false)
+	for _, want := range []string{
+		"holdfast is listening on http://127.0.0.1:80/mcp\n", "other machines: http://192.168.1.5:80/mcp, http://box:80/mcp;", "--allow-host", "holdfast tools http://127.0.0.1:80/mcp\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in %s", want, out.String())
+		}
 	}
 }

@@ -44,7 +44,7 @@ type Env struct {
 
 func commands() []command {
 	return []command{
-		{"serve", "[--config FILE] [--listen ADDR] [--data DIR] [--stdio] [--drain DURATION] [--node NAME --cluster ADDR --join HOST:PORT,…]", "put MCP servers behind one URL", serve},
+		{"serve", "[--config FILE] [--listen ADDR] [--allow-host NAME,…] [--data DIR] [--stdio] [--drain DURATION] [--node NAME --cluster ADDR --join HOST:PORT,…]", "put MCP servers behind one URL", serve},
 		{"tools", "[--json] URL", "list the tools of a server", tools},
 		{"call", "[--json] URL TOOL [ARGS]", "call a tool; ARGS is a JSON object", call},
 		{"keys", "[--json] [--data DIR] | rotate [--keep DURATION] [--data DIR]", "list the keys that session ids are sealed with, or add a new one", keys},

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/config"
@@ -19,6 +20,7 @@ import (
 // serveFlags are the flags of serve.
 type serveFlags struct {
 	config, listen, data string
+	hosts                []string // that requests may name, of --allow-host
 	notice               time.Duration
 	stdio, debug         bool
 	cluster              clusterFlags
@@ -30,6 +32,7 @@ func serve(ctx context.Context, env *Env, args []string) error {
 	fs.StringVar(&f.config, "config", "", "")
 	fs.StringVar(&f.listen, "listen", "", "")
 	fs.StringVar(&f.data, "data", "", "")
+	fs.Func("allow-host", "", f.allowHost)
 	fs.StringVar(&f.cluster.node, "node", "", "")
 	fs.StringVar(&f.cluster.listen, "cluster", "", "")
 	fs.StringVar(&f.cluster.advertise, "advertise", "", "")
@@ -77,6 +80,7 @@ func (f *serveFlags) load(env *Env) (node.Config, error) {
 		}
 		cfg.File.Listen = f.listen
 	}
+	cfg.File.AllowedHosts = append(cfg.File.AllowedHosts, f.hosts...)
 	switch {
 	case f.notice >= 0:
 		cfg.File.Drain.Notice = f.notice
@@ -93,6 +97,18 @@ func (f *serveFlags) load(env *Env) (node.Config, error) {
 		}
 	}
 	return cfg, f.chooseData(&cfg)
+}
+
+// allowHost takes one --allow-host, a list separated by commas.
+func (f *serveFlags) allowHost(list string) error {
+	for host := range strings.SplitSeq(list, ",") {
+		normal, err := config.CheckHost(strings.TrimSpace(host))
+		if err != nil {
+			return err
+		}
+		f.hosts = append(f.hosts, normal)
+	}
+	return nil
 }
 
 func (f *serveFlags) chooseData(cfg *node.Config) (err error) {
@@ -123,13 +139,17 @@ func serveHTTP(ctx context.Context, env *Env, cfg node.Config) error {
 	node.WarnIfExposed(l.Addr(), cfg.Log)
 	n := node.New(cfg)
 	defer context.AfterFunc(ctx, func() { cfg.Log.Info("stopping; a second Ctrl-C or SIGTERM ends at once") })()
-	err = n.Serve(ctx, l, func() { announce(env.Out, l.URL, cfg.Demo) })
+	err = n.Serve(ctx, l, func() { announce(env.Out, l, cfg.Demo) })
 	return errors.Join(err, n.Close())
 }
 
 // announce is the first thing a person sees: where it listens, and what to paste.
-func announce(w io.Writer, url string, demo bool) {
+func announce(w io.Writer, l *node.Listener, demo bool) {
+	url := l.URL
 	fmt.Fprintf(w, "holdfast is listening on %s\n", url)
+	if len(l.Others) > 0 {
+		fmt.Fprintf(w, "from other machines: %s; by another name with --allow-host NAME\n", strings.Join(l.Others, ", "))
+	}
 	if demo {
 		fmt.Fprint(w, "serving the built-in demo; name your servers with --config (holdfast init writes one)\n")
 	}

@@ -101,7 +101,9 @@ const startTimeout = 10 * time.Second
 // New returns a node that has not started. Its Handler answers probes.
 func New(cfg Config) *Node {
 	return &Node{
-		cfg: cfg, bounds: newBounds(&cfg.File.Limits), guard: httpguard.Guard{Hosts: cfg.File.AllowedHosts, Origins: cfg.File.AllowedOrigins},
+		cfg: cfg, bounds: newBounds(&cfg.File.Limits), guard: httpguard.Guard{
+			Hosts: slices.Concat(cfg.File.AllowedHosts, hostsOf(cfg.File.Listen)), Origins: cfg.File.AllowedOrigins,
+		},
 		single: map[string]*endpoint.Endpoint{}, virtual: map[string]*endpoint.Endpoint{},
 		handlers: map[string]rpc.Handler{}, turn: make(chan struct{}, 1), routed: make(chan struct{}), held: make(chan struct{}, maxHeld),
 	}

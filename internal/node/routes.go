@@ -163,11 +163,11 @@ func (n *Node) mount(mux *http.ServeMux, prefix string, e *endpoint.Endpoint) {
 	}
 	handle("/mcp", streamable.NewHandler(e, streamable.Config{
 		MaxBody: f.Limits.MaxBody, Budget: n.bounds.messages, Unread: n.bounds.unread,
-		AllowedHosts: f.AllowedHosts, AllowedOrigins: f.AllowedOrigins,
+		AllowedHosts: n.guard.Hosts, AllowedOrigins: n.guard.Origins,
 	}))
 	cfg := httpsse.Config{
 		MaxBody: f.Limits.MaxBody, Budget: n.bounds.messages, Unread: n.bounds.unread,
-		AllowedHosts: f.AllowedHosts, AllowedOrigins: f.AllowedOrigins, Log: n.cfg.Log,
+		AllowedHosts: n.guard.Hosts, AllowedOrigins: n.guard.Origins, Log: n.cfg.Log,
 	}
 	n.joinStreams(prefix, &cfg)
 	old := httpsse.NewHandler(e, cfg)
@@ -176,7 +176,7 @@ func (n *Node) mount(mux *http.ServeMux, prefix string, e *endpoint.Endpoint) {
 	handle("/messages", old)
 	socket := websocket.NewHandler(e, websocket.Config{
 		MaxMessage: f.Limits.MaxBody, Budget: n.bounds.messages, Unread: n.bounds.unread,
-		AllowedHosts: f.AllowedHosts, AllowedOrigins: f.AllowedOrigins, Log: n.cfg.Log,
+		AllowedHosts: n.guard.Hosts, AllowedOrigins: n.guard.Origins, Log: n.cfg.Log,
 	})
 	n.sockets = append(n.sockets, socket)
 	handle("/ws", socket)
