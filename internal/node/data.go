@@ -15,12 +15,13 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 )
 
-// dataDir is a locked data directory with the key ring in it.
+// dataDir is a data directory and a key ring: that of a node which keeps what
+// sessions change is locked, and the ring is in it.
 type dataDir struct {
 	path string
-	key  []byte
+	key  []byte // nil if the ring's keys live as long as the process
 	ring *seal.Ring
-	lock *os.File
+	lock *os.File // nil if there may be others
 }
 
 // DefaultData returns the data directory used when none is named.
@@ -35,14 +36,30 @@ func DefaultData() (string, error) {
 	return filepath.Join(home, ".local", "state", "holdfast"), nil
 }
 
-// openData creates the directory if need be, locks it against a second Holdfast
-// and reads or creates its key. The lock ends with the process, however it ends.
-// What others could have put there or could change is refused; see [ownership].
-func openData(dir string) (*dataDir, error) {
+// prepareData creates the directory if need be. What others could have put there or
+// could change is refused; see [ownership].
+func prepareData(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("data directory %s cannot be created: %w; name another with --data", dir, errors.Unwrap(err))
+		return fmt.Errorf("data directory %s cannot be created: %w; name another with --data", dir, errors.Unwrap(err))
 	}
-	if err := checkData(dir); err != nil {
+	return checkData(dir)
+}
+
+// openShared opens a directory for a node that keeps nothing there but which
+// processes run. That any number of nodes may do at once, beside one that has
+// locked it, for each has a journal of its own.
+func openShared(dir string) (*dataDir, error) {
+	if err := prepareData(dir); err != nil {
+		return nil, err
+	}
+	return &dataDir{path: dir, ring: seal.NewRing()}, nil
+}
+
+// openData opens a directory, locks it against a second Holdfast that keeps
+// something there, and reads or creates its key. The lock ends with the process,
+// however it ends.
+func openData(dir string) (*dataDir, error) {
+	if err := prepareData(dir); err != nil {
 		return nil, err
 	}
 	lock, err := ownership.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR)
@@ -63,7 +80,7 @@ func openData(dir string) (*dataDir, error) {
 		lock.Close()
 		return nil, err
 	}
-	return &dataDir{dir, key, ring, lock}, nil
+	return &dataDir{path: dir, key: key, ring: ring, lock: lock}, nil
 }
 
 // checkData refuses a data directory, or one in it, that is not safe.
@@ -98,4 +115,9 @@ func (d *dataDir) processes() string { return filepath.Join(d.path, "processes")
 // store is where what sessions need is kept.
 func (d *dataDir) store() string { return filepath.Join(d.path, "store") }
 
-func (d *dataDir) close() error { return d.lock.Close() }
+func (d *dataDir) close() error {
+	if d.lock == nil {
+		return nil
+	}
+	return d.lock.Close()
+}

@@ -46,7 +46,8 @@ type Config struct {
 	Log     *slog.Logger
 	Mounts  []Mount // servers in this process, beside File.Servers
 	Cluster Cluster
-	// Memory keeps what sessions change, and tasks, in memory only.
+	// Memory keeps what sessions change, and tasks, in memory only, and keys no longer
+	// than the node lives. Any number of such nodes may share a data directory.
 	Memory bool
 	// Demo serves the built-in demo instead of File.Servers.
 	Demo bool
@@ -141,7 +142,11 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if err := checkSecret(n.cfg.File.Servers, n.cfg.Cluster.Secret); err != nil {
 		return err
 	}
-	if n.data, err = openData(n.cfg.Data); err != nil {
+	open := openData
+	if n.cfg.Memory {
+		open = openShared
+	}
+	if n.data, err = open(n.cfg.Data); err != nil {
 		return err
 	}
 	if !n.cfg.Memory {
