@@ -48,6 +48,17 @@ type Conn interface {
 	Close() error
 }
 
+// Resumer is a Conn whose client opens another one by itself when it ends, and can
+// bring along what it was given.
+type Resumer interface {
+	// Resumes returns what the client was given on an earlier Conn to remember, or so it
+	// says; "" for a client that is new.
+	Resumes() string
+	// Remember gives the client a token with the next message that is written. It is
+	// text without white space or control characters.
+	Remember(token string)
+}
+
 // Exchange is one request and the way its answer goes back. Its methods are for
 // one goroutine at a time; exactly one of Reply and Stream is called.
 type Exchange interface {

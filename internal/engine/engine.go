@@ -157,6 +157,9 @@ func (e *Engine) ServeConn(ctx context.Context, c transport.Conn) error {
 			l.Close()
 		}
 	}()
+	if r, ok := c.(transport.Resumer); ok && r.Resumes() != "" && e.legacy != nil {
+		s.link(e.legacy) // whose client has something to hear before it says anything
+	}
 	for {
 		data, err := c.Read()
 		switch {

@@ -41,6 +41,9 @@ type conn struct {
 	cancel context.CancelCauseFunc // ends its serving
 	remote string                  // address of the client
 
+	resumes string                 // see Resumes
+	token   atomic.Pointer[string] // that goes with the next message; nil for none
+
 	in   chan message
 	done chan struct{}
 	once sync.Once
@@ -65,6 +68,7 @@ var (
 	_ transport.PartsWriter = (*conn)(nil)
 	_ transport.Holder      = (*conn)(nil)
 	_ transport.Remote      = (*conn)(nil)
+	_ transport.Resumer     = (*conn)(nil)
 )
 
 func newConn(w http.ResponseWriter, cfg *Config, remote string, cancel context.CancelCauseFunc) *conn {
@@ -139,6 +143,26 @@ func (c *conn) Hold() *transport.Hold { return c.last }
 // RemoteAddr implements [transport.Remote].
 func (c *conn) RemoteAddr() string { return c.remote }
 
+// maxToken bounds what a client brings along, in bytes.
+const maxToken = 8 << 10
+
+// Resumes implements [transport.Resumer]: a browser, and who does as browsers do, sends
+// the last id that it has got when it opens its stream again.
+//
+// WHATWG HTML, Server-sent events: Last-Event-ID.
+func (c *conn) Resumes() string { return c.resumes }
+
+// Remember implements [transport.Resumer].
+func (c *conn) Remember(token string) { c.token.Store(&token) }
+
+// id returns the id of the next event, "" for none: a client keeps the last one.
+func (c *conn) id() string {
+	if token := c.token.Swap(nil); token != nil {
+		return *token
+	}
+	return ""
+}
+
 // Read implements [transport.Conn].
 func (c *conn) Read() ([]byte, error) {
 	select { // what was taken before a drain is a call in flight
@@ -175,12 +199,16 @@ func (c *conn) WriteParts(parts [][]byte) error {
 			return c.Write(bytes.Join(parts, nil))
 		}
 	}
-	all := append([][]byte{[]byte("event: message\ndata: ")}, parts...)
+	head := "event: message\n"
+	if id := c.id(); id != "" {
+		head += "id: " + id + "\n"
+	}
+	all := append([][]byte{[]byte(head + "data: ")}, parts...)
 	return c.send(0, append(all, []byte("\n\n"))...)
 }
 
 func (c *conn) event(name string, data []byte) error {
-	event := sse.Append(nil, sse.Event{Name: name, Data: data})
+	event := sse.Append(nil, sse.Event{ID: c.id(), Name: name, Data: data})
 	return c.send(int64(len(event)), event)
 }
 

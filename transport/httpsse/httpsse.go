@@ -123,6 +123,9 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	c := newConn(w, &h.cfg, r.RemoteAddr, cancel)
+	if last := r.Header.Get("Last-Event-ID"); len(last) <= maxToken {
+		c.resumes = last
+	}
 	id := h.newID()
 	if why := h.enter(id, c); why != "" {
 		w.Header().Set("Retry-After", "10")

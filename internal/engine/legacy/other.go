@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -238,9 +239,16 @@ func (s *standing) catchUp(live *session.Live, latest *session.Stream, from *cur
 // assumeAll tells the client that everything it follows may have changed, which
 // is what a gap in its events means.
 func (s *standing) assumeAll(ctx context.Context, uris []string) {
-	d, wire := s.p.discover(ctx, s.v.peer, s.v.principal)
+	for _, msg := range s.p.assumed(ctx, s.v.peer, s.v.principal, uris) {
+		s.emit(msg)
+	}
+}
+
+// assumed are the messages that say that all lists and these resources may have changed.
+func (p *Protocol) assumed(ctx context.Context, peer *rpc.Peer, principal *rpc.Principal, uris []string) (msgs [][]byte) {
+	d, wire := p.discover(ctx, peer, principal)
 	if wire != nil {
-		return
+		return nil
 	}
 	c := &d.Capabilities
 	var events []subscription.Event
@@ -256,8 +264,9 @@ func (s *standing) assumeAll(ctx context.Context, uris []string) {
 		events = append(events, subscription.Event{Topic: subscription.Topic{Kind: subscription.Resource, Key: uri}})
 	}
 	for _, e := range events {
-		if msg := changed(s.v.peer.Features, e); msg != nil {
-			s.emit(msg)
+		if msg := changed(peer.Features, e); msg != nil {
+			msgs = append(msgs, msg)
 		}
 	}
+	return msgs
 }
