@@ -51,11 +51,11 @@ type Conn interface {
 // Resumer is a Conn whose client opens another one by itself when it ends, and can
 // bring along what it was given.
 type Resumer interface {
-	// Resumes returns what the client was given on an earlier Conn to remember, or so it
-	// says; "" for a client that is new.
-	Resumes() string
-	// Remember gives the client a token with the next message that is written. It is
-	// text without white space or control characters.
+	// Header returns the values of a header of the request that opened the Conn, by
+	// canonical name: with what a client brings along it says that it is not new.
+	Header(name string) []string
+	// Remember gives the client a token with the next message that is written, which it
+	// brings along as Last-Event-ID. It is text without white space or control characters.
 	Remember(token string)
 }
 

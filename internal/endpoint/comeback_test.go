@@ -89,7 +89,7 @@ type listener struct {
 }
 
 // open opens a stream, again if lastID is not empty.
-func (s *restartable) open(lastID string) *listener {
+func (s *restartable) open(lastID string, headers ...string) *listener {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.url+"/sse", nil)
 	if err != nil {
@@ -97,6 +97,9 @@ func (s *restartable) open(lastID string) *listener {
 	}
 	if lastID != "" {
 		req.Header.Set("Last-Event-ID", lastID)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -222,6 +225,36 @@ func TestStreamsSessionEndsWithItsLastStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, func() bool { return len(s.endedSessions()) == 2 })
+}
+
+// TestStreamsClientWithoutItsTicket holds that a client which only says what version it
+// has negotiated goes on, as one without capabilities, and may initialize as well.
+func TestStreamsClientWithoutItsTicket(t *testing.T) {
+	s := newRestartable(t)
+	c := s.open("", mcp.HeaderProtocolVersion, "2025-06-18")
+	if got := c.send(callTool, `"id":7`); !strings.Contains(got, `" of 2025-06-18"`) {
+		t.Errorf("answered %s", got)
+	}
+	if c = s.open(c.lastID); !strings.Contains(c.send(callTool, `"id":7`), `" of 2025-06-18"`) {
+		t.Error("it has no ticket now")
+	}
+	anew := s.open("", mcp.HeaderProtocolVersion, "2025-06-18")
+	if got := anew.send(sayHello, ":"); !strings.Contains(got, `"result"`) { // and nothing before
+		t.Errorf("initialize: %s", got)
+	}
+	late := s.open("", mcp.HeaderProtocolVersion, "2025-06-18")
+	late.send(callTool, `"id":7`)
+	if got := late.send(sayHello, `"id":1`); !strings.Contains(got, `"result"`) {
+		t.Errorf("initialize after a call: %s", got)
+	}
+	if got := late.send(callTool, `"id":7`); !strings.Contains(got, "browser of 2024-11-05") {
+		t.Errorf("and a call then: %s", got)
+	}
+	for _, version := range []string{"2026-07-28", "1900-01-01", "x"} {
+		if got := s.open("", mcp.HeaderProtocolVersion, version).send(callTool, `"id":7`); !strings.Contains(got, "initialize first") {
+			t.Errorf("%s: %s", version, got)
+		}
+	}
 }
 
 // TestStreamsClientWithoutASession: what opens nothing is no session, nor is one that was ended.

@@ -157,7 +157,7 @@ func (e *Engine) ServeConn(ctx context.Context, c transport.Conn) error {
 			l.Close()
 		}
 	}()
-	if r, ok := c.(transport.Resumer); ok && r.Resumes() != "" && e.legacy != nil {
+	if r, ok := c.(transport.Resumer); ok && len(r.Header(mcp.HeaderLastEventID)) > 0 && e.legacy != nil {
 		s.link(e.legacy) // whose client has something to hear before it says anything
 	}
 	for {

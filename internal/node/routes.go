@@ -39,6 +39,9 @@ func (n *Node) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/readyz" && r.Method == http.MethodGet:
 		n.readyz(w)
 	case routes == nil && !n.await(r.Context()):
+		if strings.HasSuffix(strings.TrimSuffix(r.URL.Path, "/"), "/sse") && httpsse.Later(w, r) {
+			return
+		}
 		unavailable(w, "holdfast is starting; try again soon")
 	default:
 		(*n.routes.Load()).ServeHTTP(w, r)

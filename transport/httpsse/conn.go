@@ -41,8 +41,8 @@ type conn struct {
 	cancel context.CancelCauseFunc // ends its serving
 	remote string                  // address of the client
 
-	resumes string                 // see Resumes
-	token   atomic.Pointer[string] // that goes with the next message; nil for none
+	header http.Header            // of the GET
+	token  atomic.Pointer[string] // that goes with the next message; nil for none
 
 	in   chan message
 	done chan struct{}
@@ -71,9 +71,9 @@ var (
 	_ transport.Resumer     = (*conn)(nil)
 )
 
-func newConn(w http.ResponseWriter, cfg *Config, remote string, cancel context.CancelCauseFunc) *conn {
+func newConn(w http.ResponseWriter, r *http.Request, cfg *Config, cancel context.CancelCauseFunc) *conn {
 	return &conn{
-		w: httpio.Writer{W: w, Timeout: cfg.WriteTimeout}, cfg: cfg, cancel: cancel, remote: remote,
+		w: httpio.Writer{W: w, Timeout: cfg.WriteTimeout}, cfg: cfg, cancel: cancel, remote: r.RemoteAddr, header: r.Header,
 		in: make(chan message, queued), done: make(chan struct{}), leaving: make(chan struct{}),
 		turn: make(chan struct{}, 1),
 	}
@@ -143,16 +143,13 @@ func (c *conn) Hold() *transport.Hold { return c.last }
 // RemoteAddr implements [transport.Remote].
 func (c *conn) RemoteAddr() string { return c.remote }
 
-// maxToken bounds what a client brings along, in bytes.
-const maxToken = 8 << 10
+// Header implements [transport.Resumer].
+func (c *conn) Header(name string) []string { return c.header[name] }
 
-// Resumes implements [transport.Resumer]: a browser, and who does as browsers do, sends
+// Remember implements [transport.Resumer]: a browser, and who does as browsers do, sends
 // the last id that it has got when it opens its stream again.
 //
 // WHATWG HTML, Server-sent events: Last-Event-ID.
-func (c *conn) Resumes() string { return c.resumes }
-
-// Remember implements [transport.Resumer].
 func (c *conn) Remember(token string) { c.token.Store(&token) }
 
 // id returns the id of the next event, "" for none: a client keeps the last one.

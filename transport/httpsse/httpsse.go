@@ -33,6 +33,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/httpio"
 	"github.com/holdfast-mcp/holdfast/internal/peer"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
+	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
 )
 
@@ -122,12 +123,12 @@ var errClosing = errors.New("the server is closing")
 func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	c := newConn(w, &h.cfg, r.RemoteAddr, cancel)
-	if last := r.Header.Get("Last-Event-ID"); len(last) <= maxToken {
-		c.resumes = last
-	}
+	c := newConn(w, r, &h.cfg, cancel)
 	id := h.newID()
 	if why := h.enter(id, c); why != "" {
+		if Later(w, r) {
+			return
+		}
 		w.Header().Set("Retry-After", "10")
 		h.fail(w, http.StatusServiceUnavailable, why)
 		return
@@ -159,6 +160,30 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
 			c.comment()
 		}
 	}
+}
+
+// laterRetry is when a client that comes back in vain is to come again.
+const (
+	laterRetry   = time.Second
+	laterTimeout = 5 * time.Second // of writing that
+)
+
+// Later tells a client that opens its stream again to do so in a second once more, and
+// reports whether the request is one of such a client. Any status but 200 would tell an
+// EventSource never to come again, and the program behind it may not notice.
+//
+// WHATWG HTML, Server-sent events: reestablish the connection.
+func Later(w http.ResponseWriter, r *http.Request) bool {
+	back := r.Header.Get(mcp.HeaderLastEventID) != "" || r.Header.Get(mcp.HeaderProtocolVersion) != ""
+	if r.Method != http.MethodGet || !back || !strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
+		return false
+	}
+	httpio.Writer{W: w, Timeout: laterTimeout}.Begin()
+	head := w.Header()
+	head.Set("Content-Type", "text/event-stream")
+	head.Set("Cache-Control", "no-cache, no-transform")
+	fmt.Fprintf(w, "retry: %d\n\n", laterRetry.Milliseconds())
+	return true
 }
 
 // messages is the URL of messages, seen from the request's own. A proxy may have taken

@@ -150,6 +150,31 @@ func TestStreamsAreBounded(t *testing.T) {
 	if res.StatusCode != 503 || res.Header.Get("Retry-After") == "" {
 		t.Errorf("second stream: %d, Retry-After %q", res.StatusCode, res.Header.Get("Retry-After"))
 	}
+	for _, tc := range []struct {
+		method, header, value string
+		again                 bool
+	}{
+		{"GET", "Last-Event-ID", "x", true},
+		{"GET", "Mcp-Protocol-Version", "2025-11-25", true},
+		{"GET", "Last-Event-ID", "", false},
+		{"POST", "Last-Event-ID", "x", false},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), tc.method, s.URL+"/sse", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", "text/event-stream")
+		req.Header.Set(tc.header, tc.value)
+		res, err := s.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || (res.StatusCode == 200 && string(body) == "retry: 1000\n\n") != tc.again {
+			t.Errorf("%s with %s %q: %d %q, %v, want that it is told to come again: %t", tc.method, tc.header, tc.value, res.StatusCode, body, err, tc.again)
+		}
+	}
 }
 
 // TestMessagesAreBesideTheStream holds that the URL for POSTs leads back through

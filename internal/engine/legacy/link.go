@@ -88,7 +88,7 @@ func (l *link) request(in *engine.Inbound, g *gathered) {
 		respond(jsonrpc.AppendResult(nil, in.ID, Raw("{}")))
 		return
 	}
-	if l.greeting == nil {
+	if l.greeting == nil && !l.presume() {
 		respond(jsonrpc.AppendError(nil, in.ID, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "initialize first")))
 		return
 	}

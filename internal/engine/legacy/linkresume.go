@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
+	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
 )
 
@@ -24,6 +25,9 @@ import (
 // recordWait bounds the wait until what a connection sets is in its record. What is not
 // holds all the same, for as long as the connection.
 const recordWait = 2 * time.Second
+
+// maxBrought bounds what a client brings along, in bytes: more than a ticket has.
+const maxBrought = 8 << 10
 
 // remember gives the client a ticket to come back with, if its transport can.
 func (l *link) remember(id session.ID, peer *rpc.Peer) {
@@ -49,10 +53,14 @@ func (l *link) remember(id session.ID, peer *rpc.Peer) {
 // not open is none: the client is a new one.
 func (l *link) resume() {
 	r, ok := l.c.(transport.Resumer)
-	if !ok || r.Resumes() == "" {
+	if !ok {
 		return
 	}
-	o, err := l.p.openTicket(r.Resumes(), l.principal)
+	brought := r.Header(mcp.HeaderLastEventID)
+	if len(brought) != 1 || brought[0] == "" || len(brought[0]) > maxBrought {
+		return
+	}
+	o, err := l.p.openTicket(brought[0], l.principal)
 	if err != nil {
 		l.p.cfg.Log.Debug("a client came back with a session that is not known here", "error", err)
 		return
@@ -74,6 +82,29 @@ func (l *link) resume() {
 	l.listen(v.peer)
 	l.resubscribe(v.record)
 	r.Remember(v.token)
+}
+
+// presume takes a client that has not initialized here, but says which version it has
+// negotiated, for one that has come back without its ticket, as the official TypeScript
+// clients do. Of its capabilities nothing is known, so it has none. It reports false when
+// the client says no such thing. It belongs to the reading goroutine.
+func (l *link) presume() bool {
+	r, ok := l.c.(transport.Resumer)
+	if !ok {
+		return false
+	}
+	said := r.Header(mcp.HeaderProtocolVersion)
+	if len(said) != 1 || mcp.Version(said[0]).Era() != mcp.Legacy {
+		return false
+	}
+	peer := &rpc.Peer{Features: mcp.Version(said[0]).Features(), Session: l.session.String(), RawCapabilities: Raw("{}")}
+	greeted := make(chan struct{})
+	close(greeted)
+	l.resumed, l.greeting = true, greeted
+	l.listen(peer)
+	l.remember(l.session, peer)
+	l.resubscribe(nil)
+	return true
 }
 
 // resubscribe subscribes to what a record names, and tells the client that all it
