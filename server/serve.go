@@ -15,6 +15,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/httpguard"
 	"github.com/holdfast-mcp/holdfast/internal/httpserver"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -137,7 +138,12 @@ func (s *Server) mux(e *endpoint.Endpoint) http.Handler {
 		mux.Handle("/messages", sse)
 		mux.Handle("/messages/{$}", sse)
 	}
-	return mux
+	guard := &httpguard.Guard{Hosts: s.hosts, Origins: s.origins}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !guard.Share(w, r) { // so that pages can read what is not there, too
+			mux.ServeHTTP(w, r)
+		}
+	})
 }
 
 // Close ends all serving at once: streams, tasks and calls in flight. It is

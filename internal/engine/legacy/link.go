@@ -317,8 +317,7 @@ func (l *link) Close() {
 	l.cancel(engine.ErrDisconnected)
 	l.live.flights.Close(engine.ErrDisconnected)
 	l.wg.Wait()
-	l.stopConfirming()
-	l.forget()
+	l.over()
 	if peer := l.known(); l.p.links.leave(l.session) && peer != nil {
 		l.p.cfg.Ended(peer.Session)
 	}

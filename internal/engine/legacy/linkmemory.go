@@ -81,12 +81,10 @@ func (l *link) unsubscribe(ctx context.Context, uri string) error {
 	return nil
 }
 
-// forget gives back what the subscriptions of a link that is over took.
-func (l *link) forget() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// forgetLocked gives back what the subscriptions of a session that is over took.
+func (l *link) forgetLocked() {
 	for uri := range l.uris {
 		l.p.cfg.Shares.Subscribed.Give(l.client, engine.SubscriptionCost(uri))
 	}
-	l.uris, l.all = nil, engine.Subscribed{}
+	l.uris, l.all = map[string]struct{}{}, engine.Subscribed{}
 }

@@ -140,10 +140,7 @@ func (l *link) renew() {
 	ended := l.peer.Session
 	l.kept, l.logLevel = nil, defaultLevel
 	l.untell()
-	l.mu.Unlock()
-	l.forget()
-	l.mu.Lock()
-	l.uris = map[string]struct{}{}
+	l.forgetLocked()
 	l.mu.Unlock()
 	if l.p.links.leave(l.session) {
 		l.p.cfg.Ended(ended)
@@ -178,13 +175,14 @@ func (l *link) record(ctx context.Context, change func(*session.Record)) {
 	}
 }
 
-// stopConfirming is for the end of the connection.
-func (l *link) stopConfirming() {
+// over is for the end of the connection.
+func (l *link) over() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.confirm != nil {
 		l.confirm.Stop()
 	}
+	l.forgetLocked()
 }
 
 // links counts the connections of each session: a client may be back before it was
