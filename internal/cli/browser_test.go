@@ -159,8 +159,14 @@ func TestAllowHost(t *testing.T) {
 		}
 		return res.StatusCode, string(text)
 	}
-	if status, body := named(startServing(t)); status != 403 || !strings.Contains(body, "--allow-host") {
-		t.Errorf("%d %s", status, body)
+	s := startServing(t)
+	for range 3 {
+		if status, body := named(s); status != 403 || !strings.Contains(body, "--allow-host") {
+			t.Errorf("%d %s", status, body)
+		}
+	}
+	if errs := s.errs.String(); strings.Count(errs, "request refused") != 1 || !strings.Contains(errs, "tools.lan") {
+		t.Errorf("the operator is told %s", errs)
 	}
 	if status, body := named(startServing(t, "--allow-host", "other.lan, TOOLS.lan")); status != 200 || !strings.Contains(body, "http://tools.lan/mcp") {
 		t.Errorf("allowed: %d %s", status, body)

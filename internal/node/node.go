@@ -29,6 +29,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/process"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/task"
+	"github.com/holdfast-mcp/holdfast/internal/throttle"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -75,6 +76,7 @@ type Node struct {
 	tasks    *task.Set
 	bounds   bounds
 	guard    httpguard.Guard
+	refused  throttle.Lines         // by guard
 	handlers map[string]rpc.Handler // of the endpoints, by path; complete once opened
 	opened   atomic.Bool
 	control  *control.Server // nil when commands cannot ask

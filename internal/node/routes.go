@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -127,6 +128,8 @@ func (n *Node) mux() http.Handler {
 	n.mountAll(mux, "v", "endpoint", n.virtual)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if why := n.guard.Check(r); why != "" {
+			// A page shows its user no reason, so that the operator is told.
+			n.refused.Log(n.cfg.Log, slog.LevelWarn, "request refused", "path", display.Short(r.URL.Path), "from", r.RemoteAddr, "reason", why)
 			http.Error(w, why, http.StatusForbidden)
 			return
 		}
