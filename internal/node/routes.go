@@ -40,7 +40,7 @@ func (n *Node) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/readyz" && r.Method == http.MethodGet:
 		n.readyz(w)
 	case routes == nil && !n.await(r.Context()):
-		if strings.HasSuffix(strings.TrimSuffix(r.URL.Path, "/"), "/sse") && httpsse.Later(w, r) {
+		if strings.HasSuffix(strings.TrimSuffix(r.URL.Path, "/"), "/sse") && httpsse.Later(w, r, time.Second) {
 			return
 		}
 		unavailable(w, "holdfast is starting; try again soon")

@@ -125,12 +125,11 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
 	defer cancel(nil)
 	c := newConn(w, r, &h.cfg, cancel)
 	id := h.newID()
-	if why := h.enter(id, c); why != "" {
-		if Later(w, r) {
-			return
+	if why, retry := h.enter(id, c); why != "" {
+		if !Later(w, r, retry) {
+			w.Header().Set("Retry-After", "10")
+			h.fail(w, http.StatusServiceUnavailable, why)
 		}
-		w.Header().Set("Retry-After", "10")
-		h.fail(w, http.StatusServiceUnavailable, why)
 		return
 	}
 	defer h.leave(id, c)
@@ -162,18 +161,15 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// laterRetry is when a client that comes back in vain is to come again.
-const (
-	laterRetry   = time.Second
-	laterTimeout = 5 * time.Second // of writing that
-)
+// laterTimeout bounds the writing of what Later says.
+const laterTimeout = 5 * time.Second
 
-// Later tells a client that opens its stream again to do so in a second once more, and
+// Later tells a client that opens its stream again to do so once more in a while, and
 // reports whether the request is one of such a client. Any status but 200 would tell an
 // EventSource never to come again, and the program behind it may not notice.
 //
 // WHATWG HTML, Server-sent events: reestablish the connection.
-func Later(w http.ResponseWriter, r *http.Request) bool {
+func Later(w http.ResponseWriter, r *http.Request, retry time.Duration) bool {
 	back := r.Header.Get(mcp.HeaderLastEventID) != "" || r.Header.Get(mcp.HeaderProtocolVersion) != ""
 	if r.Method != http.MethodGet || !back || !strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
 		return false
@@ -182,7 +178,7 @@ func Later(w http.ResponseWriter, r *http.Request) bool {
 	head := w.Header()
 	head.Set("Content-Type", "text/event-stream")
 	head.Set("Cache-Control", "no-cache, no-transform")
-	fmt.Fprintf(w, "retry: %d\n\n", laterRetry.Milliseconds())
+	fmt.Fprintf(w, "retry: %d\n\n", retry.Milliseconds())
 	return true
 }
 
@@ -204,18 +200,18 @@ func (h *Handler) newID() string {
 	return rand.Text() + rand.Text()
 }
 
-// enter makes a stream known, or returns why it must not be.
-func (h *Handler) enter(id string, c *conn) string {
+// enter makes a stream known, or returns why it must not be, and when to try again.
+func (h *Handler) enter(id string, c *conn) (why string, retry time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
 	case h.closing:
-		return "the server is going away; open the stream again"
+		return "the server is going away; open the stream again", time.Second
 	case len(h.conns) >= h.cfg.MaxStreams:
-		return "too many open streams; try again later"
+		return "too many open streams; try again later", 10 * time.Second
 	}
 	h.conns[id] = c
-	return ""
+	return "", 0
 }
 
 func (h *Handler) leave(id string, c *conn) {

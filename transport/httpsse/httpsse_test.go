@@ -171,7 +171,7 @@ func TestStreamsAreBounded(t *testing.T) {
 		}
 		body, err := io.ReadAll(res.Body)
 		res.Body.Close()
-		if err != nil || (res.StatusCode == 200 && string(body) == "retry: 1000\n\n") != tc.again {
+		if err != nil || (res.StatusCode == 200 && string(body) == "retry: 10000\n\n") != tc.again {
 			t.Errorf("%s with %s %q: %d %q, %v, want that it is told to come again: %t", tc.method, tc.header, tc.value, res.StatusCode, body, err, tc.again)
 		}
 	}
