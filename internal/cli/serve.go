@@ -118,7 +118,9 @@ func (f *serveFlags) chooseData(cfg *node.Config) (err error) {
 	case cfg.File.Data != "":
 		cfg.Data = cfg.File.Data
 	default:
-		cfg.Data, err = node.DefaultData()
+		if cfg.Data, err = node.DefaultData(); f.stdio {
+			err = nil // it does without
+		}
 	}
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-mcp/holdfast/client"
@@ -49,6 +51,18 @@ func TestSeveralOverStdio(t *testing.T) {
 			t.Errorf("process %d serves two", pid)
 		}
 		seen[pid] = true
+	}
+	nowhere := filepath.Join(config, "no directory") // below a file
+	if pid := pidOf(t, textOf(t, overStdio(t, "--data", nowhere, "--config", config), "a__pid")); seen[pid] {
+		t.Errorf("process %d serves two", pid)
+	}
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_STATE_HOME", "")
+	if pid := pidOf(t, textOf(t, overStdio(t, "--config", config), "a__pid")); seen[pid] {
+		t.Errorf("without a home: process %d serves two", pid)
+	}
+	if code, _, errs := run(t, "serve", "--listen", "127.0.0.1:0", "--data", nowhere); code != 1 || !strings.Contains(errs, "cannot be created") {
+		t.Errorf("one that keeps its sessions nowhere: %d %s", code, errs)
 	}
 	if code, _, errs := run(t, "serve", "--listen", "127.0.0.1:0", "--data", dir); code != 1 {
 		t.Errorf("a second one that keeps its sessions there: %d %s", code, errs)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -18,7 +19,7 @@ import (
 // dataDir is a data directory and a key ring: that of a node which keeps what
 // sessions change is locked, and the ring is in it.
 type dataDir struct {
-	path string
+	path string // empty when there is none
 	key  []byte // nil if the ring's keys live as long as the process
 	ring *seal.Ring
 	lock *os.File // nil if there may be others
@@ -40,20 +41,27 @@ func DefaultData() (string, error) {
 // could change is refused; see [ownership].
 func prepareData(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("data directory %s cannot be created: %w; name another with --data", dir, errors.Unwrap(err))
+		return fmt.Errorf("data directory %s %w: %w; name another with --data", dir, errNoData, errors.Unwrap(err))
 	}
 	return checkData(dir)
 }
 
 // openShared opens a directory for a node that keeps nothing there but which
 // processes run. That any number of nodes may do at once, beside one that has
-// locked it, for each has a journal of its own.
-func openShared(dir string) (*dataDir, error) {
-	if err := prepareData(dir); err != nil {
-		return nil, err
+// locked it, for each has a journal of its own. One that cannot be made, as on a file
+// system that is read only, is done without.
+func openShared(dir string, log *slog.Logger) (*dataDir, error) {
+	d := &dataDir{path: dir, ring: seal.NewRing()}
+	err := prepareData(dir)
+	if errors.Is(err, errNoData) {
+		log.Warn("which servers run is not noted: should Holdfast and its keeper be killed at once, they stay", "reason", err)
+		d.path, err = "", nil
 	}
-	return &dataDir{path: dir, ring: seal.NewRing()}, nil
+	return d, err
 }
+
+// errNoData reports a directory that is not there and cannot be made.
+var errNoData = errors.New("cannot be created")
 
 // openData opens a directory, locks it against a second Holdfast that keeps
 // something there, and reads or creates its key. The lock ends with the process,
@@ -109,8 +117,14 @@ func (n *Node) private() (paths []string) {
 	return paths
 }
 
-// processes is where it is noted which processes run, for the next Holdfast.
-func (d *dataDir) processes() string { return filepath.Join(d.path, "processes") }
+// processes is where it is noted which processes run, for the next Holdfast; empty for
+// nowhere.
+func (d *dataDir) processes() string {
+	if d.path == "" {
+		return ""
+	}
+	return filepath.Join(d.path, "processes")
+}
 
 // store is where what sessions need is kept.
 func (d *dataDir) store() string { return filepath.Join(d.path, "store") }

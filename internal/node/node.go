@@ -144,11 +144,12 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if err := checkSecret(n.cfg.File.Servers, n.cfg.Cluster.Secret); err != nil {
 		return err
 	}
-	open := openData
 	if n.cfg.Memory {
-		open = openShared
+		n.data, err = openShared(n.cfg.Data, n.cfg.Log)
+	} else {
+		n.data, err = openData(n.cfg.Data)
 	}
-	if n.data, err = open(n.cfg.Data); err != nil {
+	if err != nil {
 		return err
 	}
 	if !n.cfg.Memory {
