@@ -17,6 +17,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/httpguard"
 	"github.com/holdfast-mcp/holdfast/internal/httpserver"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -147,15 +148,23 @@ func (s *Server) secure(srv *http.Server, l net.Listener) net.Listener {
 func (s *Server) mux(e *endpoint.Endpoint) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/mcp", s)
+	mux.Handle("/mcp/{$}", s)
 	if s.eras == nil || slices.Contains(s.eras, mcp.Legacy) {
 		sse := s.wrapHTTP(httpsse.NewHandler(e, httpsse.Config{
 			MaxBody: s.limits.MaxBody, Budget: s.budget, Unread: s.unread, AllowedHosts: s.hosts, AllowedOrigins: s.origins,
 			KeepAlive: s.http.keepAlive,
 		}))
 		mux.Handle("/sse", sse)
+		mux.Handle("/sse/{$}", sse)
 		mux.Handle("/messages", sse)
+		mux.Handle("/messages/{$}", sse)
 	}
-	return mux
+	guard := &httpguard.Guard{Hosts: s.hosts, Origins: s.origins}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !guard.Share(w, r) { // so that pages can read what is not there, too
+			mux.ServeHTTP(w, r)
+		}
+	})
 }
 
 // Close ends all serving at once: streams, tasks and calls in flight. It is

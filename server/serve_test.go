@@ -164,6 +164,36 @@ func TestServeHTTPInBothErasAndDrains(t *testing.T) {
 	stream.Body.Close()
 }
 
+// TestServesPages holds that pages which may read answers, also of what is not there,
+// and that clients which add a slash are served.
+func TestServesPages(t *testing.T) {
+	s := served(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, l) }() // ends with cancel
+	base := "http://" + l.Addr().String()
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	body, head := postTo(t, client, base+"/mcp/", initialize, "Origin", "http://localhost:6274")
+	contains(t, body, `"protocolVersion":"2025-11-25"`)
+	contains(t, head.Get("Access-Control-Expose-Headers"), "Mcp-Session-Id")
+	for origin, want := range map[string]string{"http://localhost:6274": "http://localhost:6274", "http://evil.example": ""} {
+		for _, path := range []string{"/mcp", "/mcp/", "/sse", "/messages", "/nothing"} {
+			if _, head := postTo(t, client, base+path, "{}", "Origin", origin); head.Get("Access-Control-Allow-Origin") != want {
+				t.Errorf("%s for %s: shared with %q, want %q", path, origin, head.Get("Access-Control-Allow-Origin"), want)
+			}
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+}
+
 // retryOf returns the call of the tool city with the answer to its question.
 func retryOf(t *testing.T, inputRequired string) string {
 	t.Helper()

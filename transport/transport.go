@@ -48,6 +48,17 @@ type Conn interface {
 	Close() error
 }
 
+// Resumer is a Conn whose client opens another one by itself when it ends, and can
+// bring along what it was given.
+type Resumer interface {
+	// Header returns the values of a header of the request that opened the Conn, by
+	// canonical name: with what a client brings along it says that it is not new.
+	Header(name string) []string
+	// Remember gives the client a token with the next message that is written, which it
+	// brings along as Last-Event-ID. It is text without white space or control characters.
+	Remember(token string)
+}
+
 // Exchange is one request and the way its answer goes back. Its methods are for
 // one goroutine at a time; exactly one of Reply and Stream is called.
 type Exchange interface {

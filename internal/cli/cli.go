@@ -46,7 +46,7 @@ type Env struct {
 
 func commands() []command {
 	return []command{
-		{"serve", "[--config FILE|-] [--strict] [--listen ADDR] [--data DIR] [--stdio] [--log-level debug|info|warn|error] [--log-format text|json] [--drain DURATION] [--node NAME --cluster ADDR --join HOST:PORT,…]", "put MCP servers behind one URL", serve},
+		{"serve", "[--config FILE|-] [--strict] [--listen ADDR] [--allow-host NAME,…] [--data DIR] [--stdio] [--log-level debug|info|warn|error] [--log-format text|json] [--drain DURATION] [--node NAME --cluster ADDR --join HOST:PORT,…]", "put MCP servers behind one URL", serve},
 		{"check", "[--strict] [FILE|-]", "say what a configuration file means, and what is wrong with it", check},
 		{"tools", "[FLAGS] URL [NAME] | [FLAGS] [NAME] -- COMMAND [ARGUMENT…]", "list the tools of a server, or show one with its schema", tools},
 		{"call", "[FLAGS] URL TOOL [ARGS] | [FLAGS] TOOL [ARGS] -- COMMAND [ARGUMENT…]", "call a tool; ARGS is a JSON object", call},

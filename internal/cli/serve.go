@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/config"
@@ -20,6 +21,7 @@ import (
 type serveFlags struct {
 	file         fileFlags
 	listen, data string
+	hosts        []string // that requests may name, of --allow-host
 	notice       time.Duration
 	stdio        bool
 	cluster      clusterFlags
@@ -32,6 +34,7 @@ func serve(ctx context.Context, env *Env, args []string) error {
 	f.file.add(fs)
 	fs.StringVar(&f.listen, "listen", "", "serve HTTP on `ADDR`, host:port (default 127.0.0.1:8080, or what the file says)")
 	fs.StringVar(&f.data, "data", "", "keep keys, sessions and tasks in `DIR` (default the user's own)")
+	fs.Func("allow-host", "take requests that name this host, beside those that name this machine; `NAME,…`, and again for more", f.allowHost)
 	fs.StringVar(&f.cluster.node, "node", "", "call this node `NAME` in a cluster; the same after each restart")
 	fs.StringVar(&f.cluster.listen, "cluster", "", "be part of a cluster, and listen for its other nodes on `ADDR`, host:port")
 	fs.StringVar(&f.cluster.advertise, "advertise", "", "where the other nodes reach `ADDR`, when that is not what --cluster says")
@@ -92,6 +95,7 @@ func (f *serveFlags) load(env *Env) (node.Config, error) {
 		}
 		cfg.File.Listen = f.listen
 	}
+	cfg.File.AllowedHosts = append(cfg.File.AllowedHosts, f.hosts...)
 	switch {
 	case f.notice >= 0:
 		cfg.File.Drain.Notice = f.notice
@@ -122,6 +126,18 @@ func warnOfNone(log *slog.Logger, file *config.Config) {
 	log.Warn("no servers to serve: the file has none under mcpServers", "file", file.File)
 }
 
+// allowHost takes one --allow-host, a list separated by commas.
+func (f *serveFlags) allowHost(list string) error {
+	for host := range strings.SplitSeq(list, ",") {
+		normal, err := config.CheckHost(strings.TrimSpace(host))
+		if err != nil {
+			return err
+		}
+		f.hosts = append(f.hosts, normal)
+	}
+	return nil
+}
+
 func (f *serveFlags) chooseData(cfg *node.Config) (err error) {
 	switch {
 	case f.data != "":
@@ -129,7 +145,9 @@ func (f *serveFlags) chooseData(cfg *node.Config) (err error) {
 	case cfg.File.Data != "":
 		cfg.Data = cfg.File.Data
 	default:
-		cfg.Data, err = node.DefaultData()
+		if cfg.Data, err = node.DefaultData(); f.stdio {
+			err = nil // it does without
+		}
 	}
 	return err
 }
@@ -150,13 +168,17 @@ func serveHTTP(ctx context.Context, env *Env, cfg node.Config) error {
 	node.WarnIfExposed(l.Addr(), cfg.Log)
 	n := node.New(cfg)
 	defer context.AfterFunc(ctx, func() { cfg.Log.Info("stopping; a second Ctrl-C or SIGTERM ends at once") })()
-	err = n.Serve(ctx, l, func() { announce(env.Out, l.URL, cfg.Demo) })
+	err = n.Serve(ctx, l, func() { announce(env.Out, l, cfg.Demo) })
 	return errors.Join(err, n.Close())
 }
 
 // announce is the first thing a person sees: where it listens, and what to paste.
-func announce(w io.Writer, url string, demo bool) {
+func announce(w io.Writer, l *node.Listener, demo bool) {
+	url := l.URL
 	fmt.Fprintf(w, "holdfast is listening on %s\n", url)
+	if len(l.Others) > 0 {
+		fmt.Fprintf(w, "from other machines: %s; by another name with --allow-host NAME\n", strings.Join(l.Others, ", "))
+	}
 	if demo {
 		fmt.Fprint(w, "serving the built-in demo; name your servers with --config (holdfast init writes one)\n")
 	}

@@ -74,7 +74,15 @@ func TestProbesWhileStarting(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for _, path := range []string{"/mcp", "/servers/x/mcp", "/"} {
+	for _, path := range []string{"/sse", "/servers/x/sse/"} { // whose clients no other status brings back
+		wg.Go(func() {
+			a := s.get(path, "Accept", "text/event-stream", "Last-Event-ID", "x")
+			if a.status != http.StatusOK || a.body != "retry: 1000\n\n" {
+				t.Errorf("%s: %+v", path, a)
+			}
+		})
+	}
+	for _, path := range []string{"/mcp", "/sse", "/servers/x/mcp", "/"} {
 		wg.Go(func() {
 			a := s.get(path)
 			if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "starting") {

@@ -52,8 +52,8 @@ func isHostName(host string) bool {
 	return true
 }
 
-// checkHost normalizes an entry of allowedHosts.
-func checkHost(s string) (string, error) {
+// CheckHost normalizes an entry of AllowedHosts. The error says what is wanted.
+func CheckHost(s string) (string, error) {
 	var host, port string
 	if h, p, err := net.SplitHostPort(s); err == nil {
 		host, port = h, p

@@ -263,7 +263,7 @@ func (p *parser) drain(path string, at pair) {
 }
 
 func (p *parser) allowedHosts(path string, at pair) {
-	p.cfg.AllowedHosts = p.checkedList(path, at.value, "[mcp.example.com]", checkHost)
+	p.cfg.AllowedHosts = p.checkedList(path, at.value, "[mcp.example.com]", CheckHost)
 }
 
 func (p *parser) allowedOrigins(path string, at pair) {

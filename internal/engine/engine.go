@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -75,7 +76,7 @@ var _ transport.Server = (*Engine)(nil)
 // ServeExchange answers one HTTP request in the era it speaks.
 func (e *Engine) ServeExchange(x transport.Exchange) {
 	if x.Verb() != "POST" {
-		e.first().Other(x)
+		e.chooseOther(x).Other(x)
 		return
 	}
 	if jsonrpc.IsBatch(x.Body()) {
@@ -110,12 +111,25 @@ func (e *Engine) choose(in *Inbound, x transport.Exchange) Protocol {
 	case e.legacy == nil || in.Era() == mcp.Modern:
 		return e.modern
 	}
-	for _, v := range x.Header(mcp.HeaderProtocolVersion) {
-		if mcp.Version(v).Era() == mcp.Modern {
-			return e.modern
-		}
+	if namesModern(x) {
+		return e.modern
 	}
 	return e.legacy
+}
+
+// chooseOther classifies a GET or DELETE, which only a header can tell to be modern.
+//
+// spec 2026-07-28 basic/transports: GET and DELETE are answered 405.
+func (e *Engine) chooseOther(x transport.Exchange) Protocol {
+	if e.modern != nil && namesModern(x) {
+		return e.modern
+	}
+	return e.first()
+}
+
+// namesModern reports whether the version header names a modern revision.
+func namesModern(x transport.Exchange) bool {
+	return slices.ContainsFunc(x.Header(mcp.HeaderProtocolVersion), func(v string) bool { return mcp.Version(v).Era() == mcp.Modern })
 }
 
 // first returns the protocol that answers what no message classifies: verbs and
@@ -143,6 +157,9 @@ func (e *Engine) ServeConn(ctx context.Context, c transport.Conn) error {
 			l.Close()
 		}
 	}()
+	if r, ok := c.(transport.Resumer); ok && len(r.Header(mcp.HeaderLastEventID)) > 0 && e.legacy != nil {
+		s.link(e.legacy) // whose client has something to hear before it says anything
+	}
 	for {
 		data, err := c.Read()
 		switch {

@@ -78,6 +78,9 @@ func TestChoosesTheEra(t *testing.T) {
 		{"nonsense header", request{verb: "POST", version: "latest", body: `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`}, "legacy tools/list"},
 		{"batch", request{verb: "POST", body: ` [{"jsonrpc":"2.0","method":"x"}]`}, "legacy batch"},
 		{"get", request{verb: "GET"}, "legacy GET"},
+		{"get of a legacy client", request{verb: "GET", version: "2025-06-18"}, "legacy GET"},
+		{"modern get", request{verb: "GET", version: "2026-07-28"}, "modern GET"},
+		{"modern delete", request{verb: "DELETE", version: "2026-07-28"}, "modern DELETE"},
 	} {
 		var seen []string
 		e := New(jsonrpc.DefaultLimits(), slog.New(slog.DiscardHandler), named{mcp.Legacy, &seen}, named{mcp.Modern, &seen})

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package httpguard refuses HTTP requests that a browser was tricked into
-// sending. It checks Host, Origin and what the browser says of the site that asks,
+// sending, and lets pages that may ask read the answers. It checks Host, Origin and what the browser says of the site that asks,
 // each by itself: a DNS-rebinding page has a good Host and a bad Origin, a forged
 // Host a good Origin, and an image or a link of another site no Origin at all.
 //
@@ -25,7 +25,8 @@ import (
 type Guard struct {
 	// Hosts are names the Host header may carry besides loopback names and the
 	// address a request arrived at: "host" for any port, or "host:port"; "*"
-	// allows any.
+	// allows any. The unspecified address, 0.0.0.0 or ::, allows every IP address:
+	// no page can have such a name resolve to another address.
 	Hosts []string
 	// Origins are origins such as "https://app.example" that may send requests
 	// besides loopback ones; "*" allows any.
@@ -38,7 +39,7 @@ type Guard struct {
 // Check returns why the request is refused, or "".
 func (g *Guard) Check(r *http.Request) string {
 	if !g.host(r) {
-		return "Host " + display.Quote(r.Host) + " is not allowed; add it to allowedHosts"
+		return "Host " + display.Quote(r.Host) + " is not allowed; add it to allowedHosts, or name it with --allow-host"
 	}
 	origins := r.Header["Origin"]
 	for _, origin := range origins {
@@ -64,6 +65,9 @@ func (g *Guard) host(r *http.Request) bool {
 	addr, err := netip.ParseAddr(name)
 	if err != nil {
 		return false
+	}
+	if slices.ContainsFunc(g.Hosts, unspecified) {
+		return true
 	}
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok {
@@ -94,8 +98,10 @@ func sameHost(scheme, origin, host string) bool {
 }
 
 // site allows what the browser says to come from the same origin or from nobody's
-// page, and pages of other sites whose Origin is allowed: by name, if the site is
-// another one altogether. Programs that are no browser say nothing.
+// page, and pages of other sites that say who they are, by an Origin, which has been
+// checked. To a browser localhost and 127.0.0.1 are two sites. Where a page need not ask
+// first, as for a WebSocket, another site altogether has to be allowed by name. Programs
+// that are no browser say nothing.
 //
 // W3C Fetch Metadata Request Headers.
 func (g *Guard) site(site string, origins []string) bool {
@@ -103,7 +109,11 @@ func (g *Guard) site(site string, origins []string) bool {
 	case "same-origin", "none":
 		return true
 	case "same-site":
-		if len(origins) > 0 { // which have been checked
+		if len(origins) > 0 {
+			return true
+		}
+	case "cross-site":
+		if len(origins) > 0 && !g.OwnOrigin {
 			return true
 		}
 	}
@@ -112,6 +122,12 @@ func (g *Guard) site(site string, origins []string) bool {
 
 func allowed(list []string, value string) bool {
 	return slices.ContainsFunc(list, func(a string) bool { return a == "*" || strings.EqualFold(a, value) })
+}
+
+// unspecified reports whether an allowed host stands for every address.
+func unspecified(host string) bool {
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && addr.IsUnspecified()
 }
 
 // hostname returns the name in a Host header without port and brackets.

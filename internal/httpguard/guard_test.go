@@ -28,6 +28,11 @@ func TestCheck(t *testing.T) {
 		{"a name that is allowed", "box.lan:8080", "", Guard{Hosts: []string{"box.lan"}}, lan, true},
 		{"its own address as origin", "192.168.1.5:8080", "http://192.168.1.5:8080", Guard{}, lan, false},
 		{"a name and port that are allowed", "box.lan:8080", "", Guard{Hosts: []string{"box.lan:8080"}}, lan, true},
+		{"any address", "192.168.1.6:8080", "", Guard{Hosts: []string{"0.0.0.0"}}, lan, true},
+		{"any address, in IPv6", "[2001:db8::1]:8080", "", Guard{Hosts: []string{"[::]"}}, lan, true},
+		{"any address is not any name", "box.lan:8080", "", Guard{Hosts: []string{"0.0.0.0", "::"}}, lan, false},
+		{"the unspecified address", "0.0.0.0:8080", "", Guard{}, lan, false},
+		{"the unspecified address, allowed", "[::]:8080", "", Guard{Hosts: []string{"0.0.0.0"}}, lan, true},
 		{"another port", "box.lan:9090", "", Guard{Hosts: []string{"box.lan:8080"}}, lan, false},
 		{"any", "evil.example", "http://evil.example", Guard{Hosts: []string{"*"}, Origins: []string{"*"}}, nil, true},
 		{"file origin", "localhost", "file://", Guard{}, nil, false},
@@ -68,7 +73,9 @@ func TestSites(t *testing.T) {
 		{"x", "", nil, false, false},
 		{"same-origin", "http://localhost:8080", nil, true, true},
 		{"same-site", "http://localhost:3000", nil, true, false},
-		{"cross-site", "http://127.0.0.1:3000", nil, false, false},
+		{"cross-site", "http://127.0.0.1:3000", nil, true, false}, // two names of this host
+		{"cross-site", "http://localhost.evil.example", nil, false, false},
+		{"cross-site", "null", nil, false, false}, // redirected, or in a sandbox
 		{"cross-site", "https://app.example", named, true, true},
 		{"same-site", "https://app.example", named, true, true},
 		{"cross-site", "https://other.example", named, false, false},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -15,12 +16,13 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 )
 
-// dataDir is a locked data directory with the key ring in it.
+// dataDir is a data directory and a key ring: that of a node which keeps what
+// sessions change is locked, and the ring is in it.
 type dataDir struct {
-	path string
-	key  []byte
+	path string // empty when there is none
+	key  []byte // nil if the ring's keys live as long as the process
 	ring *seal.Ring
-	lock *os.File
+	lock *os.File // nil if there may be others
 }
 
 // DefaultData returns the data directory used when none is named.
@@ -35,14 +37,37 @@ func DefaultData() (string, error) {
 	return filepath.Join(home, ".local", "state", "holdfast"), nil
 }
 
-// openData creates the directory if need be, locks it against a second Holdfast
-// and reads or creates its key. The lock ends with the process, however it ends.
-// What others could have put there or could change is refused; see [ownership].
-func openData(dir string) (*dataDir, error) {
+// prepareData creates the directory if need be. What others could have put there or
+// could change is refused; see [ownership].
+func prepareData(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("data directory %s cannot be created: %w; name another with --data", dir, errors.Unwrap(err))
+		return fmt.Errorf("data directory %s %w: %w; name another with --data", dir, errNoData, errors.Unwrap(err))
 	}
-	if err := checkData(dir); err != nil {
+	return checkData(dir)
+}
+
+// openShared opens a directory for a node that keeps nothing there but which
+// processes run. That any number of nodes may do at once, beside one that has
+// locked it, for each has a journal of its own. One that cannot be made, as on a file
+// system that is read only, is done without.
+func openShared(dir string, log *slog.Logger) (*dataDir, error) {
+	d := &dataDir{path: dir, ring: seal.NewRing()}
+	err := prepareData(dir)
+	if errors.Is(err, errNoData) {
+		log.Warn("which servers run is not noted: should Holdfast and its keeper be killed at once, they stay", "reason", err)
+		d.path, err = "", nil
+	}
+	return d, err
+}
+
+// errNoData reports a directory that is not there and cannot be made.
+var errNoData = errors.New("cannot be created")
+
+// openData opens a directory, locks it against a second Holdfast that keeps
+// something there, and reads or creates its key. The lock ends with the process,
+// however it ends.
+func openData(dir string) (*dataDir, error) {
+	if err := prepareData(dir); err != nil {
 		return nil, err
 	}
 	lock, err := ownership.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR)
@@ -63,7 +88,7 @@ func openData(dir string) (*dataDir, error) {
 		lock.Close()
 		return nil, err
 	}
-	return &dataDir{dir, key, ring, lock}, nil
+	return &dataDir{path: dir, key: key, ring: ring, lock: lock}, nil
 }
 
 // checkData refuses a data directory, or one in it, that is not safe.
@@ -96,10 +121,21 @@ func (n *Node) private() (paths []string) {
 	return paths
 }
 
-// processes is where it is noted which processes run, for the next Holdfast.
-func (d *dataDir) processes() string { return filepath.Join(d.path, "processes") }
+// processes is where it is noted which processes run, for the next Holdfast; empty for
+// nowhere.
+func (d *dataDir) processes() string {
+	if d.path == "" {
+		return ""
+	}
+	return filepath.Join(d.path, "processes")
+}
 
 // store is where what sessions need is kept.
 func (d *dataDir) store() string { return filepath.Join(d.path, "store") }
 
-func (d *dataDir) close() error { return d.lock.Close() }
+func (d *dataDir) close() error {
+	if d.lock == nil {
+		return nil
+	}
+	return d.lock.Close()
+}

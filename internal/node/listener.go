@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +21,8 @@ import (
 // Listener is a bound address that is not yet served.
 type Listener struct {
 	net.Listener
-	URL string // of the common endpoint
+	URL    string   // of the common endpoint, for clients on this machine
+	Others []string // its URLs for other machines, if it is bound to all addresses
 
 	conns  *httpserver.Conns // bounds them; nil until the listener is served
 	silent atomic.Int64      // connections accepted that have not had a request yet
@@ -35,7 +37,11 @@ func Bind(addr string) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w; free it, or choose another with --listen", addr, cause(err))
 	}
-	return &Listener{Listener: l, URL: "http://" + l.Addr().String() + "/mcp"}, nil
+	bound := &Listener{Listener: l}
+	interfaces, _ := net.InterfaceAddrs() // without them there is less to show
+	hostname, _ := os.Hostname()
+	bound.URL, bound.Others = urlsOf(l.Addr(), interfaces, hostname)
+	return bound, nil
 }
 
 // cause strips the address that net's errors repeat.

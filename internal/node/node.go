@@ -25,9 +25,11 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/control"
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
 	"github.com/holdfast-mcp/holdfast/internal/gateway"
+	"github.com/holdfast-mcp/holdfast/internal/httpguard"
 	"github.com/holdfast-mcp/holdfast/internal/process"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/task"
+	"github.com/holdfast-mcp/holdfast/internal/throttle"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -45,7 +47,8 @@ type Config struct {
 	Log     *slog.Logger
 	Mounts  []Mount // servers in this process, beside File.Servers
 	Cluster Cluster
-	// Memory keeps what sessions change, and tasks, in memory only.
+	// Memory keeps what sessions change, and tasks, in memory only, and keys no longer
+	// than the node lives. Any number of such nodes may share a data directory.
 	Memory bool
 	// Demo serves the built-in demo instead of File.Servers.
 	Demo bool
@@ -72,6 +75,8 @@ type Node struct {
 	exchange *peer.Exchange // nil when there are no other nodes
 	tasks    *task.Set
 	bounds   bounds
+	guard    httpguard.Guard
+	refused  throttle.Lines         // by guard
 	handlers map[string]rpc.Handler // of the endpoints, by path; complete once opened
 	opened   atomic.Bool
 	awaited  time.Time       // until then this node is not ready while servers start, if there are others
@@ -97,7 +102,10 @@ var ErrClosed = errors.New("the node is closed")
 // New returns a node that has not started. Its Handler answers probes.
 func New(cfg Config) *Node {
 	return &Node{
-		cfg: cfg, bounds: newBounds(&cfg.File.Limits), single: map[string]*endpoint.Endpoint{}, virtual: map[string]*endpoint.Endpoint{},
+		cfg: cfg, bounds: newBounds(&cfg.File.Limits), guard: httpguard.Guard{
+			Hosts: slices.Concat(cfg.File.AllowedHosts, hostsOf(cfg.File.Listen)), Origins: cfg.File.AllowedOrigins,
+		},
+		single: map[string]*endpoint.Endpoint{}, virtual: map[string]*endpoint.Endpoint{},
 		handlers: map[string]rpc.Handler{}, turn: make(chan struct{}, 1), routed: make(chan struct{}), held: make(chan struct{}, maxHeld),
 	}
 }
@@ -134,7 +142,12 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if err := checkSecret(n.cfg.File.Servers, n.cfg.Cluster.Secret); err != nil {
 		return err
 	}
-	if n.data, err = openData(n.cfg.Data); err != nil {
+	if n.cfg.Memory {
+		n.data, err = openShared(n.cfg.Data, n.cfg.Log)
+	} else {
+		n.data, err = openData(n.cfg.Data)
+	}
+	if err != nil {
 		return err
 	}
 	if !n.cfg.Memory {

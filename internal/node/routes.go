@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,7 +15,6 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
-	"github.com/holdfast-mcp/holdfast/internal/httpguard"
 	"github.com/holdfast-mcp/holdfast/transport/httpsse"
 	"github.com/holdfast-mcp/holdfast/transport/streamable"
 	"github.com/holdfast-mcp/holdfast/transport/websocket"
@@ -26,6 +26,9 @@ func (n *Node) Handler() http.Handler { return http.HandlerFunc(n.serveHTTP) }
 
 func (n *Node) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	heard(r)
+	if n.guard.Share(w, r) {
+		return
+	}
 	if n.leaving.Load() {
 		// Who keeps connections is not to use this one again: it will be closed. Of
 		// HTTP/2 connections net/http makes a GOAWAY frame of the same header.
@@ -37,6 +40,9 @@ func (n *Node) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/readyz" && r.Method == http.MethodGet:
 		n.readyz(w)
 	case routes == nil && !n.await(r.Context()):
+		if strings.HasSuffix(strings.TrimSuffix(r.URL.Path, "/"), "/sse") && httpsse.Later(w, r, time.Second) {
+			return
+		}
 		unavailable(w, "holdfast is starting; try again soon")
 	default:
 		(*n.routes.Load()).ServeHTTP(w, r)
@@ -116,12 +122,14 @@ func (n *Node) ready() error {
 // percent-escaped as usual. Whatever the path, the guard stands before it.
 func (n *Node) mux() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("/{$}", n.page)
 	n.mount(mux, "", n.common)
 	n.mountAll(mux, "servers", "server", n.single)
 	n.mountAll(mux, "v", "endpoint", n.virtual)
-	guard := &httpguard.Guard{Hosts: n.cfg.File.AllowedHosts, Origins: n.cfg.File.AllowedOrigins}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if why := guard.Check(r); why != "" {
+		if why := n.guard.Check(r); why != "" {
+			// A page shows its user no reason, so that the operator is told.
+			n.refused.Log(n.cfg.Log, slog.LevelWarn, "request refused", "path", display.Short(r.URL.Path), "from", r.RemoteAddr, "reason", why)
 			http.Error(w, why, http.StatusForbidden)
 			return
 		}
@@ -155,23 +163,27 @@ func (n *Node) names() []string {
 // mount puts an endpoint's transports below prefix.
 func (n *Node) mount(mux *http.ServeMux, prefix string, e *endpoint.Endpoint) {
 	f := &n.cfg.File
-	mux.Handle(prefix+"/mcp", streamable.NewHandler(e, streamable.Config{
+	handle := func(path string, h http.Handler) {
+		mux.Handle(prefix+path, h)
+		mux.Handle(prefix+path+"/{$}", h) // clients add a slash, and some do not follow redirects
+	}
+	handle("/mcp", streamable.NewHandler(e, streamable.Config{
 		MaxBody: f.Limits.MaxBody, Budget: n.bounds.messages, Unread: n.bounds.unread,
-		AllowedHosts: f.AllowedHosts, AllowedOrigins: f.AllowedOrigins,
+		AllowedHosts: n.guard.Hosts, AllowedOrigins: n.guard.Origins,
 	}))
 	cfg := httpsse.Config{
-		Messages: prefix + "/messages", MaxBody: f.Limits.MaxBody, Budget: n.bounds.messages, Unread: n.bounds.unread,
-		AllowedHosts: f.AllowedHosts, AllowedOrigins: f.AllowedOrigins, Log: n.cfg.Log,
+		MaxBody: f.Limits.MaxBody, Budget: n.bounds.messages, Unread: n.bounds.unread,
+		AllowedHosts: n.guard.Hosts, AllowedOrigins: n.guard.Origins, Log: n.cfg.Log,
 	}
 	n.joinStreams(prefix, &cfg)
 	old := httpsse.NewHandler(e, cfg)
 	n.streams = append(n.streams, old)
-	mux.Handle(prefix+"/sse", old)
-	mux.Handle(prefix+"/messages", old)
+	handle("/sse", old)
+	handle("/messages", old)
 	socket := websocket.NewHandler(e, websocket.Config{
 		MaxMessage: f.Limits.MaxBody, Budget: n.bounds.messages, Unread: n.bounds.unread,
-		AllowedHosts: f.AllowedHosts, AllowedOrigins: f.AllowedOrigins, Log: n.cfg.Log,
+		AllowedHosts: n.guard.Hosts, AllowedOrigins: n.guard.Origins, Log: n.cfg.Log,
 	})
 	n.sockets = append(n.sockets, socket)
-	mux.Handle(prefix+"/ws", socket)
+	handle("/ws", socket)
 }

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/tests/debian"
 )
 
 // balancer is a load balancer in front of three nodes, run from the files that
@@ -28,7 +30,7 @@ type balancer struct {
 
 // startBalancer starts haproxy or nginx and waits until requests get through.
 func startBalancer(ctx context.Context, kind, root, dir, addr string, nodes []string) (*balancer, error) {
-	path, err := findBalancer(ctx, kind)
+	path, err := debian.Program(ctx, kind, packages[kind])
 	if err != nil {
 		return nil, err
 	}
@@ -124,51 +126,3 @@ func (b *balancer) close() {
 
 // packages are the Debian packages of the balancers.
 var packages = map[string]string{"haproxy": "haproxy", "nginx": "nginx-light"}
-
-// findBalancer returns the program's path. On a Debian machine root installs what
-// is missing.
-func findBalancer(ctx context.Context, kind string) (string, error) {
-	if path := lookup(kind); path != "" {
-		return path, nil
-	}
-	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
-		return "", fmt.Errorf("%s is not installed; install it (on Debian: apt-get install %s)", kind, packages[kind])
-	}
-	if err := aptInstall(ctx, packages[kind]); err != nil {
-		return "", fmt.Errorf("install %s: %w", kind, err)
-	}
-	if path := lookup(kind); path != "" {
-		return path, nil
-	}
-	return "", fmt.Errorf("%s was installed and is not there", kind)
-}
-
-func lookup(program string) string {
-	for _, name := range []string{program, "/usr/sbin/" + program, "/usr/local/sbin/" + program} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	return ""
-}
-
-// aptInstall installs a package whose service is not to be started.
-func aptInstall(ctx context.Context, pkg string) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	defer cancel()
-	const policy = "/usr/sbin/policy-rc.d" // Debian's way to keep services from starting
-	if _, err := os.Stat(policy); errors.Is(err, os.ErrNotExist) {
-		if err := os.WriteFile(policy, []byte("#!/bin/sh\nexit 101\n"), 0o755); err != nil {
-			return err
-		}
-		defer os.Remove(policy)
-	}
-	for _, args := range [][]string{{"update", "-q"}, {"install", "-q", "-y", "--no-install-recommends", pkg}} {
-		cmd := exec.CommandContext(ctx, "apt-get", args...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("apt-get %s: %w\n%s", args[0], err, out)
-		}
-	}
-	return nil
-}

@@ -83,7 +83,7 @@ func sseEnds(t *testing.T, nodes *nodes) {
 			t.Fatal(err)
 		}
 		post := func() (int, string) {
-			resp, err := http.Post("http://"+stays.listen+string(first.Data), "application/json", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"ping"}`))
+			resp, err := http.Post("http://"+stays.listen+"/"+string(first.Data), "application/json", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"ping"}`))
 			if err != nil {
 				t.Fatal(err)
 			}

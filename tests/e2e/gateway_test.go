@@ -217,6 +217,29 @@ func TestSessionSurvivesRestart(t *testing.T) {
 	}
 }
 
+// TestStreamSurvivesRestart lets clients of HTTP+SSE, whose SDK opens the stream again by itself, go on after the
+// gateway was stopped or killed.
+func TestStreamSurvivesRestart(t *testing.T) {
+	g := newGateway(t)
+	var clients []*peer
+	for _, kind := range []sdk{legacyTS, modernTS} {
+		p := startPeer(t, kind)
+		p.do(step{"op": "connect", "transport": "sse", "url": g.url("/sse"), "era": "legacy", "answers": step{}})
+		awaitTools(t, p, gatewayTools...)
+		clients = append(clients, p)
+	}
+	for name, end := range map[string]func(){"stopped": func() { g.stop(t) }, "killed": func() { g.kill() }} {
+		end()
+		g.start(t, g.addr)
+		for _, p := range clients {
+			eventually(t, readyTimeout, "a call after the gateway was "+name, func() bool {
+				r := p.try(step{"op": "call", "name": "everything__echo", "args": step{"message": "back"}, "timeoutMs": 2000})
+				return r.OK && r.text(t) == "Echo: back"
+			})
+		}
+	}
+}
+
 // TestSecondGatewayEnds checks that a second gateway on the same data directory or port ends with one line.
 func TestSecondGatewayEnds(t *testing.T) {
 	g := newGateway(t)

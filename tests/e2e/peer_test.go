@@ -200,6 +200,12 @@ func command(t *testing.T, kind sdk) *exec.Cmd {
 	if kind == goSDK || kind == own {
 		return exec.Command(binary(t, "tests/e2e/"+string(kind)))
 	}
+	return script(t, string(kind))
+}
+
+// script returns the command of a script of js.
+func script(t *testing.T, name string, args ...string) *exec.Cmd {
+	t.Helper()
 	tree := packages(t)
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, scripts); err != nil {
@@ -208,7 +214,7 @@ func command(t *testing.T, kind sdk) *exec.Cmd {
 	if err := os.Symlink(tree.Modules, filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
-	return tree.Command(t.Context(), filepath.Join(dir, "js", string(kind)))
+	return tree.Command(t.Context(), filepath.Join(dir, "js", name), args...)
 }
 
 // try does a step and returns what came of it.

@@ -44,7 +44,7 @@ func subscribe(t *testing.T, c net.Conn) (*sse.Reader, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r, string(e.Data)
+	return r, "/" + string(e.Data) // which is seen from /sse
 }
 
 // send POSTs the beginning of a body and returns the status of the answer.

@@ -41,6 +41,9 @@ type conn struct {
 	cancel context.CancelCauseFunc // ends its serving
 	remote string                  // address of the client
 
+	header http.Header            // of the GET
+	token  atomic.Pointer[string] // that goes with the next message; nil for none
+
 	in   chan message
 	done chan struct{}
 	once sync.Once
@@ -65,11 +68,12 @@ var (
 	_ transport.PartsWriter = (*conn)(nil)
 	_ transport.Holder      = (*conn)(nil)
 	_ transport.Remote      = (*conn)(nil)
+	_ transport.Resumer     = (*conn)(nil)
 )
 
-func newConn(w http.ResponseWriter, cfg *Config, remote string, cancel context.CancelCauseFunc) *conn {
+func newConn(w http.ResponseWriter, r *http.Request, cfg *Config, cancel context.CancelCauseFunc) *conn {
 	return &conn{
-		w: httpio.Writer{W: w, Timeout: cfg.WriteTimeout}, cfg: cfg, cancel: cancel, remote: remote,
+		w: httpio.Writer{W: w, Timeout: cfg.WriteTimeout}, cfg: cfg, cancel: cancel, remote: r.RemoteAddr, header: r.Header,
 		in: make(chan message, queued), done: make(chan struct{}), leaving: make(chan struct{}),
 		turn: make(chan struct{}, 1),
 	}
@@ -139,6 +143,23 @@ func (c *conn) Hold() *transport.Hold { return c.last }
 // RemoteAddr implements [transport.Remote].
 func (c *conn) RemoteAddr() string { return c.remote }
 
+// Header implements [transport.Resumer].
+func (c *conn) Header(name string) []string { return c.header[name] }
+
+// Remember implements [transport.Resumer]: a browser, and who does as browsers do, sends
+// the last id that it has got when it opens its stream again.
+//
+// WHATWG HTML, Server-sent events: Last-Event-ID.
+func (c *conn) Remember(token string) { c.token.Store(&token) }
+
+// id returns the id of the next event, "" for none: a client keeps the last one.
+func (c *conn) id() string {
+	if token := c.token.Swap(nil); token != nil {
+		return *token
+	}
+	return ""
+}
+
 // Read implements [transport.Conn].
 func (c *conn) Read() ([]byte, error) {
 	select { // what was taken before a drain is a call in flight
@@ -175,12 +196,16 @@ func (c *conn) WriteParts(parts [][]byte) error {
 			return c.Write(bytes.Join(parts, nil))
 		}
 	}
-	all := append([][]byte{[]byte("event: message\ndata: ")}, parts...)
+	head := "event: message\n"
+	if id := c.id(); id != "" {
+		head += "id: " + id + "\n"
+	}
+	all := append([][]byte{[]byte(head + "data: ")}, parts...)
 	return c.send(0, append(all, []byte("\n\n"))...)
 }
 
 func (c *conn) event(name string, data []byte) error {
-	event := sse.Append(nil, sse.Event{Name: name, Data: data})
+	event := sse.Append(nil, sse.Event{ID: c.id(), Name: name, Data: data})
 	return c.send(int64(len(event)), event)
 }
 

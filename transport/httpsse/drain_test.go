@@ -57,6 +57,12 @@ func TestDrain(t *testing.T) {
 		if w.Code != 503 || w.Header().Get("Retry-After") == "" {
 			t.Errorf("a new stream while draining: %d %q", w.Code, w.Body)
 		}
+		back, w := request(t.Context(), "GET", "/sse", ""), httptest.NewRecorder()
+		back.Header.Set("Accept", "text/event-stream")
+		back.Header.Set("Last-Event-Id", "x")
+		if n.all["a"].ServeHTTP(w, back); w.Code != 200 || w.Body.String() != "retry: 1000\n\n" {
+			t.Errorf("who comes back while draining: %d %q", w.Code, w.Body)
+		}
 		synctest.Wait()
 		select {
 		case err := <-drained:

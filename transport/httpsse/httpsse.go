@@ -25,6 +25,7 @@ import (
 	"maps"
 	"mime"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,12 +33,13 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/httpio"
 	"github.com/holdfast-mcp/holdfast/internal/peer"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
+	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
 )
 
 // Config bounds the transport. Zero fields take the documented defaults.
 type Config struct {
-	Messages       string            // path that clients POST to; default "/messages"
+	Messages       string            // URL that clients POST to, seen from that of the stream; default "messages", beside it, whatever stands before both
 	MaxBody        int64             // bytes of a POST; default 4 MiB
 	Budget         *transport.Budget // of the bytes of all messages; nil means no bound but MaxBody for each
 	Unread         *transport.Budget // of the bytes of all messages being sent; over it WriteTimeout is a second; nil means no bound
@@ -75,7 +77,7 @@ type Handler struct {
 // NewHandler returns the transport in front of srv. It panics when cfg has
 // Nodes without NodesKind or Ring.
 func NewHandler(srv transport.Server, cfg Config) *Handler {
-	cfg.Messages = cmp.Or(cfg.Messages, "/messages")
+	cfg.Messages = cmp.Or(cfg.Messages, "messages")
 	cfg.MaxBody = cmp.Or(max(cfg.MaxBody, 0), 4<<20)
 	cfg.MaxStreams = cmp.Or(max(cfg.MaxStreams, 0), 10_000)
 	cfg.KeepAlive = cmp.Or(max(cfg.KeepAlive, 0), 15*time.Second)
@@ -96,6 +98,9 @@ func NewHandler(srv transport.Server, cfg Config) *Handler {
 
 // ServeHTTP serves one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.guard.Share(w, r) {
+		return
+	}
 	if why := h.guard.Check(r); why != "" {
 		h.fail(w, http.StatusForbidden, why)
 		return
@@ -118,11 +123,13 @@ var errClosing = errors.New("the server is closing")
 func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	c := newConn(w, &h.cfg, r.RemoteAddr, cancel)
+	c := newConn(w, r, &h.cfg, cancel)
 	id := h.newID()
-	if why := h.enter(id, c); why != "" {
-		w.Header().Set("Retry-After", "10")
-		h.fail(w, http.StatusServiceUnavailable, why)
+	if why, retry := h.enter(id, c); why != "" {
+		if !Later(w, r, retry) {
+			w.Header().Set("Retry-After", "10")
+			h.fail(w, http.StatusServiceUnavailable, why)
+		}
 		return
 	}
 	defer h.leave(id, c)
@@ -130,7 +137,7 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
 	head.Set("Content-Type", "text/event-stream")
 	head.Set("Cache-Control", "no-cache, no-transform")
 	head.Set("X-Accel-Buffering", "no")
-	if err := c.event("endpoint", []byte(h.cfg.Messages+"?session="+id)); err != nil {
+	if err := c.event("endpoint", []byte(h.messages(r)+"?session="+id)); err != nil {
 		return
 	}
 	served := make(chan struct{})
@@ -154,6 +161,37 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// laterTimeout bounds the writing of what Later says.
+const laterTimeout = 5 * time.Second
+
+// Later tells a client that opens its stream again to do so once more in a while, and
+// reports whether the request is one of such a client. Any status but 200 would tell an
+// EventSource never to come again, and the program behind it may not notice.
+//
+// WHATWG HTML, Server-sent events: reestablish the connection.
+func Later(w http.ResponseWriter, r *http.Request, retry time.Duration) bool {
+	back := r.Header.Get(mcp.HeaderLastEventID) != "" || r.Header.Get(mcp.HeaderProtocolVersion) != ""
+	if r.Method != http.MethodGet || !back || !strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
+		return false
+	}
+	httpio.Writer{W: w, Timeout: laterTimeout}.Begin()
+	head := w.Header()
+	head.Set("Content-Type", "text/event-stream")
+	head.Set("Cache-Control", "no-cache, no-transform")
+	fmt.Fprintf(w, "retry: %d\n\n", retry.Milliseconds())
+	return true
+}
+
+// messages is the URL of messages, seen from the request's own. A proxy may have taken
+// a prefix off the path, so only what is relative leads back through it.
+func (h *Handler) messages(r *http.Request) string {
+	relative := !strings.HasPrefix(h.cfg.Messages, "/") && !strings.Contains(h.cfg.Messages, "://")
+	if relative && strings.HasSuffix(r.URL.Path, "/") { // seen from /sse/, it is one level up
+		return "../" + h.cfg.Messages
+	}
+	return h.cfg.Messages
+}
+
 // newID returns an id that nobody can guess.
 func (h *Handler) newID() string {
 	if h.peers != nil {
@@ -162,18 +200,18 @@ func (h *Handler) newID() string {
 	return rand.Text() + rand.Text()
 }
 
-// enter makes a stream known, or returns why it must not be.
-func (h *Handler) enter(id string, c *conn) string {
+// enter makes a stream known, or returns why it must not be, and when to try again.
+func (h *Handler) enter(id string, c *conn) (why string, retry time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
 	case h.closing:
-		return "the server is going away; open the stream again"
+		return "the server is going away; open the stream again", time.Second
 	case len(h.conns) >= h.cfg.MaxStreams:
-		return "too many open streams; try again later"
+		return "too many open streams; try again later", 10 * time.Second
 	}
 	h.conns[id] = c
-	return ""
+	return "", 0
 }
 
 func (h *Handler) leave(id string, c *conn) {
@@ -222,6 +260,11 @@ func (h *Handler) refuse(w http.ResponseWriter, err error) {
 // so that messages sent one after the other are read in this order, whatever
 // nodes they met.
 func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
+	if !r.URL.Query().Has("session") { // a client of a later revision tries the stream's URL first
+		w.Header().Set("Allow", "GET")
+		h.fail(w, http.StatusMethodNotAllowed, "open a stream with GET, and POST to the URL that its first event names")
+		return
+	}
 	to, err := h.recipient(r.URL.Query().Get("session"))
 	if err != nil {
 		h.refuse(w, err)

@@ -124,7 +124,7 @@ func (n *trio) open(node string) *listener {
 			l.events <- string(e.Data)
 		}
 	}()
-	l.path = <-l.events
+	l.path = "/" + <-l.events // which is seen from /sse
 	return l
 }
 

@@ -66,6 +66,9 @@ type handler struct {
 
 // ServeHTTP serves one request.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.guard.Share(w, r) {
+		return
+	}
 	if why := h.guard.Check(r); why != "" {
 		h.refuse(w, http.StatusForbidden, why)
 		return

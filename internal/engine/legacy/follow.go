@@ -24,6 +24,7 @@ import (
 const (
 	followYes     = 'y' // events follow
 	followUnknown = 'n' // this stream is not kept here
+	followOver    = 'e' // the client has all of it
 	followOther   = 'o' // what ran at this address is gone
 )
 
@@ -123,8 +124,12 @@ func (g *peering) serveStream(ctx context.Context, s PeerStream) {
 		_ = s.Send(ctx, []byte{followYes}) // the end of the stream shows at the first event
 		return to
 	}
-	if !g.p.resumeHere(id, stream, seq, open) {
+	switch g.p.resumeHere(id, stream, seq, open) {
+	case unknownStream:
 		_ = s.Send(ctx, []byte{followUnknown}) // who asked has gone
+		return
+	case streamOver:
+		_ = s.Send(ctx, []byte{followOver}) // who asked has gone
 		return
 	}
 	select {
@@ -157,6 +162,10 @@ func (g *peering) resume(x transport.Exchange, v *visit, live *session.Live, str
 		case err == nil:
 			g.follow(x, v, live, node, s, stream, seq)
 			return
+		case errors.Is(err, errOver):
+			g.p.cfg.Sessions.Release(live)
+			replyOver(x)
+			return
 		case errors.Is(err, errGone):
 			gone = true
 		case errors.Is(err, session.ErrUnknownStream):
@@ -177,13 +186,20 @@ func (g *peering) resume(x transport.Exchange, v *visit, live *session.Live, str
 		refuseResume(x, wire)
 		return
 	}
+	if nothing(events, lost) {
+		replyOver(x)
+		return
+	}
 	to := x.Stream()
 	replayEvents(to, events, lost)
 	to.Close()
 }
 
-// errGone reports that a node has been restarted since.
-var errGone = errors.New("the node has been restarted")
+// Why a home sends no events.
+var (
+	errGone = errors.New("the node has been restarted")
+	errOver = errors.New("the stream has ended and its client has all of it")
+)
 
 // open asks a home for what follows an event.
 func (g *peering) open(ctx context.Context, node string, id session.ID, event string) (PeerStream, error) {
@@ -201,6 +217,8 @@ func (g *peering) open(ctx context.Context, node string, id session.ID, event st
 	switch {
 	case err == nil && len(first) == 1 && first[0] == followYes:
 		return s, nil
+	case err == nil && len(first) == 1 && first[0] == followOver:
+		err = errOver
 	case err == nil && len(first) == 1 && first[0] == followOther:
 		err = errGone
 	case err == nil && len(first) == 1 && first[0] == followUnknown:

@@ -28,7 +28,8 @@ type link struct {
 	cancel    context.CancelCauseFunc
 	principal *rpc.Principal
 	client    quota.Client // whose places its calls and subscriptions take
-	session   session.ID
+	session   session.ID   // of the reading goroutine, until Close
+	resumed   bool         // the session is an earlier connection's; of the reading goroutine
 	live      live
 	wg        sync.WaitGroup
 
@@ -40,8 +41,11 @@ type link struct {
 	peer     *rpc.Peer // nil before initialize
 	logLevel mcp.LogLevel
 	sub      *subscription.Subscriber // nil before initialize
+	untell   context.CancelFunc       // ends telling of sub's changes
 	uris     map[string]struct{}
 	all      engine.Subscribed // of uris
+	kept     *visit            // the session, if it may outlive the connection
+	confirm  *time.Timer       // runs until its record is to be confirmed; nil when there is none
 }
 
 var (
@@ -53,10 +57,13 @@ var (
 func (p *Protocol) Attach(ctx context.Context, c transport.Conn) engine.Link {
 	ctx, cancel := context.WithCancelCause(ctx)
 	principal := rpc.PrincipalFrom(ctx)
-	return &link{
+	l := &link{
 		p: p, c: c, ctx: ctx, cancel: cancel, principal: principal, client: engine.ClientOf(c, principal), session: session.NewID(),
 		live: live{flights: engine.NewFlights(p.cfg.Limits.InFlight)}, logLevel: defaultLevel, uris: map[string]struct{}{},
 	}
+	l.resume()
+	p.links.enter(l.session)
+	return l
 }
 
 // Receive implements [engine.Link].
@@ -90,7 +97,7 @@ func (l *link) request(in *engine.Inbound, g *gathered) {
 		respond(jsonrpc.AppendResult(nil, in.ID, Raw("{}")))
 		return
 	}
-	if l.greeting == nil {
+	if l.greeting == nil && !l.presume() {
 		respond(jsonrpc.AppendError(nil, in.ID, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "initialize first")))
 		return
 	}
@@ -164,17 +171,20 @@ func (l *link) known() *rpc.Peer {
 
 // initialize greets the client. Requests that come meanwhile wait.
 func (l *link) initialize(in *engine.Inbound) {
-	if l.greeting != nil && !l.failed() {
+	if l.resumed {
+		l.renew()
+	} else if l.greeting != nil && !l.failed() {
 		l.answer(jsonrpc.AppendError(nil, in.ID, jsonrpc.NewError(jsonrpc.CodeInvalidRequest, "the connection is initialized already")))
 		return
 	}
 	greeted := make(chan struct{})
 	l.greeting = greeted
 	in.Hold.Keep()
+	id := l.session
 	l.wg.Go(func() {
 		defer close(greeted)
 		defer in.Hold.Release()
-		body, wire := l.greet(in)
+		body, wire := l.greet(in, id)
 		l.answer(appendAnswer(nil, in.ID, body, wire))
 	})
 }
@@ -189,8 +199,8 @@ func (l *link) failed() bool {
 	}
 }
 
-func (l *link) greet(in *engine.Inbound) (Raw, *jsonrpc.Error) {
-	peer, wire := l.p.newPeer(in, l.session)
+func (l *link) greet(in *engine.Inbound, id session.ID) (Raw, *jsonrpc.Error) {
+	peer, wire := l.p.newPeer(in, id)
 	if wire != nil {
 		return nil, wire
 	}
@@ -198,21 +208,31 @@ func (l *link) greet(in *engine.Inbound) (Raw, *jsonrpc.Error) {
 	if wire != nil {
 		return nil, mcp.DownError(peer.Features, in.Method, wire)
 	}
-	sub := l.p.cfg.Hub.SubscribeAs(audience(peer, l.principal), subscription.Topic{Kind: subscription.Tools},
-		subscription.Topic{Kind: subscription.Prompts}, subscription.Topic{Kind: subscription.Resources})
-	l.mu.Lock()
-	l.peer, l.sub = peer, sub
-	l.mu.Unlock()
-	l.wg.Go(func() { l.tell(peer.Features, sub) })
+	l.listen(peer)
+	l.remember(id, peer)
 	return body, nil
 }
 
-// tell tells the client of changes until the link is closed.
-func (l *link) tell(f *mcp.Features, sub *subscription.Subscriber) {
+// listen makes peer the client and tells it of changes of the lists.
+func (l *link) listen(peer *rpc.Peer) {
+	sub := l.p.cfg.Hub.SubscribeAs(audience(peer, l.principal), subscription.Topic{Kind: subscription.Tools},
+		subscription.Topic{Kind: subscription.Prompts}, subscription.Topic{Kind: subscription.Resources})
+	ctx, untell := context.WithCancel(l.ctx)
+	l.mu.Lock()
+	l.peer, l.sub, l.untell = peer, sub, untell
+	l.mu.Unlock()
+	l.wg.Go(func() {
+		defer untell()
+		l.tell(ctx, peer.Features, sub)
+	})
+}
+
+// tell tells the client of changes until ctx ends.
+func (l *link) tell(ctx context.Context, f *mcp.Features, sub *subscription.Subscriber) {
 	defer sub.Close()
 	for {
 		select {
-		case <-l.ctx.Done():
+		case <-ctx.Done():
 			return
 		case <-sub.Wake():
 		}
@@ -306,8 +326,8 @@ func (l *link) Close() {
 	l.cancel(engine.ErrDisconnected)
 	l.live.flights.Close(engine.ErrDisconnected)
 	l.wg.Wait()
-	l.forget()
-	if peer := l.known(); peer != nil {
+	l.over()
+	if peer := l.known(); l.p.links.leave(l.session) && peer != nil {
 		l.p.cfg.Ended(peer.Session)
 	}
 }

@@ -7,12 +7,14 @@ import (
 	"context"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/session"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
-// What a connection remembers of its client's wishes lives as long as it.
+// What a connection remembers of its client's wishes lives as long as it, and in the
+// record of a session that may outlive it.
 var _ memory = (*link)(nil)
 
 func (l *link) level() mcp.LogLevel {
@@ -21,14 +23,15 @@ func (l *link) level() mcp.LogLevel {
 	return l.logLevel
 }
 
-func (l *link) setLevel(_ context.Context, level mcp.LogLevel) error {
+func (l *link) setLevel(ctx context.Context, level mcp.LogLevel) error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.logLevel = level
+	l.mu.Unlock()
+	l.record(ctx, func(r *session.Record) { r.LogLevel = level })
 	return nil
 }
 
-func (l *link) subscribe(_ context.Context, uri string) error {
+func (l *link) subscribe(ctx context.Context, uri string) error {
 	l.mu.Lock()
 	if wire := l.keepLocked(uri); wire != nil {
 		l.mu.Unlock()
@@ -37,6 +40,7 @@ func (l *link) subscribe(_ context.Context, uri string) error {
 	sub := l.sub
 	l.mu.Unlock()
 	sub.Add(subscription.Topic{Kind: subscription.Resource, Key: uri})
+	l.record(ctx, func(r *session.Record) { r.Subscribe(uri) })
 	return nil
 }
 
@@ -60,9 +64,10 @@ func (l *link) keepLocked(uri string) *jsonrpc.Error {
 	return nil
 }
 
-func (l *link) unsubscribe(_ context.Context, uri string) error {
+func (l *link) unsubscribe(ctx context.Context, uri string) error {
 	l.mu.Lock()
-	if _, has := l.uris[uri]; has {
+	_, has := l.uris[uri]
+	if has {
 		delete(l.uris, uri)
 		l.all.Remove(uri)
 		l.p.cfg.Shares.Subscribed.Give(l.client, engine.SubscriptionCost(uri))
@@ -70,15 +75,16 @@ func (l *link) unsubscribe(_ context.Context, uri string) error {
 	sub := l.sub
 	l.mu.Unlock()
 	sub.Remove(subscription.Topic{Kind: subscription.Resource, Key: uri})
+	if has {
+		l.record(ctx, func(r *session.Record) { r.Unsubscribe(uri) })
+	}
 	return nil
 }
 
-// forget gives back what the subscriptions of a link that is over took.
-func (l *link) forget() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// forgetLocked gives back what the subscriptions of a session that is over took.
+func (l *link) forgetLocked() {
 	for uri := range l.uris {
 		l.p.cfg.Shares.Subscribed.Give(l.client, engine.SubscriptionCost(uri))
 	}
-	l.uris, l.all = nil, engine.Subscribed{}
+	l.uris, l.all = map[string]struct{}{}, engine.Subscribed{}
 }

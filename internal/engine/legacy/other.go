@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -75,36 +77,66 @@ func (p *Protocol) resume(x transport.Exchange, v *visit, live *session.Live, ev
 		p.stand(x, v, live, &cursor{stream, seq})
 		return
 	}
-	here := ok && p.resumeHere(v.id, stream, seq, func() transport.Stream { return x.Stream() })
-	if !here && ok && p.peers != nil && addressIn(stream) != "" {
+	found := unknownStream
+	if ok {
+		found = p.resumeHere(v.id, stream, seq, func() transport.Stream { return x.Stream() })
+	}
+	if found == unknownStream && ok && p.peers != nil && addressIn(stream) != "" {
 		p.peers.resume(x, v, live, stream, seq)
 		return
 	}
 	p.cfg.Sessions.Release(live)
-	if !here {
+	switch found {
+	case unknownStream:
 		engine.ReplyError(x, 400, jsonrpc.ID{}, errUnknownStream)
+	case streamOver:
+		replyOver(x)
 	}
 }
 
-// resumeHere continues a stream of this node. If there is no such stream it
-// reports false and has not called open.
-func (p *Protocol) resumeHere(id session.ID, stream string, seq uint64, open func() transport.Stream) bool {
+// resumption is what came of continuing a stream.
+type resumption int
+
+const (
+	unknownStream resumption = iota
+	resumedStream
+	streamOver // the client has all of it
+)
+
+// replyOver tells a client not to come again for a stream that has no more for it, as
+// one whose call was cancelled never had a response.
+//
+// WHATWG HTML, Server-sent events: "a client can be told to stop reconnecting using
+// the HTTP 204 No Content response code".
+func replyOver(x transport.Exchange) { x.Reply(204, nil) }
+
+// nothing reports whether events hold nothing for a client.
+func nothing(events []session.Event, lost uint64) bool {
+	return lost == 0 && !slices.ContainsFunc(events, func(e session.Event) bool { return e.Data != nil })
+}
+
+// resumeHere continues a stream of this node. It calls open only for what it resumes.
+func (p *Protocol) resumeHere(id session.ID, stream string, seq uint64, open func() transport.Stream) resumption {
 	live := p.cfg.Sessions.Find(id)
 	if live == nil {
-		return false
+		return unknownStream
 	}
 	defer p.cfg.Sessions.Release(live)
 	if r := homeOf(p, live).find(stream); r != nil && r.resume(open, seq) {
-		return true
+		return resumedStream
 	}
 	log, err := live.Log.Find(stream, seq)
 	if err != nil {
-		return false
+		return unknownStream
+	}
+	events, lost, done := log.After(seq)
+	if done && nothing(events, lost) {
+		return streamOver
 	}
 	to := open()
-	replay(to, log, seq)
+	replayEvents(to, events, lost)
 	to.Close()
-	return true
+	return resumedStream
 }
 
 // cursor is the place in a GET stream that a client knows.
@@ -207,9 +239,16 @@ func (s *standing) catchUp(live *session.Live, latest *session.Stream, from *cur
 // assumeAll tells the client that everything it follows may have changed, which
 // is what a gap in its events means.
 func (s *standing) assumeAll(ctx context.Context, uris []string) {
-	d, wire := s.p.discover(ctx, s.v.peer, s.v.principal)
+	for _, msg := range s.p.assumed(ctx, s.v.peer, s.v.principal, uris) {
+		s.emit(msg)
+	}
+}
+
+// assumed are the messages that say that all lists and these resources may have changed.
+func (p *Protocol) assumed(ctx context.Context, peer *rpc.Peer, principal *rpc.Principal, uris []string) (msgs [][]byte) {
+	d, wire := p.discover(ctx, peer, principal)
 	if wire != nil {
-		return
+		return nil
 	}
 	c := &d.Capabilities
 	var events []subscription.Event
@@ -225,8 +264,9 @@ func (s *standing) assumeAll(ctx context.Context, uris []string) {
 		events = append(events, subscription.Event{Topic: subscription.Topic{Kind: subscription.Resource, Key: uri}})
 	}
 	for _, e := range events {
-		if msg := changed(s.v.peer.Features, e); msg != nil {
-			s.emit(msg)
+		if msg := changed(peer.Features, e); msg != nil {
+			msgs = append(msgs, msg)
 		}
 	}
+	return msgs
 }

@@ -6,6 +6,7 @@ package legacy
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -122,6 +123,11 @@ func recycle(buf *[]byte) {
 func (t *posted) answer(ctx context.Context, in *engine.Inbound, r *reply, done func()) {
 	body, wire := t.serve(ctx, in)
 	t.leave()
+	if errors.Is(context.Cause(ctx), engine.ErrCancelled) { // spec 2025-11-25 basic/utilities/cancellation: no response to what was cancelled
+		t.done.Store(true)
+		t.settle(r, done)
+		return
+	}
 	if t.large != nil {
 		t.answerLarge(ctx, in, r, done)
 		return

@@ -98,6 +98,7 @@ type Protocol struct {
 	parted atomic.Bool  // GET streams are for other nodes to open
 
 	confirming confirming // records
+	links      links
 
 	calls, streams atomic.Int64 // in flight and open, of HTTP
 	crew           engine.Crew  // runs calls

@@ -127,17 +127,16 @@ func (p *Protocol) open(x transport.Exchange, v *visit) *refusal {
 	return v.checkVersion(x)
 }
 
-// checkVersion holds the version header against the negotiated version.
+// checkVersion refuses a version header that names no revision of this era. One that
+// names another than the session's is what clients send that keep theirs over a new
+// initialize; the session's counts.
 //
-// spec 2025-11-25 basic/transports#protocol-version-header.
+// spec 2025-11-25 basic/transports#protocol-version-header: 400 for "an invalid or
+// unsupported" version.
 func (v *visit) checkVersion(x transport.Exchange) *refusal {
 	for _, asked := range x.Header(mcp.HeaderProtocolVersion) {
-		switch {
-		case asked == string(v.peer.Features.Version):
-		case !mcp.Version(asked).Known():
+		if version := mcp.Version(asked); !version.Known() || version.Era() != mcp.Legacy {
 			return refuse(400, "the Mcp-Protocol-Version header names an unsupported version")
-		default:
-			return refuse(400, "the Mcp-Protocol-Version header differs from the version of the session, "+string(v.peer.Features.Version))
 		}
 	}
 	return nil
