@@ -32,7 +32,12 @@ func parseInitialize(raw Raw) (*hello, error) {
 		ServerInfo   mcp.Implementation     `json:"serverInfo"`
 		Instructions string                 `json:"instructions"`
 	}
-	if err := json.Unmarshal(raw, &r); err != nil {
+	err := json.Unmarshal(raw, &r)
+	if err != nil {
+		raw = repairHello(raw)
+		err = json.Unmarshal(raw, &r)
+	}
+	if err != nil {
 		return nil, &ProtocolError{What: "unreadable result of " + mcp.MethodInitialize, Err: err}
 	}
 	if r.Version.Era() != mcp.Legacy {

@@ -102,8 +102,6 @@ func (s *session) headers() http.Header {
 	return h
 }
 
-func (s *session) batching() bool { return s.greeted != nil && s.greeted.version.Features().Batching }
-
 func (l *legacyHTTP) call(ctx context.Context, r *request) (Raw, error) {
 	s := l.current()
 	result, err := l.once(ctx, r, s)
@@ -189,7 +187,7 @@ func (l *legacyHTTP) readObject(ctx context.Context, resp *http.Response, f *fli
 	if err != nil || f.taken {
 		return nil, err
 	}
-	messages, err := l.decode(body, s.batching())
+	messages, err := l.decode(body)
 	if err != nil {
 		return nil, err
 	}

@@ -103,15 +103,16 @@ func (m *modernHTTP) readObject(ctx context.Context, resp *http.Response, f *fli
 	if err != nil || f.taken {
 		return nil, err
 	}
-	messages, err := m.decode(body, false)
+	messages, err := m.decode(body)
 	if err != nil {
 		return nil, err
 	}
-	result, err, done := m.accept(f, &messages[0])
-	if !done {
-		return nil, protocolErrorf("the answer to %s is not its response", f.req.method)
+	for i := range messages {
+		if result, err, done := m.accept(f, &messages[i]); done {
+			return result, err
+		}
 	}
-	return result, err
+	return nil, protocolErrorf("the answer to %s is not its response", f.req.method)
 }
 
 // readStream reads an event stream up to the response.
@@ -119,16 +120,24 @@ func (m *modernHTTP) readStream(ctx context.Context, resp *http.Response, f *fli
 	var result Raw
 	var answer error
 	err := m.http.eachEvent(resp.Body, nil, m.taker(resp, f, m.http, true), m.grower(ctx, f), func(data []byte) (bool, error) {
-		messages, err := m.decode(data, false)
+		messages, err := m.decode(data)
+		if errors.Is(err, jsonrpc.ErrNoMessage) {
+			m.stray(data)
+			return false, nil
+		}
 		if err != nil {
 			return false, err
 		}
-		if messages[0].Kind() == jsonrpc.Request {
-			// spec 2026-07-28 basic/transports: a stream MUST NOT carry requests.
-			return false, protocolErrorf("a request (%q) on a response stream", messages[0].Method)
+		done := false
+		for i := range messages {
+			if messages[i].Kind() == jsonrpc.Request {
+				// spec 2026-07-28 basic/transports: a stream MUST NOT carry requests.
+				return false, protocolErrorf("a request (%q) on a response stream", messages[i].Method)
+			}
+			if r, a, d := m.accept(f, &messages[i]); d {
+				result, answer, done = r, a, true
+			}
 		}
-		var done bool
-		result, answer, done = m.accept(f, &messages[0])
 		return done, nil
 	})
 	if err != nil {

@@ -62,7 +62,12 @@ func parseDiscovery(raw Raw) (*hello, []mcp.Version, error) {
 			ServerInfo *mcp.Implementation `json:"io.modelcontextprotocol/serverInfo"`
 		} `json:"_meta"`
 	}
-	if err := json.Unmarshal(raw, &d); err != nil {
+	err := json.Unmarshal(raw, &d)
+	if err != nil {
+		raw = repairHello(raw)
+		err = json.Unmarshal(raw, &d)
+	}
+	if err != nil {
 		return nil, nil, &ProtocolError{What: "unreadable result of " + mcp.MethodDiscover, Err: err}
 	}
 	if len(d.Supported) == 0 {

@@ -98,10 +98,14 @@ func DecodeBatchLenient(data []byte, limits Limits) ([]Element, Faults, error) {
 	return elements, faults, nil
 }
 
-// isOdd reports whether m has parts that are valid JSON-RPC, but no MCP.
+// isOdd reports whether m has parts that are valid JSON-RPC, but no MCP. A result of
+// another kind is its reader's matter, unless it stands for an empty one.
 func (m *Message) isOdd() bool {
-	return m.Params != nil && m.Params[0] != '{' || m.Result != nil && m.Result[0] != '{'
+	return m.Params != nil && m.Params[0] != '{' || isEmptyResult(m.Result)
 }
+
+// isEmptyResult reports whether v is what some servers send for an empty result.
+func isEmptyResult(v Raw) bool { return string(v) == "null" || isEmpty(v, '[', ']') }
 
 // asNoMessage marks err when text was not meant as a message.
 func asNoMessage(text []byte, err error) error {
@@ -165,7 +169,7 @@ func (env *envelope) repair() (faults Faults) {
 			env.result = nil
 		}
 	}
-	if string(env.result) == "null" || isEmpty(env.result, '[', ']') {
+	if isEmptyResult(env.result) {
 		env.result = Raw("{}")
 	}
 	if env.failure != nil && env.method == nil {
@@ -193,6 +197,19 @@ func integerOf(v Raw) (Raw, bool) {
 		return Raw(strconv.FormatInt(n, 10)), true
 	}
 	return nil, false
+}
+
+// Integer returns the integer that v stands for: a number without a fraction,
+// however it is spelled, or text of one. Peers send ids back as another type.
+func Integer(v Raw) (int64, bool) {
+	if text, ok := Unquote(v); ok {
+		v = Raw(text)
+	}
+	if whole, ok := integerOf(v); ok {
+		v = whole
+	}
+	n, err := strconv.ParseInt(string(v), 10, 64)
+	return n, err == nil
 }
 
 // repairError makes the error object of a response of what a server sent as one:
@@ -242,7 +259,7 @@ func isIntegral(v Raw) bool {
 func (env *envelope) message(text []byte) (Message, error) {
 	m, err := env.decode()
 	if err == nil && m.isOdd() {
-		return Message{ID: m.ID, Method: m.Method}, NewError(CodeInvalidRequest, "invalid message: params and result must be objects")
+		return Message{ID: m.ID, Method: m.Method}, NewError(CodeInvalidRequest, "invalid message: params must be an object")
 	}
 	if err != nil && m.ID.IsZero() {
 		m.ID = PeekID(text)

@@ -74,7 +74,6 @@ func TestDecodeLenientKeepsID(t *testing.T) {
 		`{"jsonrpc":"2.0","id":5,"result":{"content":[{"type":"te`:             "",
 		`{"jsonrpc":"2.0","id":5,"result":{"a":` + deep + `}}`:                 "",
 		`{"jsonrpc":"2.0","result":{"a":` + deep + `},"id":5}`:                 "",
-		`{"jsonrpc":"2.0","id":5.0,"result":"done"}`:                           "",
 		`{"jsonrpc":"2.0","id":5}`:                                             "",
 		`{"result":{"a":[[[]},"jsonrpc":"2.0","id":5}`:                         "",
 		`{"result":{"a":[[[]},"id":5,"jsonrpc":"2.0"}`:                         "",
