@@ -191,10 +191,11 @@ func (r *Remote) callError(ctx context.Context, l *link, call *rpc.Call, began t
 		return context.Cause(ctx)
 	}
 	err = r.tell(err, true)
-	r.breaker.failure(err, failedCall)
 	if _, garbage := errors.AsType[*client.ProtocolError](err); garbage {
+		r.breaker.success(isCatalog(call.Method)) // it answered; what to this call costs no other
 		return r.unreachable("garbage", err)
 	}
+	r.breaker.failure(err, failedCall)
 	return r.unreachable("failed", err)
 }
 

@@ -105,5 +105,6 @@ func (r *Remote) options(l *link) []client.Option {
 		client.OnNotification(func(string, Raw) { r.stray(l) }),
 		client.ProbeTimeout(r.cfg.StartTimeout),
 		client.Reinitialize(),
+		client.LogFaults(&r.faults),
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/holdfast-mcp/holdfast/client"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/internal/throttle"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -28,6 +29,7 @@ type Remote struct {
 	era      atomic.Int32   // mcp.Era as last seen, 0 while unknown
 	turns    atomic.Uint64  // numbers calls that stand alone
 	refused  throttle.Lines // questions
+	faults   client.Faults  // of messages
 	failures failures
 	breaker  *breaker
 	calls    *bulkhead
