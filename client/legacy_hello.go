@@ -6,7 +6,6 @@ package client
 import (
 	"fmt"
 
-	"github.com/go-json-experiment/json"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -32,11 +31,7 @@ func parseInitialize(raw Raw) (*hello, error) {
 		ServerInfo   mcp.Implementation     `json:"serverInfo"`
 		Instructions string                 `json:"instructions"`
 	}
-	err := json.Unmarshal(raw, &r)
-	if err != nil {
-		raw = repairHello(raw)
-		err = json.Unmarshal(raw, &r)
-	}
+	raw, err := readHello(raw, &r)
 	if err != nil {
 		return nil, &ProtocolError{What: "unreadable result of " + mcp.MethodInitialize, Err: err}
 	}

@@ -6,7 +6,6 @@ package client
 import (
 	"fmt"
 
-	"github.com/go-json-experiment/json"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -62,11 +61,7 @@ func parseDiscovery(raw Raw) (*hello, []mcp.Version, error) {
 			ServerInfo *mcp.Implementation `json:"io.modelcontextprotocol/serverInfo"`
 		} `json:"_meta"`
 	}
-	err := json.Unmarshal(raw, &d)
-	if err != nil {
-		raw = repairHello(raw)
-		err = json.Unmarshal(raw, &d)
-	}
+	raw, err := readHello(raw, &d)
 	if err != nil {
 		return nil, nil, &ProtocolError{What: "unreadable result of " + mcp.MethodDiscover, Err: err}
 	}

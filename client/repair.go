@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/go-json-experiment/json"
 	shown "github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/throttle"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -152,7 +153,7 @@ func beginning(data []byte) string {
 // null, or as PHP does the empty list, for an object that is not there. It reports
 // whether that was to be done; for most results the answer costs two searches.
 func repairResult(result Raw) (Raw, bool) {
-	if !bytes.Contains(result, []byte("null")) && !bytes.Contains(result, []byte("[]")) {
+	if !hasNothing(result) {
 		return result, false
 	}
 	var edits []jsonrpc.Edit
@@ -166,6 +167,11 @@ func repairResult(result Raw) (Raw, bool) {
 		return result, false
 	}
 	return jsonrpc.AppendEdited(nil, result, edits...), true
+}
+
+// hasNothing reports whether null or an empty list may be in a value.
+func hasNothing(value Raw) bool {
+	return bytes.Contains(value, []byte("null")) || bytes.Contains(value, []byte("[]"))
 }
 
 // repairMember returns what a member of a result is to be, nil for nothing, and
@@ -238,8 +244,18 @@ func repairItems(list Raw) (Raw, bool) {
 	return append(out, ']'), true
 }
 
-// repairHello returns the result of a handshake with its parts as the kinds they are
-// meant as.
+// readHello reads the result of a handshake into v, and once more with its parts as
+// the kinds they are meant as when that fails or when it has what stands for nothing.
+// It returns what was read.
+func readHello(raw Raw, v any) (Raw, error) {
+	err := json.Unmarshal(raw, v)
+	if err == nil && !hasNothing(raw) {
+		return raw, nil
+	}
+	raw = repairHello(raw)
+	return raw, json.Unmarshal(raw, v)
+}
+
 func repairHello(raw Raw) Raw {
 	if info, ok := jsonrpc.Get(raw, "serverInfo"); ok {
 		raw = jsonrpc.Set(raw, "serverInfo", texts(info))
@@ -249,6 +265,9 @@ func repairHello(raw Raw) Raw {
 	}
 	offered, _ := jsonrpc.Get(raw, "capabilities")
 	caps := Raw("{}")
+	if offered.Kind() != '{' { // nothing is said of what it offers: as by official clients, it is asked for all
+		caps = Raw(`{"tools":{},"prompts":{},"resources":{}}`)
+	}
 	for quoted, value := range jsonrpc.Members(offered) {
 		name, _ := jsonrpc.Unquote(quoted)
 		switch {
@@ -261,7 +280,8 @@ func repairHello(raw Raw) Raw {
 	return jsonrpc.Set(raw, "capabilities", caps)
 }
 
-// texts returns an object without what is no text, but for numbers, which become it.
+// texts returns an object of texts and lists: numbers become text, and what else is
+// no text is left out.
 func texts(obj Raw) Raw {
 	out := Raw("{}")
 	for quoted, value := range jsonrpc.Members(obj) {
@@ -269,7 +289,7 @@ func texts(obj Raw) Raw {
 		switch value.Kind() {
 		case '0':
 			out = jsonrpc.Set(out, name, jsonrpc.AppendString(nil, string(value)))
-		case '"':
+		case '"', '[':
 			out = jsonrpc.Set(out, name, value)
 		}
 	}

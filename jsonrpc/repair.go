@@ -8,6 +8,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -340,7 +341,7 @@ func RepairText(data []byte, limits Limits) ([]byte, Faults, error) {
 	if Raw(text).IsValid() {
 		return text, faults, nil
 	}
-	plain := Raw(escapeControls(bytes.Clone(text)))
+	plain := Raw(escapeControls(validUTF8(text)))
 	whole := bytes.Clone(plain)
 	if err := plain.Format(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
 		return text, faults, explain(text, "a message must be a JSON object")
@@ -408,11 +409,29 @@ func escapeLength(data []byte) int {
 	return 2
 }
 
+// validUTF8 returns a copy of text with U+FFFD for what is no UTF-8: one for each
+// beginning of a character that breaks off, as JavaScript and Python decode it.
+func validUTF8(text []byte) []byte {
+	out := make([]byte, 0, len(text)+16)
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		if r != utf8.RuneError || n > 1 {
+			out = append(out, text[:n]...)
+			text = text[n:]
+			continue
+		}
+		n = 1
+		for n < len(text) && !utf8.FullRune(text[:n+1]) {
+			n++
+		}
+		out = append(out, "\ufffd"...)
+		text = text[n:]
+	}
+	return out
+}
+
 // escapeControls writes bare control characters within strings as escapes.
 func escapeControls(text []byte) []byte {
-	if bytes.IndexFunc(text, func(r rune) bool { return r < ' ' }) < 0 {
-		return text
-	}
 	const digits = "0123456789abcdef"
 	out := make([]byte, 0, len(text)+16)
 	for i := 0; i < len(text); i++ {

@@ -23,6 +23,7 @@ func TestDecodeLenientRepairs(t *testing.T) {
 		"half pair":       {around(`{"a":"\ud83d"}`), around(`{"a":"` + "\ufffd" + `"}`), FaultText},
 		"pair":            {around(`{"a":"\ud83d\ude00"}`), around(`{"a":"\ud83d\ude00"}`), 0},
 		"Latin-1":         {around("{\"a\":\"caf\xe9\"}"), around(`{"a":"caf` + "\ufffd" + `"}`), FaultText},
+		"cut UTF-8":       {around("{\"a\":\"\xf0\x9f\x98 \xff\xfe \xe2\x82\"}"), around(`{"a":"` + "\ufffd \ufffd\ufffd \ufffd" + `"}`), FaultText},
 		"control":         {around("{\"a\":\"x\ty\"}"), around(`{"a":"x\ty"}`), FaultText},
 		"twice":           {around(`{"a":1,"a":2}`), around(`{"a":2}`), FaultDuplicate},
 		"twice, escaped":  {around(`{"a":{"b":1},"\u0061":{"c":1,"c":[{"d":1,"d":2}]}}`), around(`{"a":{"c":[{"d":2}]}}`), FaultDuplicate},

@@ -113,7 +113,7 @@ func (r *Reader) read(head int) (Event, *Rest, error) {
 		}
 		if len(line) == 0 && whole {
 			if !hasAny {
-				size = 0
+				e, size = Event{}, 0 // a name without data is none of the next event's
 				continue
 			}
 			if hasData {

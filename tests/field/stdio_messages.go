@@ -91,7 +91,7 @@ func costs() []Variant {
 		}}
 	}
 	refused := func(v Variant) Variant { v.Refused = true; return v }
-	deep := strings.Repeat("[", 300) + strings.Repeat("]", 300)
+	deep := strings.Repeat("[", 1000) + strings.Repeat("]", 1000)
 	return []Variant{
 		refused(fails("too_deep", `{"jsonrpc":"2.0","id":ID,"result":{"content":[],"structuredContent":{"a":`+deep+`}}}`, "deep")),
 		refused(fails("not_json", `{"jsonrpc":"2.0","id":ID,"result":{"content":[}}`, "")),
