@@ -168,7 +168,7 @@ func (m *mux) read(ctx context.Context) {
 		data, err := m.conn.Read()
 		switch {
 		case errors.Is(err, transport.ErrTooLarge):
-			m.unreadable(nil, protocolErrorf("a message is over the size limit"))
+			m.tooLarge(transport.TooLargeID(err))
 			continue
 		case errors.Is(err, io.EOF):
 			m.fail(ErrConnClosed)
@@ -201,6 +201,17 @@ func (m *mux) unreadable(data []byte, err error) {
 		m.flights.remove(only)
 		only.end(nil, err)
 	}
+}
+
+// tooLarge ends the call whose answer is over the size limit.
+func (m *mux) tooLarge(id jsonrpc.ID) {
+	err := protocolErrorf("a message is over the size limit")
+	if n, ok := jsonrpc.Integer(id.Raw()); ok {
+		m.faulty("answer of the server is over the size limit", nil, "limit", m.cfg.maxMessage)
+		m.response(&jsonrpc.Message{ID: jsonrpc.IntID(n), Error: jsonrpc.Errorf(jsonrpc.CodeInternal, "%w", err)})
+		return
+	}
+	m.unreadable(nil, err)
 }
 
 // isCall reports whether what cannot be read was meant as a request or a notification.

@@ -295,10 +295,17 @@ func PeekID(data []byte) ID {
 	if found == nil {
 		found = lastID(data)
 	}
-	if whole, ok := integerOf(found); ok {
-		found = whole
+	return lenientID(found)
+}
+
+// idAtEnd returns the id that the end of a message says, the zero ID if it says none.
+func idAtEnd(tail []byte) ID { return lenientID(lastID(tail)) }
+
+func lenientID(v Raw) ID {
+	if whole, ok := integerOf(v); ok {
+		v = whole
 	}
-	id, err := ParseID(found)
+	id, err := ParseID(v)
 	if err != nil {
 		return ID{}
 	}

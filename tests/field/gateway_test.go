@@ -22,6 +22,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/client"
 	"github.com/holdfast-mcp/holdfast/internal/loopbacktest"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
 const (
@@ -105,13 +106,27 @@ func (l *logged) String() string {
 // startGateway starts a Holdfast in front of variants and returns when it answers.
 func startGateway(t *testing.T, table string, variants []Variant) *gateway {
 	t.Helper()
-	odd, web := program(t, "tests/field/odd"), httptest.NewServer(NewWeb(variants))
+	web := httptest.NewServer(NewWeb(variants))
 	t.Cleanup(web.Close)
+	addr, err := loopbacktest.Free()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, holdfast := configure(t, table, variants, web.URL), program(t, "cmd/holdfast")
+	g := &gateway{t: t, began: time.Now(), addr: addr, web: web.URL, log: new(logged)}
+	g.run(exec.Command(holdfast, "serve", "--config", file, "--listen", addr, "--data", filepath.Join(t.TempDir(), "data")))
+	return g
+}
+
+// configure writes a configuration with variants, of which those that speak HTTP are at web, and returns its path.
+func configure(t *testing.T, table string, variants []Variant, web string) string {
+	t.Helper()
+	odd := program(t, "tests/field/odd")
 	servers := make(map[string]any)
 	for _, v := range variants {
 		entry := map[string]any{"command": odd, "args": []string{"stdio", table, v.Name}}
 		if v.HTTP != nil {
-			entry = map[string]any{"type": "http", "url": web.URL + "/" + v.Name + "/mcp"}
+			entry = map[string]any{"type": "http", "url": web + "/" + v.Name + "/mcp"}
 		}
 		for key, value := range v.Config {
 			entry[key] = value
@@ -122,18 +137,11 @@ func startGateway(t *testing.T, table string, variants []Variant) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	file := filepath.Join(dir, "mcp.json")
+	file := filepath.Join(t.TempDir(), "mcp.json")
 	if err := os.WriteFile(file, config, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	addr, err := loopbacktest.Free()
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &gateway{t: t, began: time.Now(), addr: addr, web: web.URL, log: new(logged)}
-	g.run(exec.Command(program(t, "cmd/holdfast"), "serve", "--config", file, "--listen", addr, "--data", filepath.Join(dir, "data")))
-	return g
+	return file
 }
 
 func (g *gateway) url(path string) string { return "http://" + g.addr + path }
@@ -197,13 +205,7 @@ func (g *gateway) await(variants []Variant) map[string]string {
 	missing := slices.DeleteFunc(slices.Clone(variants), func(v Variant) bool { return v.Down != "" })
 	late, listening := make(map[string]string), time.Since(g.began)
 	for len(missing) > 0 {
-		listed := make(map[string]bool)
-		for tool, err := range c.Tools(g.t.Context()) {
-			if err != nil {
-				g.t.Fatal(err)
-			}
-			listed[tool.Name] = true
-		}
+		listed := g.listed(c)
 		since := time.Since(g.began)
 		missing = slices.DeleteFunc(missing, func(v Variant) bool {
 			limit := listening + max(v.Late, listedTimeout)
@@ -216,6 +218,29 @@ func (g *gateway) await(variants []Variant) map[string]string {
 		time.Sleep(100 * time.Millisecond)
 	}
 	return late
+}
+
+// listed returns the names of all tools, whatever else their entries hold.
+func (g *gateway) listed(c *client.Client) map[string]bool {
+	g.t.Helper()
+	names, params := make(map[string]bool), jsonrpc.Raw(`{}`)
+	for {
+		result, err := c.Call(g.t.Context(), "tools/list", params, client.CallOptions{})
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		tools, _ := jsonrpc.Get(result, "tools")
+		for tool := range jsonrpc.Elements(tools) {
+			raw, _ := jsonrpc.Get(tool, "name")
+			name, _ := jsonrpc.Unquote(raw)
+			names[name] = true
+		}
+		next, more := jsonrpc.Get(result, "nextCursor")
+		if !more {
+			return names
+		}
+		params = jsonrpc.Set(nil, "cursor", next)
+	}
 }
 
 // testLog holds that the log says of a server what it must.

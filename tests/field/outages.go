@@ -28,7 +28,7 @@ func outages() []Variant {
 		fails("no_json", Failure{Status: http.StatusOK, Body: "<html>sorry</html>"}, ""),
 	}
 	slow := fails("slow_tool", Failure{Sleep: 900 * time.Millisecond}, "slow_tool")
-	slow.Config = map[string]any{"callTimeout": "500ms"}
+	slow.Config = map[string]any{"headerTimeout": "500ms"}
 	slow.GatewayOnly, slow.Refused = true, true
 	return append(all, slow)
 }
