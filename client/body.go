@@ -97,7 +97,7 @@ func rest(head *bytes.Buffer, r io.Reader, max int, what string) ([]byte, error)
 // Batches are of one revision only, but servers of others send arrays of one, and
 // the official clients take them apart for any.
 func (k *core) answerIn(body []byte, f *flight) (Raw, error) {
-	messages, err := k.decode(body, true)
+	messages, err := k.decode(body)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -98,10 +97,7 @@ func (p *processConn) reap() {
 
 func (p *processConn) Read() ([]byte, error) {
 	line, err := p.in.Read()
-	if errors.Is(err, jsonrpc.ErrLineTooLong) {
-		return nil, transport.ErrTooLarge
-	}
-	return line, err
+	return line, transport.FromLine(err)
 }
 
 func (p *processConn) Write(message []byte) error { return p.out.Write(message) }

@@ -17,9 +17,6 @@ import (
 	"github.com/holdfast-mcp/holdfast/transport"
 )
 
-// maxGarbage is how many unreadable messages in a row a connection survives.
-const maxGarbage = 64
-
 // poster is a Conn whose messages travel independently of each other, so that
 // one that takes long must not hold up the rest.
 type poster interface {
@@ -39,11 +36,8 @@ type mux struct {
 	dead    chan struct{} // closed after the connection has failed
 	ended   error         // why; to be read after dead
 
-	batching atomic.Bool
 	// request handles requests of the server; it is set once its era is known.
 	request atomic.Pointer[func(jsonrpc.Message)]
-
-	garbage int // used by the reader only
 }
 
 func newMux(k *core, conn transport.Conn) (*mux, error) {
@@ -174,7 +168,7 @@ func (m *mux) read(ctx context.Context) {
 		data, err := m.conn.Read()
 		switch {
 		case errors.Is(err, transport.ErrTooLarge):
-			m.unreadable(protocolErrorf("a message is over the size limit"), true)
+			m.tooLarge(transport.TooLargeID(err))
 			continue
 		case errors.Is(err, io.EOF):
 			m.fail(ErrConnClosed)
@@ -186,30 +180,44 @@ func (m *mux) read(ctx context.Context) {
 		if len(data) == 0 {
 			continue
 		}
-		messages, err := m.decode(data, m.batching.Load())
-		if err != nil {
-			m.unreadable(err, data[0] == '{' || data[0] == '[')
-			continue
+		messages, err := m.decode(data)
+		switch {
+		case errors.Is(err, jsonrpc.ErrNoMessage):
+			m.stray(data)
+		case err != nil:
+			m.unreadable(data, err)
 		}
-		m.garbage = 0
 		for i := range messages {
 			m.take(messages[i])
 		}
 	}
 }
 
-// unreadable decides what a message that cannot be read costs: the one call in
-// flight, whose answer it was; or nothing, as servers print stray lines; or,
-// when there are too many, the connection.
-func (m *mux) unreadable(err error, meant bool) {
-	m.log.Warn("message of the server dropped", "error", err)
-	if only := m.flights.only(func(f *flight) bool { return !f.req.listen }); meant && only != nil {
+// unreadable decides what a message costs that cannot be read, not even the id of
+// the call that it answers: the one call in flight, whose answer it was, or nothing.
+func (m *mux) unreadable(data []byte, err error) {
+	m.faulty("message of the server dropped", data, "error", err)
+	if only := m.flights.only(func(f *flight) bool { return !f.req.listen }); only != nil && !isCall(data) {
 		m.flights.remove(only)
 		only.end(nil, err)
 	}
-	if m.garbage++; m.garbage > maxGarbage {
-		m.fail(fmt.Errorf("%w: %w", ErrConnClosed, err))
+}
+
+// tooLarge ends the call whose answer is over the size limit.
+func (m *mux) tooLarge(id jsonrpc.ID) {
+	err := protocolErrorf("a message is over the size limit")
+	if n, ok := jsonrpc.Integer(id.Raw()); ok {
+		m.faulty("answer of the server is over the size limit", nil, "limit", m.cfg.maxMessage)
+		m.response(&jsonrpc.Message{ID: jsonrpc.IntID(n), Error: jsonrpc.Errorf(jsonrpc.CodeInternal, "%w", err)})
+		return
 	}
+	m.unreadable(nil, err)
+}
+
+// isCall reports whether what cannot be read was meant as a request or a notification.
+func isCall(data []byte) bool {
+	_, ok := jsonrpc.Get(data, "method")
+	return ok
 }
 
 func (m *mux) take(msg jsonrpc.Message) {
@@ -236,7 +244,7 @@ func (m *mux) response(msg *jsonrpc.Message) {
 	case f == nil:
 		m.log.Debug("response to no request in flight dropped", "id", msg.ID.String())
 	case msg.Error != nil:
-		f.end(nil, msg.Error)
+		f.end(nil, errorOf(msg))
 	default:
 		f.end(msg.Result, nil)
 	}
@@ -260,11 +268,11 @@ func (m *mux) owner(msg *jsonrpc.Message) *flight {
 // spec 2026-07-28 basic/utilities/cancellation: on stdio a server ends it so.
 func (m *mux) listenCancelled(params Raw) {
 	raw, _ := jsonrpc.Get(params, "requestId")
-	id, err := jsonrpc.ParseID(raw)
-	if err != nil {
+	id, ok := jsonrpc.Integer(raw)
+	if !ok {
 		return
 	}
-	if f := m.flights.get(id); f != nil && f.req.listen {
+	if f := m.flights.get(jsonrpc.IntID(id)); f != nil && f.req.listen {
 		f.end(nil, ErrStreamBroken)
 	}
 }
@@ -276,11 +284,11 @@ func (m *mux) listening(params Raw) *flight {
 		return nil
 	}
 	raw, _ := jsonrpc.Get(meta, mcp.MetaSubscriptionID)
-	id, err := jsonrpc.ParseID(raw)
-	if err != nil {
+	id, ok := jsonrpc.Integer(raw)
+	if !ok {
 		return nil
 	}
-	if f := m.flights.get(id); f != nil && f.req.listen {
+	if f := m.flights.get(jsonrpc.IntID(id)); f != nil && f.req.listen {
 		return f
 	}
 	return nil

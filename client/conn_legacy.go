@@ -35,7 +35,6 @@ func openLegacyConn(ctx context.Context, m *mux, asked mcp.Version) (*legacyConn
 	if err != nil {
 		return nil, err
 	}
-	m.batching.Store(l.features().Batching)
 	m.flights.lateLogs()
 	if err := m.send(ctx, jsonrpc.AppendNotification(nil, mcp.NotificationInitialized, nil)); err != nil {
 		return nil, fmt.Errorf("confirm the session: %w", err)

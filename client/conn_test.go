@@ -165,10 +165,11 @@ func TestConnQuestionGoesToTheOnlyAsker(t *testing.T) {
 	})
 }
 
-// TestConnGarbage: stray lines are survived, an unreadable answer costs its
-// call, and a server that sends nothing else loses the connection.
+// TestConnGarbage: stray lines are survived, however many, and an unreadable answer
+// costs its call and no other.
 func TestConnGarbage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var held jsonrpc.Message
 		c := connect(t, Conn(legacyPipe(func(m jsonrpc.Message, send func([]byte)) {
 			name, _ := jsonrpc.Get(m.Params, "name")
 			switch string(name) {
@@ -177,28 +178,47 @@ func TestConnGarbage(t *testing.T) {
 				send([]byte(""))
 				send([]byte(`{"jsonrpc":"2.0","id":12345,"result":{}}`))
 				send(result(m, textResult))
-			case `"broken"`:
+			case `"twice"`:
 				send([]byte(`{"jsonrpc":"2.0","id":` + m.ID.String() + `,"result":{"a":1,"a":2}}`))
+			case `"held"`:
+				held = m
+			case `"broken"`:
+				send([]byte(`{"jsonrpc":"2.0","id":` + m.ID.String() + `,"result":{"a":[}}`))
+				send([]byte(`{"level":30,"id":` + held.ID.String() + `,"msg":"no answer"}`))
+				send([]byte(`{"jsonrpc":"2.0","id":` + held.ID.String() + `,"method":"x","params":[1]}`))
 			case `"no-id"`:
 				send([]byte(`{"jsonrpc":"2.0","error":{"code":-32700,"message":"cannot read you"}}`))
 			case `"flood"`:
-				for range 100 {
-					send([]byte("x"))
+				for range 1000 {
+					send([]byte("{x}"))
 				}
+				send(result(m, textResult))
+			case `"release"`:
+				send(result(m, textResult))
+				send(result(held, textResult))
 			}
 		})))
-		for name, want := range map[string]string{"stray": "", "broken": "duplicate member name", "no-id": "cannot read you"} {
+		for name, want := range map[string]string{"stray": "", "twice": "", "no-id": "cannot read you", "flood": ""} {
 			_, err := c.CallTool(t.Context(), name, nil)
 			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 				t.Errorf("%s: %v, want %q", name, err, want)
 			}
 		}
-		if _, err := c.CallTool(t.Context(), "flood", nil); !errors.Is(err, ErrConnClosed) || !strings.Contains(err.Error(), "unreadable") {
-			t.Errorf("flood: %v", err)
+		var other sync.WaitGroup
+		other.Go(func() {
+			if _, err := c.CallTool(t.Context(), "held", nil); err != nil {
+				t.Errorf("held: %v", err)
+			}
+		})
+		synctest.Wait()
+		began := time.Now()
+		if _, err := c.CallTool(t.Context(), "broken", nil); err == nil || !strings.Contains(err.Error(), "unreadable") || time.Since(began) > 0 {
+			t.Errorf("broken: %v after %v", err, time.Since(began))
 		}
-		if err := c.Ping(t.Context()); !errors.Is(err, ErrConnClosed) {
-			t.Errorf("Ping: %v, want ErrConnClosed", err)
+		if _, err := c.CallTool(t.Context(), "release", nil); err != nil {
+			t.Errorf("release: %v", err)
 		}
+		other.Wait()
 	})
 }
 

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"sync/atomic"
 
 	"github.com/go-json-experiment/json"
@@ -54,6 +53,7 @@ type core struct {
 
 	caps, info Raw // as declared
 	limits     jsonrpc.Limits
+	own        Faults // where the clients of the server share none
 }
 
 // newCore starts the goroutine that runs the client's handlers.
@@ -100,39 +100,6 @@ func (k *core) flyAlone(ctx context.Context, f *flight, exchange func(ctx contex
 	return f.land(result, err)
 }
 
-// decode reads a message, or several where the version has batches. One that
-// is not a message is an error.
-func (k *core) decode(data []byte, batching bool) ([]jsonrpc.Message, error) {
-	if batching && jsonrpc.IsBatch(data) {
-		elements, err := jsonrpc.DecodeBatch(data, k.limits)
-		if err != nil {
-			return nil, unreadable(err)
-		}
-		var messages []jsonrpc.Message
-		for _, e := range elements {
-			if e.Err != nil {
-				return nil, unreadable(e.Err)
-			}
-			messages = append(messages, e.Message)
-		}
-		return messages, nil
-	}
-	m, err := jsonrpc.Decode(data, k.limits)
-	if err != nil {
-		return nil, unreadable(err)
-	}
-	return []jsonrpc.Message{m}, nil
-}
-
-// unreadable turns a decoding error, which is made to be sent, into one about
-// what was received.
-func unreadable(err error) error {
-	if e, ok := jsonrpc.AsError(err); ok {
-		return &ProtocolError{What: "unreadable message: " + e.Message}
-	}
-	return &ProtocolError{What: "unreadable message", Err: err}
-}
-
 // accept sorts a message from f's own stream that is not a request. It reports
 // true when it was f's response.
 func (k *core) accept(f *flight, m *jsonrpc.Message) (Raw, error, bool) {
@@ -149,7 +116,7 @@ func (k *core) accept(f *flight, m *jsonrpc.Message) (Raw, error, bool) {
 		}
 		k.flights.follow(f, m)
 		if m.Error != nil {
-			return nil, m.Error, true
+			return nil, errorOf(m), true
 		}
 		return m.Result, nil, true
 	}
@@ -189,11 +156,8 @@ func (k *core) progressOwner(params Raw) (f *flight, known bool) {
 	if !ok {
 		return nil, false
 	}
-	if text, quoted := jsonrpc.Unquote(token); quoted {
-		token = Raw(text)
-	}
-	n, err := strconv.ParseInt(string(token), 10, 64)
-	if err != nil {
+	n, ok := jsonrpc.Integer(token)
+	if !ok {
 		return nil, false
 	}
 	return k.flights.get(jsonrpc.IntID(n)), true

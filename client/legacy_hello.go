@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"regexp"
 
-	"github.com/go-json-experiment/json"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -82,7 +81,8 @@ func parseInitialize(raw Raw) (*hello, error) {
 		ServerInfo   mcp.Implementation     `json:"serverInfo"`
 		Instructions string                 `json:"instructions"`
 	}
-	if err := json.Unmarshal(raw, &r); err != nil {
+	raw, err := readHello(raw, &r)
+	if err != nil {
 		return nil, &ProtocolError{What: "unreadable result of " + mcp.MethodInitialize, Err: err}
 	}
 	if r.Version.Era() != mcp.Legacy {

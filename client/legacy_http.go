@@ -102,8 +102,6 @@ func (s *session) headers() http.Header {
 	return h
 }
 
-func (s *session) batching() bool { return s.greeted != nil && s.greeted.version.Features().Batching }
-
 // once sends r within s. When ctx ends first, the server is told.
 func (l *legacyHTTP) once(ctx context.Context, r *request, s *session) (Raw, error) {
 	f := l.newFlight(l.nextID(), r)

@@ -99,7 +99,11 @@ func (s *session) resumable() bool {
 // readStream reads up to f's response; an error means the stream ended before.
 func (l *legacyHTTP) readStream(ctx context.Context, resp *http.Response, f *flight, s *session, at *cursor) (result Raw, answer, err error) {
 	err = l.http.eachEvent(resp.Body, at.saw, l.taker(resp, f, l.http, false), l.grower(ctx, f), func(data []byte) (bool, error) {
-		messages, err := l.decode(data, s.batching())
+		messages, err := l.decode(data)
+		if errors.Is(err, jsonrpc.ErrNoMessage) {
+			l.stray(data)
+			return false, nil
+		}
 		if err != nil {
 			return false, err
 		}
@@ -247,10 +251,12 @@ func (l *legacyHTTP) keep(ctx context.Context, s *session, opened func()) {
 // hear reads an open GET stream until it ends.
 func (l *legacyHTTP) hear(ctx context.Context, resp *http.Response, s *session, at *cursor) error {
 	return l.http.eachEvent(resp.Body, at.saw, nil, nil, func(data []byte) (bool, error) {
-		messages, err := l.decode(data, s.batching())
-		if err != nil {
-			l.log.Warn("message on the GET stream dropped", "error", err)
-			return false, nil
+		messages, err := l.decode(data)
+		switch {
+		case errors.Is(err, jsonrpc.ErrNoMessage):
+			l.stray(data)
+		case err != nil:
+			l.faulty("message on the GET stream dropped", data, "error", err)
 		}
 		for i := range messages {
 			switch m := &messages[i]; m.Kind() {

@@ -112,16 +112,24 @@ func (m *modernHTTP) readStream(ctx context.Context, resp *http.Response, f *fli
 	var result Raw
 	var answer error
 	err := m.http.eachEvent(resp.Body, nil, m.taker(resp, f, m.http, true), m.grower(ctx, f), func(data []byte) (bool, error) {
-		messages, err := m.decode(data, false)
+		messages, err := m.decode(data)
+		if errors.Is(err, jsonrpc.ErrNoMessage) {
+			m.stray(data)
+			return false, nil
+		}
 		if err != nil {
 			return false, err
 		}
-		if messages[0].Kind() == jsonrpc.Request {
-			// spec 2026-07-28 basic/transports: a stream MUST NOT carry requests.
-			return false, protocolErrorf("a request (%q) on a response stream", messages[0].Method)
+		done := false
+		for i := range messages {
+			if messages[i].Kind() == jsonrpc.Request {
+				// spec 2026-07-28 basic/transports: a stream MUST NOT carry requests.
+				return false, protocolErrorf("a request (%q) on a response stream", messages[i].Method)
+			}
+			if r, a, d := m.accept(f, &messages[i]); d {
+				result, answer, done = r, a, true
+			}
 		}
-		var done bool
-		result, answer, done = m.accept(f, &messages[0])
 		return done, nil
 	})
 	if err != nil {

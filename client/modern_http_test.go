@@ -98,7 +98,7 @@ func TestModernBadAnswers(t *testing.T) {
 			reply(w, 200, []byte(`{"jsonrpc":"2.0","id":77,"result":{}}`))
 		}, "not its response", nil},
 		{"broken-stream", func(w http.ResponseWriter, m jsonrpc.Message) { stream(w, "id: 1\ndata: \n\n") }, "", ErrStreamBroken},
-		{"garbage-event", func(w http.ResponseWriter, m jsonrpc.Message) { stream(w, "data: hello\n\n") }, "unreadable", nil},
+		{"garbage-event", func(w http.ResponseWriter, m jsonrpc.Message) { stream(w, "data: hello\n\n") }, "ended before", ErrStreamBroken},
 		{"request", func(w http.ResponseWriter, m jsonrpc.Message) {
 			stream(w, event(jsonrpc.AppendRequest(nil, jsonrpc.IntID(1), "roots/list", nil)))
 		}, `a request ("roots/list")`, nil},

@@ -6,7 +6,6 @@ package client
 import (
 	"fmt"
 
-	"github.com/go-json-experiment/json"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -62,7 +61,8 @@ func parseDiscovery(raw Raw) (*hello, []mcp.Version, error) {
 			ServerInfo *mcp.Implementation `json:"io.modelcontextprotocol/serverInfo"`
 		} `json:"_meta"`
 	}
-	if err := json.Unmarshal(raw, &d); err != nil {
+	raw, err := readHello(raw, &d)
+	if err != nil {
 		return nil, nil, &ProtocolError{What: "unreadable result of " + mcp.MethodDiscover, Err: err}
 	}
 	if len(d.Supported) == 0 {

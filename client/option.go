@@ -26,6 +26,8 @@ type config struct {
 	era          mcp.Era
 	version      mcp.Version
 	cache        EraCache
+	faults       *Faults
+	output       func(line []byte)
 	logger       *slog.Logger
 	http         http.RoundTripper
 	maxConns     int

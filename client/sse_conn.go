@@ -57,7 +57,8 @@ func openSSE(ctx, life context.Context, p *httpPeer) (*sseConn, error) {
 	return c, nil
 }
 
-// readEndpoint takes the stream's first event.
+// readEndpoint takes the event that names the endpoint. Servers send others before
+// it; the time of the opening bounds how many.
 func (c *sseConn) readEndpoint() error {
 	if !succeeded(c.resp) {
 		return c.http.statusError(http.MethodGet, c.resp, nil)
@@ -66,12 +67,12 @@ func (c *sseConn) readEndpoint() error {
 		return protocolErrorf("a GET stream of content type %q", mediaType(c.resp))
 	}
 	c.events = sse.NewReader(c.resp.Body, c.http.core.cfg.maxMessage)
-	first, err := c.events.Read()
-	if err != nil {
-		return fmt.Errorf("read the endpoint event: %w", err)
-	}
-	if first.Name != "endpoint" {
-		return protocolErrorf("the stream begins with event %q instead of an endpoint", first.Name)
+	var first sse.Event
+	for first.Name != "endpoint" {
+		var err error
+		if first, err = c.events.Read(); err != nil {
+			return fmt.Errorf("read the endpoint event: %w", err)
+		}
 	}
 	target, err := c.http.url.Parse(string(first.Data))
 	if err != nil {

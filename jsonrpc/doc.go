@@ -8,5 +8,7 @@
 // and no knowledge of MCP. Params, results and ids stay the bytes that were
 // received, so what is only forwarded is never rewritten. Input is read
 // strictly: member names are case-exact, duplicate names and invalid UTF-8 are
-// refused, so no other parser behind this one can see a different message.
+// refused, so no other parser behind this one can see a different message. What
+// servers send may be read leniently, see [DecodeLenient]: it is repaired, and
+// what is passed on is valid again.
 package jsonrpc

@@ -21,9 +21,21 @@ var (
 	ErrLineEndless = errors.New("line does not end")
 )
 
+// LongLine is the [ErrLineTooLong] that Read returns. It has the id of the message if
+// the beginning of the line says it. When only the end does, the next Read returns one
+// more, with the id.
+type LongLine struct{ ID ID }
+
+// Error says so.
+func (e *LongLine) Error() string { return ErrLineTooLong.Error() }
+
+// Is makes it an ErrLineTooLong.
+func (e *LongLine) Is(err error) bool { return err == ErrLineTooLong }
+
 const (
 	maxKept    = 64 << 10  // bounds the buffer that a reader or writer keeps between messages
 	maxSkipped = 256 << 20 // bytes of one line over the limit
+	lineEnd    = 4 << 10   // bytes at either end of a line over the limit in which its id is looked for
 )
 
 // LineReader reads newline-delimited messages. It is for one goroutine.
@@ -34,7 +46,8 @@ type LineReader struct {
 	r        *bufio.Reader
 	max      int
 	buf      []byte
-	skipping bool // what is left of a line over the limit
+	skipping bool   // what is left of a line over the limit
+	tail     []byte // the end of that line as far as it has come; nil when its id is known
 }
 
 // NewLineReader returns a reader of lines of at most max bytes.
@@ -49,6 +62,10 @@ func (l *LineReader) Read() ([]byte, error) {
 	if l.skipping {
 		if err := l.skip(); err != nil {
 			return nil, err
+		}
+		if id := idAtEnd(l.tail); !id.IsZero() {
+			l.tail = nil
+			return nil, &LongLine{ID: id}
 		}
 	}
 	for {
@@ -76,9 +93,7 @@ func (l *LineReader) line() ([]byte, error) {
 			return nil, err
 		}
 		if len(l.buf)+len(part) > l.max+len("\r\n") {
-			l.buf = nil // whoever sends such lines may never end this one
-			l.skipping = !ended
-			return nil, ErrLineTooLong
+			return nil, l.tooLong(part, ended)
 		}
 		l.buf = append(l.buf, part...)
 		if !ended {
@@ -86,10 +101,36 @@ func (l *LineReader) line() ([]byte, error) {
 		}
 		line := trimNewline(l.buf)
 		if len(line) > l.max {
-			return nil, ErrLineTooLong
+			return nil, l.tooLong(nil, true)
 		}
 		return line, nil
 	}
+}
+
+// tooLong gives up the line, of which part has come after what is in the buffer.
+func (l *LineReader) tooLong(part []byte, ended bool) error {
+	head := l.buf[:min(len(l.buf), lineEnd)]
+	id := PeekID(head)
+	l.tail = nil
+	if id.IsZero() {
+		l.keep(l.buf)
+		l.keep(part)
+	}
+	if id.IsZero() && ended {
+		id = idAtEnd(l.tail)
+	}
+	l.buf = nil // whoever sends such lines may never end this one
+	l.skipping = !ended
+	return &LongLine{ID: id}
+}
+
+// keep keeps the end of what has come of a line over the limit.
+func (l *LineReader) keep(part []byte) {
+	part = part[max(0, len(part)-lineEnd):]
+	if over := len(l.tail) + len(part) - lineEnd; over > 0 {
+		l.tail = append(l.tail[:0], l.tail[over:]...)
+	}
+	l.tail = append(l.tail, part...)
 }
 
 // skip reads to the end of a line over the limit.
@@ -97,6 +138,9 @@ func (l *LineReader) skip() error {
 	for n := 0; n < maxSkipped; {
 		part, err := l.r.ReadSlice('\n')
 		n += len(part)
+		if l.tail != nil {
+			l.keep(part)
+		}
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}

@@ -116,6 +116,37 @@ func (z *zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// TestLongLineID: the id of a message over the limit is found at either end of its line.
+func TestLongLineID(t *testing.T) {
+	for size := range 40 {
+		long := strings.Repeat("y", 6000+700*size)
+		for name, line := range map[string]string{
+			"first": `{"jsonrpc":"2.0","id":7,"method":"m","params":{"a":"` + long + `"}}`,
+			"last":  `{"method":"m","params":{"a":"` + long + `"},"jsonrpc":"2.0","id":7}`,
+			"other": `{"jsonrpc":"2.0","method":"m","params":{"id":5,"a":"` + long + `","b":{"id":6}}}`,
+		} {
+			lines := NewLineReader(strings.NewReader(line+"\nnext\n"), 5000)
+			var id ID
+			for {
+				got, err := lines.Read()
+				long, ok := errors.AsType[*LongLine](err)
+				if !ok {
+					if string(got) != "next" || err != nil {
+						t.Errorf("%s: then %q, %v", name, got, err)
+					}
+					break
+				}
+				if !long.ID.IsZero() {
+					id = long.ID
+				}
+			}
+			if want := (name != "other"); want != (id == IntID(7)) || !want && !id.IsZero() {
+				t.Errorf("%s with %d bytes: id %q", name, len(line), id)
+			}
+		}
+	}
+}
+
 func TestLineReaderError(t *testing.T) {
 	broken := errors.New("broken")
 	lines := NewLineReader(io.MultiReader(strings.NewReader("a\npart"), iotest.ErrReader(broken)), 100)

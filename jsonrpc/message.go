@@ -47,17 +47,29 @@ func (m *Message) Kind() Kind {
 	return Invalid
 }
 
-// Decode reads one message. The returned Message aliases data. On failure the
+// Decode reads one message. The returned Message aliases data, unless that has
+// escapes of half a surrogate pair, which become U+FFFD. On failure the
 // error is an *Error with code -32700 or -32600, and the Message carries the id
 // if one could be read, so that the answer can echo it.
 func Decode(data []byte, limits Limits) (Message, error) {
 	if err := limits.check(data); err != nil {
-		return Message{}, err
+		return Message{ID: PeekID(data)}, err
 	}
-	if !Raw(data).IsValid() {
-		return Message{}, explain(data, "a message must be a JSON object")
+	text, ok := valid(data)
+	if !ok {
+		return Message{ID: PeekID(data)}, explain(data, "a message must be a JSON object")
 	}
-	return decode(data)
+	return decode(text)
+}
+
+// valid returns data if it is JSON that every parser reads alike, and data that is so
+// but for halves of surrogate pairs without them.
+func valid(data []byte) ([]byte, bool) {
+	if Raw(data).IsValid() {
+		return data, true
+	}
+	mended, ok := mendSurrogates(data)
+	return mended, ok && Raw(mended).IsValid()
 }
 
 // IsBatch reports whether data begins like a JSON array.
@@ -86,11 +98,12 @@ func DecodeBatch(data []byte, limits Limits) ([]Element, error) {
 	if err := limits.check(data); err != nil {
 		return nil, err
 	}
-	if !Raw(data).IsValid() || !IsBatch(data) {
+	text, ok := valid(data)
+	if !ok || !IsBatch(text) {
 		return nil, explain(data, "a batch must be a JSON array")
 	}
 	var elements []Element
-	for member := range Elements(data) {
+	for member := range Elements(text) {
 		if limits.Batch > 0 && len(elements) == limits.Batch {
 			return nil, Errorf(CodeInvalidRequest, "a batch is over the limit of %d messages", limits.Batch)
 		}
@@ -117,6 +130,11 @@ func decode(data []byte) (Message, error) {
 		return Message{}, explain(data, "a message must be a JSON object")
 	}
 	env := s.envelope()
+	return env.decode()
+}
+
+// decode reads the members of a message.
+func (env *envelope) decode() (Message, error) {
 	var m Message
 	if env.id != nil {
 		id, err := parseID(env.id)
@@ -129,9 +147,9 @@ func decode(data []byte) (Message, error) {
 		return m, NewError(CodeInvalidRequest, `invalid request: "jsonrpc" must be "2.0"`)
 	}
 	if env.method != nil {
-		return m, m.decodeCall(&env)
+		return m, m.decodeCall(env)
 	}
-	return m, m.decodeResponse(&env)
+	return m, m.decodeResponse(env)
 }
 
 func (s *scanner) envelope() (env envelope) {
@@ -162,6 +180,9 @@ func (s *scanner) envelope() (env envelope) {
 func (m *Message) decodeCall(env *envelope) error {
 	if env.result != nil || env.failure != nil {
 		return NewError(CodeInvalidRequest, `invalid request: "method" together with "result" or "error"`)
+	}
+	if string(env.params) == "null" {
+		env.params = nil
 	}
 	if env.params != nil && env.params.Kind() != '{' && env.params.Kind() != '[' {
 		return NewError(CodeInvalidRequest, `invalid request: "params" must be an object`)

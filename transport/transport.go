@@ -13,6 +13,8 @@ import (
 	"errors"
 	"io"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
 // ErrClosed reports the use of a Conn or Stream after its end.
@@ -20,6 +22,36 @@ var ErrClosed = errors.New("transport is closed")
 
 // ErrTooLarge reports a message over the size limit. The Conn stays usable.
 var ErrTooLarge = errors.New("message is over the size limit")
+
+// TooLarge is an [ErrTooLarge] about a message whose id is known.
+type TooLarge struct{ ID jsonrpc.ID }
+
+// Error says which message it is.
+func (e *TooLarge) Error() string { return ErrTooLarge.Error() + ": id " + e.ID.String() }
+
+// Is makes it an ErrTooLarge.
+func (e *TooLarge) Is(err error) bool { return err == ErrTooLarge }
+
+// TooLargeID returns the id of the message that err is about, the zero ID if that is
+// not known.
+func TooLargeID(err error) jsonrpc.ID {
+	if e, ok := errors.AsType[*TooLarge](err); ok {
+		return e.ID
+	}
+	return jsonrpc.ID{}
+}
+
+// FromLine returns err as a Conn of lines returns it: that of an over-long line
+// becomes an [ErrTooLarge].
+func FromLine(err error) error {
+	switch long, ok := errors.AsType[*jsonrpc.LongLine](err); {
+	case ok && !long.ID.IsZero():
+		return &TooLarge{ID: long.ID}
+	case ok:
+		return ErrTooLarge
+	}
+	return err
+}
 
 // ErrDraining reports that the Conn is to end: it takes no new calls, and is to be
 // closed once those in flight have been answered. The Conn stays usable for that.

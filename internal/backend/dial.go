@@ -76,7 +76,8 @@ func Command(keeper *process.Keeper, spec process.Spec) Launcher {
 			return nil, err
 		}
 		return &Launched{
-			Target: client.Conn(stdio.New(p.Stdout(), p.Stdin(), maxMessage)),
+			Target:  client.Conn(stdio.New(p.Stdout(), p.Stdin(), maxMessage)),
+			Options: []client.Option{client.OnOutput(p.Log)},
 			Stop: func() {
 				ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 				defer cancel()

@@ -109,5 +109,6 @@ func (r *Remote) options(l *link) []client.Option {
 		client.OnNotification(func(string, Raw) { r.stray(l) }),
 		client.ProbeTimeout(r.probeTimeout()),
 		client.Reinitialize(),
+		client.LogFaults(&r.faults),
 	}
 }

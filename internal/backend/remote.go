@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/holdfast-mcp/holdfast/client"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/internal/throttle"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -32,6 +33,7 @@ type Remote struct {
 	slowStarts atomic.Int32             // in a row that took too long
 	deaths     atomic.Int32             // starts in a row that ended with the process, however it was greeted
 	refused    throttle.Lines           // questions
+	faults     client.Faults            // of messages
 	failures   failures
 	breaker    *breaker
 	calls      *bulkhead

@@ -164,7 +164,7 @@ func (e *Engine) ServeConn(ctx context.Context, c transport.Conn) error {
 		data, err := c.Read()
 		switch {
 		case errors.Is(err, transport.ErrTooLarge):
-			e.refuse(c, jsonrpc.ID{}, jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "message is over the limit of %d bytes", e.limits.Bytes))
+			e.refuse(c, transport.TooLargeID(err), jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "message is over the limit of %d bytes", e.limits.Bytes))
 		case errors.Is(err, transport.ErrDraining):
 			s.drain()
 		case errors.Is(err, io.EOF) && ctx.Err() == nil:

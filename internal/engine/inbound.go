@@ -62,6 +62,7 @@ func NewInbound(m jsonrpc.Message) *Inbound {
 	for name, value := range jsonrpc.Members(m.Params) {
 		in.Fields.set(memberName(name), value)
 	}
+	in.dropNothing()
 	if meta := in.Fields.Meta.Raw; meta != nil {
 		if meta.Kind() != '{' {
 			in.ParamsErr = jsonrpc.NewError(jsonrpc.CodeInvalidParams, "params._meta must be an object")
@@ -72,6 +73,22 @@ func NewInbound(m jsonrpc.Message) *Inbound {
 		}
 	}
 	return in
+}
+
+// dropNothing takes out of the params what stands for nothing in the place of an
+// object: null, and for arguments [], which PHP and Lua make of an empty one.
+func (in *Inbound) dropNothing() {
+	f := &in.Fields
+	if f.Meta.Raw != nil && f.Meta.Raw.Kind() == 'n' {
+		in.Params, f.Meta.Raw = jsonrpc.Delete(in.Params, "_meta"), nil
+	}
+	if f.Arguments == nil || f.Arguments[0] == '{' || in.Method != mcp.MethodCallTool && in.Method != mcp.MethodGetPrompt {
+		return
+	}
+	list := f.Arguments[0] == '['
+	if f.Arguments.Kind() == 'n' || list && len(bytes.TrimSpace(f.Arguments[1:len(f.Arguments)-1])) == 0 {
+		in.Params, f.Arguments = jsonrpc.Delete(in.Params, "arguments"), nil
+	}
 }
 
 func (f *Fields) set(name []byte, value Raw) {

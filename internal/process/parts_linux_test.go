@@ -168,7 +168,7 @@ func TestSplitter(t *testing.T) {
 func TestForwardRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []string
-		s := &stderrPump{share: &logShare{}, queue: make(chan string, forwardQueue), write: func(line string) { got = append(got, line) }}
+		s := &stderrPump{share: &logShare{}, queue: make(chan outLine, forwardQueue), write: func(line outLine) { got = append(got, line.text) }}
 		done := make(chan struct{})
 		go func() { s.forward(); close(done) }()
 		for range 3 * shareLines {
@@ -184,6 +184,39 @@ func TestForwardRate(t *testing.T) {
 		<-done
 		if diff := cmp.Diff([]string{ellipsis + " 400 lines dropped, 400 bytes", "y"}, got[shareLines:]); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// TestLogOfBothOutputs: lines of standard output have the share and the tail of standard error, and may come after its end.
+func TestLogOfBothOutputs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []outLine
+		p := &Process{stderr: &stderrPump{share: &logShare{}, queue: make(chan outLine, forwardQueue), write: func(line outLine) { got = append(got, line) }}}
+		done := make(chan struct{})
+		go func() { p.stderr.forward(); close(done) }()
+		p.stderr.line([]byte("on stderr"))
+		p.Log([]byte("\x1b[32mon stdout"))
+		synctest.Wait()
+		for range 100 {
+			p.Log([]byte(strings.Repeat("x", 2*maxLine)))
+			synctest.Wait()
+		}
+		p.stderr.close()
+		p.Log([]byte("late"))
+		<-done
+		if diff := cmp.Diff([]outLine{{text: "on stderr"}, {text: `\x1b[32mon stdout`, stdout: true}}, got[:2], cmp.AllowUnexported(outLine{})); diff != "" {
+			t.Error(diff)
+		}
+		size := 0
+		for _, line := range got {
+			size += len(line.text)
+		}
+		if last := got[len(got)-1]; size > shareBytes+maxLine || !strings.Contains(last.text, "lines dropped") {
+			t.Errorf("%d bytes were written; last %.80q", size, last.text)
+		}
+		if tail := p.StderrTail(); tail[len(tail)-1] != "late" {
+			t.Errorf("tail %.200q", tail)
 		}
 	})
 }

@@ -181,6 +181,14 @@ func (p *Process) Stdout() io.ReadCloser { return p.stdout }
 // StderrTail returns the last lines of standard error, at most 20 and 4 KiB, then escaped. It is complete once Done is closed.
 func (p *Process) StderrTail() []string { return p.stderr.tail.lines() }
 
+// Log takes a line that the process wrote to standard output and that belongs to its log, as if it had come on standard error: it
+// counts against the same share, and is part of the tail. It never waits.
+func (p *Process) Log(line []byte) {
+	split := splitter{emit: func(line []byte) { p.stderr.take(line, true) }}
+	_, _ = split.Write(line)
+	split.flush()
+}
+
 // Done is closed when the process has ended and nothing it left behind still runs.
 func (p *Process) Done() <-chan struct{} { return p.done }
 

@@ -25,20 +25,35 @@ const (
 type stderrPump struct {
 	src   *outPipe
 	tail  tail
-	write func(line string)
+	write func(line outLine)
 	share *logShare
-	queue chan string
+
+	mu    sync.Mutex // of sending to queue, and closing it
+	ended bool
+	queue chan outLine
 
 	received byteCounter // bytes
 }
 
+// outLine is a line that a process wrote.
+type outLine struct {
+	text   string
+	stdout bool // to standard output, where it does not belong
+}
+
 func newStderrPump(src *outPipe, spec *Spec, log *slog.Logger, share *logShare) *stderrPump {
-	s := &stderrPump{src: src, share: share, queue: make(chan string, forwardQueue)}
+	s := &stderrPump{src: src, share: share, queue: make(chan outLine, forwardQueue)}
 	if w := spec.Stderr; w != nil {
-		s.write = func(line string) { _, _ = io.WriteString(w, line+"\n") }
+		s.write = func(line outLine) { _, _ = io.WriteString(w, line.text+"\n") }
 	} else {
 		log = log.With("server", spec.Name)
-		s.write = func(line string) { log.Debug("server stderr", "line", line) }
+		s.write = func(line outLine) {
+			words := "server stderr"
+			if line.stdout {
+				words = "server stdout"
+			}
+			log.Debug(words, "line", line.text)
+		}
 	}
 	return s
 }
@@ -52,31 +67,42 @@ func (s *stderrPump) read() {
 }
 
 // close ends forward once the queue is empty. read must have returned.
-func (s *stderrPump) close() { close(s.queue) }
+func (s *stderrPump) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	close(s.queue)
+}
 
 // line takes one line. It never waits; it allocates for a line only if the queue has room.
-func (s *stderrPump) line(b []byte) {
+func (s *stderrPump) line(b []byte) { s.take(b, false) }
+
+// take is line for both outputs of the process. What comes after close is dropped.
+func (s *stderrPump) take(b []byte, stdout bool) {
 	s.tail.add(b)
-	if len(s.queue) == cap(s.queue) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended || len(s.queue) == cap(s.queue) {
 		s.share.drop(len(b))
 		return
 	}
-	s.queue <- string(b) // room is certain: nobody else sends
+	s.queue <- outLine{string(b), stdout} // room is certain: nobody else sends meanwhile
 }
 
 // forward passes lines on until close.
 func (s *stderrPump) forward() {
 	for line := range s.queue {
-		ok, missing := s.share.admit(len(line), time.Now())
+		ok, missing := s.share.admit(len(line.text), time.Now())
 		if missing != "" {
-			s.write(missing)
+			s.write(outLine{text: missing})
 		}
 		if ok {
-			s.write(printable(line))
+			line.text = printable(line.text)
+			s.write(line)
 		}
 	}
 	if missing := s.share.missing(); missing != "" {
-		s.write(missing)
+		s.write(outLine{text: missing})
 	}
 }
 

@@ -50,7 +50,7 @@ func (d *Rest) Read(p []byte) (int, error) {
 	if n < 0 {
 		return d.r.r.Read(p[:len(buffered)])
 	}
-	copy(p, buffered[:n]) // a CR in front of the LF is only space to JSON
+	copy(p, buffered[:n])
 	_, _ = d.r.r.Discard(n + 1)
 	d.line = false
 	if n == 0 {

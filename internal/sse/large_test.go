@@ -15,7 +15,7 @@ func TestReadHead(t *testing.T) {
 	long := strings.Repeat("0123456789", 2000)
 	for _, tc := range []struct{ name, in, want, id, event string }{
 		{"one line", "id: 7\ndata: " + long + "\n\n", long, "7", ""},
-		{"crlf", "data:" + long + "\r\nevent: x\r\n\r\n", long + "\r", "", "x"},
+		{"crlf", "data:" + long + "\r\nevent: x\r\n\r\n", long, "", "x"},
 		{"lines", "data: {" + long + "\ndata: " + long + "\n:comment\ndata\nid: 8\ndata:}\n\n", "{" + long + "\n" + long + "\n}", "8", ""},
 		{"many lines", strings.Repeat("data: 0123456789\n", 2000) + "\n", strings.TrimSuffix(strings.Repeat("0123456789\n", 2000), "\n"), "", ""},
 	} {

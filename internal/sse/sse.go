@@ -86,7 +86,7 @@ type Reader struct {
 
 // NewReader returns a reader of events of at most max bytes each.
 func NewReader(r io.Reader, max int) *Reader {
-	return &Reader{r: bufio.NewReaderSize(r, 4096), max: max}
+	return &Reader{r: bufio.NewReaderSize(&ends{r: r}, 4096), max: max}
 }
 
 // Read returns the next event that has data, an id or a retry field. Comments
@@ -113,7 +113,7 @@ func (r *Reader) read(head int) (Event, *Rest, error) {
 		}
 		if len(line) == 0 && whole {
 			if !hasAny {
-				size = 0
+				e, size = Event{}, 0 // a name without data is none of the next event's
 				continue
 			}
 			if hasData {
@@ -172,7 +172,7 @@ func (e *Event) field(line []byte) bool {
 	return false
 }
 
-// line returns one line without its end, which is LF, CR LF, or the end of a
+// line returns one line without its end, which is LF by now, or the end of a
 // stream that broke off (then the error wins). With a head other than 0, a line
 // that is longer is returned as far as it has been read; whole is then false.
 func (r *Reader) line(head int) (line []byte, whole bool, err error) {
@@ -191,6 +191,6 @@ func (r *Reader) line(head int) (line []byte, whole bool, err error) {
 		if err != nil {
 			return nil, false, err
 		}
-		return bytes.TrimRight(line, "\r\n"), true, nil
+		return bytes.TrimSuffix(line, []byte{'\n'}), true, nil
 	}
 }

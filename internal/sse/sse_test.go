@@ -33,7 +33,7 @@ func TestAppend(t *testing.T) {
 }
 
 func TestReader(t *testing.T) {
-	in := ": hello\n\nevent: x\r\ndata: one\r\ndata:two\r\n\r\nid: 7\ndata: \n\nretry: 12\n\nretry: nonsense\n\ndata: cut off"
+	in := ": hello\n\nevent: keepalive\n\nevent: x\r\ndata: one\r\ndata:two\r\n\r\nid: 7\ndata: \n\nretry: 12\n\nretry: nonsense\n\nevent: ping\n\ndata: after\n\ndata: cut off"
 	r := NewReader(strings.NewReader(in), 1024)
 	var got []Event
 	for {
@@ -50,6 +50,7 @@ func TestReader(t *testing.T) {
 		{Name: "x", Data: []byte("one\ntwo")},
 		{ID: "7", HasID: true, Data: []byte{}},
 		{Retry: 12 * time.Millisecond},
+		{Data: []byte("after")},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

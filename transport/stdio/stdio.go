@@ -41,7 +41,7 @@ func (c *conn) Read() ([]byte, error) {
 	case err == nil:
 		return msg, nil
 	case errors.Is(err, jsonrpc.ErrLineTooLong):
-		return nil, transport.ErrTooLarge
+		return nil, transport.FromLine(err)
 	case c.closed(), errors.Is(err, os.ErrClosed), errors.Is(err, io.ErrClosedPipe):
 		return nil, transport.ErrClosed
 	}
