@@ -247,6 +247,7 @@ func TestAppend(t *testing.T) {
 		{string(AppendResult(nil, IntID(1), Raw(`{}`))), `{"jsonrpc":"2.0","id":1,"result":{}}`},
 		{string(AppendError(nil, ID{}, NewError(1, "m"))), `{"jsonrpc":"2.0","error":{"code":1,"message":"m"}}`},
 		{string(AppendError(nil, IntID(1), NewError(1, "m").WithData([]int{2}))), `{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m","data":[2]}}`},
+		{string(AppendError(nil, IntID(1), NewError(1, "m\xff").WithData("\xff"))), `{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m�","data":"�"}}`},
 		{string(AppendString(nil, "a\xffb")), `"a` + "\uFFFD" + `b"`},
 	}
 	for _, tt := range tests {

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Error codes of JSON-RPC 2.0.
@@ -64,10 +65,10 @@ func PeerError(code int64, message string, data Raw) *Error {
 	return &Error{Code: code, Message: message, Data: data, fromPeer: true}
 }
 
-// WithData returns a copy of e whose data is v encoded as JSON. It panics when
-// v cannot be encoded, which is a programmer's error.
+// WithData returns a copy of e whose data is v encoded as JSON, with U+FFFD for what
+// is not UTF-8. It panics when v cannot be encoded, which is a programmer's error.
 func (e *Error) WithData(v any) *Error {
-	data, err := json.Marshal(v)
+	data, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		panic(fmt.Sprintf("jsonrpc: error data of type %T: %v", v, err))
 	}

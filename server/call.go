@@ -116,9 +116,11 @@ func finish(ctx context.Context, call *rpc.Call, body Raw, err error) (rpc.Resul
 	return toolError(err.Error())
 }
 
-// quotes reports whether err is a handler's own, and wire, in its chain, what
-// another peer told the handler.
-func quotes(err error, wire *jsonrpc.Error) bool { return wire.FromPeer() && err != error(wire) }
+// quotes reports whether err is a handler's own words about wire, in its chain,
+// which another peer told the handler.
+func quotes(err error, wire *jsonrpc.Error) bool {
+	return wire.FromPeer() && err.Error() != wire.Error()
+}
 
 // ownWords returns the error of a handler that is not a tool's. Where it quotes
 // another peer, the client reads all of it, not what the peer said alone.

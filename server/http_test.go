@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/holdfast-mcp/holdfast/client"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -88,6 +89,39 @@ func TestHandlersKnowTheirRequest(t *testing.T) {
 func TestCallsWithoutHTTP(t *testing.T) {
 	req := newRequest(t.Context(), &rpc.Call{Address: "10.0.0.1"})
 	want(t, fmt.Sprint(req.HTTP(), req.Header().Get("X"), req.RemoteAddr(), req.SessionID()), "<nil>10.0.0.1")
+}
+
+// TestStreamsKnowTheirRequest holds that calls over HTTP+SSE know the request that
+// opened their stream.
+func TestStreamsKnowTheirRequest(t *testing.T) {
+	s := whoami()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, l) }()
+	url := "http://" + l.Addr().String() + "/sse"
+	if _, err := client.Connect(t.Context(), client.SSE(url)); err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("without credentials: %v", err)
+	}
+	c, err := client.Connect(t.Context(), client.SSE(url, "Authorization", "ann", "X-Own", "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := c.CallTool(t.Context(), "who", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, res.Text(), "ann@acme traced x 127.0.0.1 true false")
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }
 
 // TestServeTLS holds that a server serves HTTPS, with HTTP/2, and nothing else.

@@ -36,7 +36,7 @@ type inference struct {
 	forms    bool // a type has its form from [jsonform.Forms], or may turn out to
 }
 
-// infer returns the schema of t and how it came about.
+// infer returns the schema of t. What else it finds is in in's fields then.
 func (in *inference) infer(t reflect.Type) (*jsonschema.Schema, error) {
 	in.open, in.names, in.defs = map[reflect.Type]bool{}, map[reflect.Type]string{}, map[string]*jsonschema.Schema{}
 	js, err := in.describe(t)
