@@ -23,13 +23,25 @@ func compiles(quoted Raw) bool {
 	if !ok {
 		return false
 	}
-	p := pattern{rest: text, groups: groupOpening.FindAllStringIndex(text, -1)}
+	bare := literal.ReplaceAllString(text, "")
+	p := pattern{rest: text, groups: len(groupOpening.FindAllString(bare, -1)), names: map[string]bool{}}
+	for _, found := range groupName.FindAllStringSubmatch(bare, -1) {
+		if p.names[found[1]] {
+			return false
+		}
+		p.names[found[1]] = true
+	}
 	return p.alternatives(0) && p.rest == ""
 }
 
-// groupOpening is the beginning of a group that captures. Those in classes and behind
-// backslashes count too, which lets a back reference too many through at worst.
+// literal is what holds no groups: escapes and classes.
+var literal = regexp.MustCompile(`\\(?s:.)|\[(?:\\(?s:.)|[^\]\\])*\]`)
+
+// groupOpening is the beginning of a group that captures.
 var groupOpening = regexp.MustCompile(`\((?:[^?]|\?<[^=!]|$)`)
+
+// groupName is the beginning of a group that has a name.
+var groupName = regexp.MustCompile(`\(\?<([\pL_$][\pL\pN_$]*)>`)
 
 // maxGroups bounds how deep groups of a pattern may be nested.
 const maxGroups = 100
@@ -37,7 +49,8 @@ const maxGroups = 100
 // pattern is a regular expression being read.
 type pattern struct {
 	rest   string
-	groups [][]int
+	groups int // that capture
+	names  map[string]bool
 }
 
 // take removes what re finds at the beginning and reports whether it is there.
@@ -59,8 +72,8 @@ var (
 	quantifier = regexp.MustCompile(`^(?:[*+?]|\{(\d+)(,(\d*))?\})\??`)
 	plainChar  = regexp.MustCompile(`^[^\^$\\.*+?()\[\]{}|]`)
 	classSet   = regexp.MustCompile(`^\\[dDwWsS]`)
-	control    = regexp.MustCompile(`^\\(?:[fnrtv]|0(?:$|\D)|c[A-Za-z]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|[\^$\\.*+?()\[\]{}|/])`)
-	backward   = regexp.MustCompile(`^\\(?:[1-9]\d*|k<[\pL_$][\pL\pN_$]*>)`)
+	control    = regexp.MustCompile(`^\\(?:[fnrtv]|0(?:$|\D)|c[A-Za-z]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|u\{0*(?:10[0-9A-Fa-f]{4}|[0-9A-Fa-f]{1,5})\}|[\^$\\.*+?()\[\]{}|/])`)
+	backward   = regexp.MustCompile(`^\\(?:([1-9]\d*)|k<([\pL_$][\pL\pN_$]*)>)`)
 	property   = regexp.MustCompile(`^\\[pP]\{([A-Za-z_]+)(?:=([A-Za-z_]+))?\}`)
 )
 
@@ -96,47 +109,70 @@ func (p *pattern) term(depth int) bool {
 
 func (p *pattern) atom(depth int) bool {
 	switch {
-	case p.skip("."), p.take(plainChar), p.take(classSet), p.escape():
+	case p.skip("."), p.take(plainChar), p.take(classSet), p.property():
+		return true
+	case control.MatchString(p.rest):
+		p.escape()
 		return true
 	case p.skip("["):
 		p.skip("^")
 		return p.class()
 	case strings.HasPrefix(p.rest, `\`):
-		found := backward.FindString(p.rest)
-		n, err := strconv.Atoi(strings.TrimPrefix(found, `\`))
-		p.rest = p.rest[len(found):]
-		return found != "" && (err != nil || n <= len(p.groups))
+		found := backward.FindStringSubmatch(p.rest)
+		if found == nil {
+			return false
+		}
+		p.rest = p.rest[len(found[0]):]
+		n, err := strconv.Atoi(found[1])
+		return p.names[found[2]] || err == nil && n <= p.groups
 	case !p.take(groupStart):
 		return false
 	}
 	return !strings.HasPrefix(p.rest, "?") && p.alternatives(depth+1) && p.skip(")")
 }
 
-// escape reads an escape that stands for one character, or a Unicode property.
-func (p *pattern) escape() bool {
-	if found := property.FindStringSubmatch(p.rest); found != nil && isProperty(found[1], found[2]) {
-		p.rest = p.rest[len(found[0]):]
-		return true
+// property reads an escape that stands for a Unicode property.
+func (p *pattern) property() bool {
+	found := property.FindStringSubmatch(p.rest)
+	if found == nil || !isProperty(found[1], found[2]) {
+		return false
 	}
+	p.rest = p.rest[len(found[0]):]
+	return true
+}
+
+// escape reads an escape that stands for one character and returns it.
+func (p *pattern) escape() rune {
 	found := control.FindString(p.rest)
 	if strings.HasPrefix(found, `\0`) {
 		found = `\0`
 	}
 	p.rest = p.rest[len(found):]
-	return found != ""
+	switch c := rune(found[1]); c {
+	case 'c':
+		return rune(found[2]) % 32
+	case 'x', 'u':
+		code, _ := strconv.ParseUint(strings.Trim(found[2:], "{}"), 16, 32)
+		return rune(code)
+	default:
+		if i := strings.IndexRune("0nrtvf", c); i >= 0 {
+			return rune("\x00\n\r\t\v\f"[i])
+		}
+		return c
+	}
 }
 
 // class reads a class of characters behind its bracket. A range must not begin or end
-// with a set.
+// with a set, nor end before it begins.
 func (p *pattern) class() bool {
 	for !p.skip("]") {
-		set, ok := p.member()
+		from, ok := p.member()
 		if !ok {
 			return false
 		}
 		if strings.HasPrefix(p.rest, "-") && !strings.HasPrefix(p.rest, "-]") {
 			p.skip("-")
-			if end, ok := p.member(); !ok || set || end {
+			if to, ok := p.member(); !ok || from == set || to == set || to < from {
 				return false
 			}
 		}
@@ -144,21 +180,26 @@ func (p *pattern) class() bool {
 	return true
 }
 
-// member reads one member of a class and reports whether it is a set.
-func (p *pattern) member() (set, ok bool) {
+// set stands for a member of a class that is more than one character.
+const set rune = -1
+
+// member reads one member of a class and returns the character, or set.
+func (p *pattern) member() (c rune, ok bool) {
 	switch {
-	case p.take(classSet):
-		return true, true
-	case p.skip(`\-`), p.skip(`\b`):
-		return false, true
-	case strings.HasPrefix(p.rest, `\`):
-		return strings.HasPrefix(p.rest, `\p`) || strings.HasPrefix(p.rest, `\P`), p.escape()
-	case p.rest == "" || p.rest[0] == ']':
-		return false, false
+	case p.take(classSet), p.property():
+		return set, true
+	case p.skip(`\-`):
+		return '-', true
+	case p.skip(`\b`):
+		return '\b', true
+	case control.MatchString(p.rest):
+		return p.escape(), true
+	case p.rest == "", p.rest[0] == ']', p.rest[0] == '\\':
+		return 0, false
 	}
-	_, size := utf8.DecodeRuneInString(p.rest)
+	c, size := utf8.DecodeRuneInString(p.rest)
 	p.rest = p.rest[size:]
-	return false, true
+	return c, true
 }
 
 // isProperty reports whether a Unicode property is one that JavaScript knows for sure.

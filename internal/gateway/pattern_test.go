@@ -18,7 +18,7 @@ func TestCompiles(t *testing.T) {
 		`a{2,3}?b*+`: false, `a{3,2}`: false, `(`: false, `)`: false, `a{`: false, `]`: false, `}`: false, `[`: false, `*`: false, `(?:?)`: false,
 		`(?P<y>\d)`: false, `(?i)x`: false, `\A\d\Z`: false, `\-`: false, `\_`: false, `\@`: false, `[\w-a]`: false, `[a-\d]`: false, `\2(a)`: false,
 		`(?=x)*`: false, `^*`: false, `\p{Nope}`: false, `\pL`: false, `\Qa\E`: false, `\x4`: false, `\08`: false, `(?#c)`: false, `(?>a)`: false, `a++`: false,
-		`[é-ü😀]`: true, `é{2}`: true, `[[:alpha:]]`: false, `x\`: false,
+		`[é-ü😀]`: true, `é{2}`: true, `[[:alpha:]]`: false, `x\`: false, `[b-a]`: false, `[\x62-\x61]`: false, `[\t-\n]`: true, `\(\1`: false, `[(]\1`: false, `(a)[(]\1`: true, `\k<n>`: false, `(?<n>a)(?<n>b)`: false, `\k<n>(?<n>a)`: true,
 	} {
 		if got := compiles(jsonrpc.AppendString(nil, pattern)); got != want {
 			t.Errorf("compiles(%q) = %t", pattern, got)
