@@ -213,17 +213,14 @@ func mayFallBack(err error) bool {
 	}
 }
 
-// legacy tries initialize, then HTTP+SSE.
+// legacy tries initialize, then HTTP+SSE, which a server that refuses the POST may
+// speak.
 //
-// spec 2025-11-25 basic/transports#backwards-compatibility.
+// spec 2025-11-25 basic/transports#backwards-compatibility names 400, 404 and 405;
+// those who know no POST answer 501 or another refusal as well.
 func (p httpProbe) legacy(ctx context.Context, asked mcp.Version) (link, error) {
 	l, err := openLegacy(ctx, p.core, p.http, asked)
-	if p.core.listsModern(err) {
-		return nil, err
-	}
-	switch httpStatus(err) {
-	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed:
-	default:
+	if err == nil || p.core.listsModern(err) || httpStatus(err) == 0 || !mayFallBack(err) {
 		return l, err
 	}
 	old, sseErr := p.sse(ctx)

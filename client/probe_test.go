@@ -144,6 +144,22 @@ func TestProbeFallsBackToHTTPSSE(t *testing.T) {
 	}
 }
 
+// TestWhoeverRefusesThePOSTMaySpeakHTTPSSE: whatever it refuses it with, as far as
+// that may come of the POST.
+func TestWhoeverRefusesThePOSTMaySpeakHTTPSSE(t *testing.T) {
+	for status, speaks := range map[int]bool{400: true, 404: true, 405: true, 406: true, 415: true, 422: true, 500: true, 501: true, 401: false, 403: false, 503: false} {
+		s := sseWire(t)
+		s.refusal = status
+		c, err := Connect(t.Context(), HTTP(s.URL+"/sse"), RememberIn(nil))
+		if (err == nil) != speaks {
+			t.Errorf("%d: %v", status, err)
+		}
+		if err == nil {
+			c.Close()
+		}
+	}
+}
+
 func TestEraCacheIsVerifiedByUse(t *testing.T) {
 	cache := NewEraCache()
 	legacy := true
