@@ -199,12 +199,15 @@ func unanswering(err error) bool {
 // spec 2026-07-28 basic/versioning; never after 401, 403, 429 or 5xx, which say
 // nothing about the era and would let an attacker choose the older one. Ours, not
 // the spec's: 500 and 501 are what servers answer whose code meets a method that it
-// does not know, and an outage would refuse the older way as well.
+// does not know, while an outage would refuse the older way as well. Who refuses a
+// request because it has no session is legacy.
 func mayFallBack(err error) bool {
 	switch status := httpStatus(err); {
 	case status == 0:
 		return isProtocolError(err) || fromPeer(err) || errors.Is(err, ErrStreamBroken)
-	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusTooManyRequests:
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return namesSession(err)
+	case status == http.StatusTooManyRequests:
 		return false
 	case status == http.StatusInternalServerError, status == http.StatusNotImplemented:
 		return true

@@ -56,6 +56,8 @@ func TestProbeHTTP(t *testing.T) {
 			version: "2025-11-25", asked: "2025-11-25", methods: "server/discover initialize notifications/initialized"},
 		{name: "401", discover: status(401), status: 401, methods: "server/discover"},
 		{name: "403", discover: status(403), status: 403, methods: "server/discover"},
+		{name: "401-for-want-of-a-session", discover: func(w http.ResponseWriter, m jsonrpc.Message) { http.Error(w, "no session", 401) },
+			version: "2025-11-25", asked: "2025-11-25", methods: "server/discover initialize notifications/initialized"},
 		{name: "429", discover: status(429), status: 429, methods: "server/discover"},
 		{name: "503", discover: status(503), status: 503, methods: "server/discover"},
 		{name: "redirect", discover: func(w http.ResponseWriter, m jsonrpc.Message) {
