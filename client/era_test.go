@@ -180,6 +180,19 @@ func TestRefusedInitialize(t *testing.T) {
 	}
 }
 
+// TestDraftOfTheFirstRevision: servers that speak it are spoken to in the first one.
+func TestDraftOfTheFirstRevision(t *testing.T) {
+	c := connect(t, Conn(starting(0, func(m jsonrpc.Message) []byte {
+		if m.Method == mcp.MethodInitialize {
+			return result(m, strings.Replace(initResult, "2025-11-25", "2024-10-07", 1))
+		}
+		return legacyReply(m)
+	})))
+	if c.Version() != mcp.V20241105 {
+		t.Errorf("version %s", c.Version())
+	}
+}
+
 // TestErasOverHTTP: a server that does not answer server/discover is asked in the
 // legacy way, and one that was merely slow leads back.
 func TestErasOverHTTP(t *testing.T) {

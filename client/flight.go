@@ -53,8 +53,9 @@ type flight struct {
 	// nobody waits for it any more.
 	large     *LargeResult
 	abandoned bool
-	taken     bool  // the response belongs to large; for the exchange's goroutine
-	noRoom    error // why there is no room for the response; likewise
+	apart     chan outcome // see elsewhere
+	taken     bool         // the response belongs to large; for the exchange's goroutine
+	noRoom    error        // why there is no room for the response; likewise
 }
 
 func (k *core) newFlight(id jsonrpc.ID, r *request) *flight {
@@ -105,6 +106,17 @@ func (f *flight) end(result Raw, err error) {
 		f.outcome = &outcome{result, err}
 		f.signal()
 	}
+}
+
+// elsewhere returns where the answer comes that is not given on f's own stream. It
+// holds one.
+func (f *flight) elsewhere() chan outcome {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.apart == nil {
+		f.apart = make(chan outcome, 1)
+	}
+	return f.apart
 }
 
 // signal wakes who waits; f.mu is held.

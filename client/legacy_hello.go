@@ -85,7 +85,7 @@ func parseInitialize(raw Raw) (*hello, error) {
 	if err != nil {
 		return nil, &ProtocolError{What: "unreadable result of " + mcp.MethodInitialize, Err: err}
 	}
-	if r.Version.Era() != mcp.Legacy {
+	if r.Version = mcp.Answered(r.Version); r.Version.Era() != mcp.Legacy {
 		return nil, fmt.Errorf("the server answers %s with version %q: %w", mcp.MethodInitialize, r.Version, ErrNoCommonVersion)
 	}
 	return &hello{

@@ -142,8 +142,13 @@ func (l *legacyHTTP) post(ctx context.Context, f *flight, s *session, seen func(
 		return l.follow(ctx, f, s, resp)
 	}
 	defer f.leave(resp)
-	if !succeeded(resp) || empty(resp) {
+	switch {
+	case !succeeded(resp):
 		return nil, l.failed(http.MethodPost, resp, s)
+	case empty(resp) && s.greeted != nil:
+		return l.fromStream(ctx, f, s, l.http.statusError(http.MethodPost, resp, nil))
+	case empty(resp):
+		return nil, l.http.statusError(http.MethodPost, resp, nil)
 	}
 	return l.readObject(ctx, resp, f)
 }

@@ -119,7 +119,18 @@ func (l *legacyHTTP) renew(ctx context.Context, old *session, cause error) (*ses
 			return nil, err
 		}
 	}
+	l.cfg.handlers.filter().gap(l.inbox) // the server may have come back as another release
 	return s, nil
+}
+
+// replace opens a new session in place of s, whose stream broke off and was refused
+// when it was to be opened again. It reports whether there is one.
+func (l *legacyHTTP) replace(s *session, refusal error) bool {
+	if !l.cfg.reinitialize || !s.doubtful(refusal) {
+		return false
+	}
+	_, err := l.renew(l.group.ctx, s, refusal)
+	return err == nil
 }
 
 const (

@@ -196,3 +196,33 @@ func TestRefusedAltogether(t *testing.T) {
 		t.Errorf("CallTool: %v, want the refusal alone", err)
 	}
 }
+
+// TestQuietSessionsAreRenewed: a client that only listens notices by its stream that
+// the session is lost, opens another, and counts what it lists as changed.
+func TestQuietSessionsAreRenewed(t *testing.T) {
+	end := make(chan struct{})
+	f := newForgetful(t)
+	f.refuse = says(404, "text/plain", "no")
+	f.wire.play = func(w http.ResponseWriter, r *http.Request, m jsonrpc.Message) {
+		if r.Method != http.MethodGet || r.Header.Get(mcp.HeaderSessionID) != "s1" {
+			f.play(w, r, m)
+			return
+		}
+		select {
+		case <-end:
+			f.refuse(w, m)
+			return
+		default:
+			stream(w, "retry: 1\n\n")
+		}
+		<-end
+	}
+	changed := make(chan struct{}, 1)
+	c := connect(t, HTTP(f.URL), ForceEra(mcp.Legacy), Reinitialize(), OnToolsChanged(func() { changed <- struct{}{} }))
+	f.forget()
+	close(end)
+	<-changed
+	if got, err := c.CallTool(t.Context(), "t", nil); err != nil || got.Text() != "hi" || f.opened != 2 {
+		t.Errorf("CallTool: %v, %v, with %d sessions opened", got, err, f.opened)
+	}
+}

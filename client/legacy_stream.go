@@ -169,6 +169,7 @@ type standing struct {
 	mu     sync.Mutex
 	cancel context.CancelFunc
 	opened chan struct{} // closed when the first attempt is over
+	ended  chan struct{} // closed when there is no stream, and will be none
 }
 
 // start opens the stream unless it is open.
@@ -179,11 +180,12 @@ func (st *standing) start(l *legacyHTTP, s *session) *standing {
 		return st
 	}
 	ctx, cancel := context.WithCancel(l.group.ctx)
-	st.cancel, st.opened = cancel, make(chan struct{})
+	st.cancel, st.opened, st.ended = cancel, make(chan struct{}), make(chan struct{})
 	opened := sync.OnceFunc(func() { close(st.opened) })
-	if !l.group.start(func(context.Context) { l.keep(ctx, s, opened) }) {
+	if !l.group.start(func(context.Context) { defer close(st.ended); l.keep(ctx, s, opened) }) {
 		cancel()
 		opened()
+		close(st.ended)
 	}
 	return st
 }
@@ -218,12 +220,14 @@ func (st *standing) end() bool {
 func (l *legacyHTTP) keep(ctx context.Context, s *session, opened func()) {
 	defer opened()
 	var at cursor
+	heard := false
 	for failures := 0; ; {
 		began := time.Now()
 		resp, err := l.get(ctx, s, &at)
 		opened()
 		offered := err == nil
 		if offered {
+			heard = true
 			err = l.hear(ctx, resp, s, &at)
 			resp.Body.Close()
 		}
@@ -235,7 +239,9 @@ func (l *legacyHTTP) keep(ctx context.Context, s *session, opened func()) {
 			l.log.Debug("the server offers no stream", "error", err)
 			return
 		case status >= 300 && status < 500 && status != http.StatusTooManyRequests:
-			l.log.Warn("listening has ended", "error", err)
+			if !heard || !l.replace(s, err) {
+				l.log.Warn("listening has ended", "error", err)
+			}
 			return
 		}
 		if failures++; at.moved || time.Since(began) > maxBackoff {
@@ -265,9 +271,37 @@ func (l *legacyHTTP) hear(ctx context.Context, resp *http.Response, s *session, 
 			case jsonrpc.Notification:
 				l.notification(nil, m)
 			default:
-				l.log.Debug("response on the GET stream dropped", "id", m.ID.String())
+				l.answered(m)
 			}
 		}
 		return false, nil
 	})
+}
+
+// answered takes in a response that came on the GET stream, as that to a request
+// that was answered with 202.
+func (l *legacyHTTP) answered(m *jsonrpc.Message) {
+	f := l.flights.take(m)
+	if f == nil {
+		l.log.Debug("response on the GET stream dropped", "id", m.ID.String())
+		return
+	}
+	o := outcome{result: m.Result}
+	if m.Error != nil {
+		o = outcome{err: m.Error}
+	}
+	f.elsewhere() <- o // it has left the table: there is no second one
+}
+
+// fromStream waits for the response to a request that the server has taken with an
+// empty answer: it comes on the GET stream, where the official clients hear it too.
+func (l *legacyHTTP) fromStream(ctx context.Context, f *flight, s *session, empty error) (Raw, error) {
+	select {
+	case o := <-f.elsewhere():
+		return o.result, o.err
+	case <-s.stream.start(l, s).ended:
+		return nil, empty
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }

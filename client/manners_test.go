@@ -280,3 +280,48 @@ func TestGETAnsweredWithAnything(t *testing.T) {
 		})
 	}
 }
+
+// TestAnswersOnTheGETStream: a request that is answered with nothing has its response
+// on the GET stream, and fails at once where there is none.
+func TestAnswersOnTheGETStream(t *testing.T) {
+	for _, status := range []int{202, 204} {
+		for _, offered := range []bool{true, false} {
+			t.Run(fmt.Sprint(status, offered), func(t *testing.T) {
+				calls := make(chan jsonrpc.Message, 1)
+				s := legacyWire(t, func(w http.ResponseWriter, r *http.Request, m jsonrpc.Message) {
+					switch {
+					case r.Method == http.MethodPost:
+						w.WriteHeader(status)
+						calls <- m
+					case !offered:
+						w.WriteHeader(http.StatusMethodNotAllowed)
+					default:
+						stream(w, ":\n\n")
+						for {
+							select {
+							case m := <-calls:
+								stream(w, event(notification(mcp.NotificationProgress, `{"progressToken":`+m.ID.String()+`,"progress":1}`)), event(legacyReply(m)))
+							case <-r.Context().Done():
+								return
+							}
+						}
+					}
+				})
+				c := connect(t, HTTP(s.URL))
+				var progress int
+				for range 2 {
+					got, err := c.CallTool(t.Context(), "t", nil, OnProgress(func(Progress) { progress++ }))
+					if offered && (err != nil || got.Text() != "hi") || !offered && httpStatus(err) != status {
+						t.Errorf("CallTool: %v, %v", got, err)
+					}
+					if !offered {
+						<-calls
+					}
+				}
+				if offered && progress != 2 {
+					t.Errorf("%d of 2 calls' progress came", progress)
+				}
+			})
+		}
+	}
+}

@@ -199,12 +199,15 @@ func unanswering(err error) bool {
 // spec 2026-07-28 basic/versioning; never after 401, 403, 429 or 5xx, which say
 // nothing about the era and would let an attacker choose the older one. Ours, not
 // the spec's: 500 and 501 are what servers answer whose code meets a method that it
-// does not know, and an outage would refuse the older way as well.
+// does not know, while an outage would refuse the older way as well. Who refuses a
+// request because it has no session is legacy.
 func mayFallBack(err error) bool {
 	switch status := httpStatus(err); {
 	case status == 0:
 		return isProtocolError(err) || fromPeer(err) || errors.Is(err, ErrStreamBroken)
-	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusTooManyRequests:
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return namesSession(err)
+	case status == http.StatusTooManyRequests:
 		return false
 	case status == http.StatusInternalServerError, status == http.StatusNotImplemented:
 		return true
@@ -213,17 +216,14 @@ func mayFallBack(err error) bool {
 	}
 }
 
-// legacy tries initialize, then HTTP+SSE.
+// legacy tries initialize, then HTTP+SSE, which a server that refuses the POST may
+// speak.
 //
-// spec 2025-11-25 basic/transports#backwards-compatibility.
+// spec 2025-11-25 basic/transports#backwards-compatibility names 400, 404 and 405;
+// those who know no POST answer 501 or another refusal as well.
 func (p httpProbe) legacy(ctx context.Context, asked mcp.Version) (link, error) {
 	l, err := openLegacy(ctx, p.core, p.http, asked)
-	if p.core.listsModern(err) {
-		return nil, err
-	}
-	switch httpStatus(err) {
-	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed:
-	default:
+	if err == nil || p.core.listsModern(err) || httpStatus(err) == 0 || !mayFallBack(err) {
 		return l, err
 	}
 	old, sseErr := p.sse(ctx)

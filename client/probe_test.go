@@ -56,6 +56,8 @@ func TestProbeHTTP(t *testing.T) {
 			version: "2025-11-25", asked: "2025-11-25", methods: "server/discover initialize notifications/initialized"},
 		{name: "401", discover: status(401), status: 401, methods: "server/discover"},
 		{name: "403", discover: status(403), status: 403, methods: "server/discover"},
+		{name: "401-for-want-of-a-session", discover: func(w http.ResponseWriter, m jsonrpc.Message) { http.Error(w, "no session", 401) },
+			version: "2025-11-25", asked: "2025-11-25", methods: "server/discover initialize notifications/initialized"},
 		{name: "429", discover: status(429), status: 429, methods: "server/discover"},
 		{name: "503", discover: status(503), status: 503, methods: "server/discover"},
 		{name: "redirect", discover: func(w http.ResponseWriter, m jsonrpc.Message) {
@@ -140,6 +142,22 @@ func TestProbeFallsBackToHTTPSSE(t *testing.T) {
 		}
 		if err := c.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestWhoeverRefusesThePOSTMaySpeakHTTPSSE: whatever it refuses it with, as far as
+// that may come of the POST.
+func TestWhoeverRefusesThePOSTMaySpeakHTTPSSE(t *testing.T) {
+	for status, speaks := range map[int]bool{400: true, 404: true, 405: true, 406: true, 415: true, 422: true, 500: true, 501: true, 401: false, 403: false, 503: false} {
+		s := sseWire(t)
+		s.refusal = status
+		c, err := Connect(t.Context(), HTTP(s.URL+"/sse"), RememberIn(nil))
+		if (err == nil) != speaks {
+			t.Errorf("%d: %v", status, err)
+		}
+		if err == nil {
+			c.Close()
 		}
 	}
 }

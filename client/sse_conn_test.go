@@ -4,6 +4,7 @@
 package client
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 type oldWire struct {
 	*httptest.Server
 	endpoint string
+	refusal  int // the status of what is no GET of the stream; 0 is 405
 
 	mu  sync.Mutex
 	out chan []byte // to the open stream
@@ -60,7 +62,7 @@ func (s *oldWire) stream(w http.ResponseWriter, r *http.Request) {
 	s.out = out
 	s.mu.Unlock()
 	if r.Method != http.MethodGet {
-		http.Error(w, "no", http.StatusMethodNotAllowed)
+		http.Error(w, "no", cmp.Or(s.refusal, http.StatusMethodNotAllowed))
 		return
 	}
 	stream(w, ": hello\n\n", fmt.Sprintf("event: endpoint\ndata: %s\n\n", s.endpoint))

@@ -78,6 +78,19 @@ func (v Version) Era() Era {
 	return 0
 }
 
+// draft20241007 is a draft of the first revision, which differs from it in nothing
+// that is used here. The official TypeScript SDK speaks it.
+const draft20241007 Version = "2024-10-07"
+
+// Answered returns the revision that is spoken with a server that answers initialize
+// with v: v itself, but the first revision for its draft.
+func Answered(v Version) Version {
+	if v == draft20241007 {
+		return V20241105
+	}
+	return v
+}
+
 func (v Version) isDate() bool {
 	if len(v) != len("2006-01-02") {
 		return false

@@ -65,3 +65,11 @@ func TestNegotiate(t *testing.T) {
 		}
 	}
 }
+
+func TestAnswered(t *testing.T) {
+	for v, want := range map[Version]Version{"2024-10-07": V20241105, V20250618: V20250618, "2024-10-08": "2024-10-08", "": ""} {
+		if got := Answered(v); got != want {
+			t.Errorf("Answered(%q) = %q; want %q", v, got, want)
+		}
+	}
+}

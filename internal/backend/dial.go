@@ -160,12 +160,15 @@ func URL(url string, cfg HTTPConfig) (Launcher, func()) {
 		if cfg.SSE {
 			target = client.SSE(url, cfg.Headers...)
 		}
-		return &Launched{Target: target, Options: options, Explain: untrusted}, nil
+		return &Launched{Target: target, Options: options, Explain: advise}, nil
 	}, rt.CloseIdleConnections
 }
 
-// untrusted adds to an error about a server's certificate which key it may take.
-func untrusted(err error) error {
+// advise adds to an error of the start which key of the configuration may help.
+func advise(err error) error {
+	if e, ok := errors.AsType[*client.HTTPError](err); ok && e.Status == http.StatusUnauthorized {
+		return fmt.Errorf("%w; set headers: {Authorization: …}, or put mcp-remote in between if it wants somebody to log in", err)
+	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return fmt.Errorf("%w; if it is to be trusted, name the file of its CA: tls: {ca: …}", err)
 	}

@@ -6,6 +6,7 @@ package backend
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -122,6 +123,43 @@ func TestBadHTTPServers(t *testing.T) {
 			wire, ok := jsonrpc.AsError(err)
 			if !ok || wire.Code != jsonrpc.CodeInternal || !strings.Contains(string(wire.Data), `"server":"inner"`) {
 				t.Errorf("error %v does not name the server as the gateway does", err)
+			}
+		})
+	}
+}
+
+// TestStartErrorsSayWhatHelps: the operator is told what the server said at the
+// greeting, and what may be done about it.
+func TestStartErrorsSayWhatHelps(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		secure bool
+		answer http.HandlerFunc
+		want   []string
+	}{
+		{"login", false, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "missing token", 401) },
+			[]string{"HTTP status 401: missing token", "headers: {Authorization: …}", "mcp-remote"}},
+		{"scope", false, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "api key lacks scope mcp", 403) },
+			[]string{"HTTP status 403: api key lacks scope mcp"}},
+		{"moved", false, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://elsewhere.example/mcp", http.StatusPermanentRedirect)
+		}, []string{"redirected to https://elsewhere.example/mcp", "another origin"}},
+		{"own certificate", true, func(http.ResponseWriter, *http.Request) {}, []string{"tls: {ca: …}"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := httptest.NewUnstartedServer(tt.answer)
+			srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+			if tt.secure {
+				srv.StartTLS()
+			} else {
+				srv.Start()
+			}
+			defer srv.Close()
+			err := newHTTPRemote(t, Config{}, srv.URL+"/mcp", HTTPConfig{}).Start(t.Context())
+			for _, want := range tt.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("Start: %v, want %q", err, want)
+				}
 			}
 		})
 	}

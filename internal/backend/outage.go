@@ -38,6 +38,12 @@ func refusedAlone(err error) bool {
 	return ok && e.Status >= 400 && e.Status < 500
 }
 
+// refusedStart reports whether a server that can be reached refused to be greeted.
+func refusedStart(err error) bool {
+	wire, ok := jsonrpc.AsError(err)
+	return ok && wire.FromPeer() || errors.Is(err, client.ErrNoCommonVersion) || !outage(err)
+}
+
 const (
 	// silence is how long a call may be without an outcome before its caller's
 	// giving up raises the question whether the server answers at all.

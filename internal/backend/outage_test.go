@@ -176,3 +176,47 @@ func TestOneSlowToolIsNoOutage(t *testing.T) {
 		})
 	}
 }
+
+// TestOneRefusedGreetingIsNoOutage: a server that refuses the session of one caller,
+// for what that one can do, is called by the others.
+func TestOneRefusedGreetingIsNoOutage(t *testing.T) {
+	for name, refuse := range map[string]func(http.ResponseWriter, jsonrpc.Message){
+		"403": func(w http.ResponseWriter, _ jsonrpc.Message) { http.Error(w, "no sampling here", 403) },
+		"error": func(w http.ResponseWriter, m jsonrpc.Message) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Write(jsonrpc.AppendError(nil, m.ID, jsonrpc.NewError(-32602, "no sampling here")))
+		},
+		"garbage": func(w http.ResponseWriter, _ jsonrpc.Message) { io.WriteString(w, "<html>") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newInMemory(mcp.Legacy).closes(t)
+			srv := newChanging(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				data, err := io.ReadAll(r.Body)
+				if err != nil {
+					return
+				}
+				m, _ := jsonrpc.Decode(data, jsonrpc.Limits{})
+				if m.Method == mcp.MethodInitialize && !bytes.Contains(data, []byte(`"roots"`)) && bytes.Contains(data, []byte(`"sampling"`)) {
+					refuse(w, m)
+					return
+				}
+				r.Body = io.NopCloser(bytes.NewReader(data))
+				d.srv.ServeHTTP(w, r)
+			}))
+			r := newHTTPRemote(t, Config{}, srv.URL+"/mcp", HTTPConfig{})
+			odd := callOf("echo", `{"text":"hi"}`, &caller{})
+			odd.Peer.Capabilities = mcp.ClientCapabilities{Sampling: &mcp.SamplingCapability{}}
+			for range 3 {
+				if _, err := r.Handle(t.Context(), odd); err == nil || !strings.Contains(err.Error(), `server "inner"`) {
+					t.Errorf("the refused caller's call: %v", err)
+				}
+				if _, err := r.Handle(t.Context(), callOf("echo", `{"text":"hi"}`, &caller{})); err != nil {
+					t.Errorf("another's call: %v", err)
+				}
+			}
+			if s := r.Status(); !s.Up {
+				t.Errorf("the server counts as down: %s", s.Reason)
+			}
+		})
+	}
+}

@@ -24,7 +24,7 @@ func TestProtocolIsForced(t *testing.T) {
 	defer s.Close()
 	web := httptest.NewServer(s)
 	defer web.Close()
-	overHTTP, closed := URL(web.URL+"/mcp", HTTPConfig{})
+	overHTTP, closed := URL(web.URL+"/"+t.Name(), HTTPConfig{}) // eras are remembered by URL, and ports used again
 	defer closed()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -43,6 +43,9 @@ func (p *pool) start(ctx context.Context, g greeting, e *entry) (*link, error) {
 	l, err := p.startIn(ctx, g, up, waited)
 	if err != nil {
 		p.free(g.caller, nil)
+		if g.key != p.r.commonKey() && refusedStart(err) {
+			return nil, p.r.tell(err, false) // one caller's, while others' may start
+		}
 		return nil, p.startFailed(err)
 	}
 	p.r.started(l)
