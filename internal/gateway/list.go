@@ -111,9 +111,9 @@ func (c *Catalog) touch(sources []*source, p part) {
 	}
 }
 
-// hasten asks a server that failed again now, for somebody calls it, unless it was
+// retryNow asks a server that failed again now, for somebody calls it, unless it was
 // asked within the last second.
-func (c *Catalog) hasten(s *source, p part) {
+func (c *Catalog) retryNow(s *source, p part) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if a := &s.parts[p]; a.failure != nil && time.Since(a.failed) >= firstRetry {
