@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/process"
+	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
 // Describe says for an operator, in one line, why a server cannot be used: what clients
@@ -23,6 +24,9 @@ func Describe(err error) string {
 		err = t.err
 	}
 	text := err.Error()
+	for _, step := range []string{"connect: ", mcp.MethodDiscover + ": ", mcp.MethodInitialize + ": "} {
+		text = strings.TrimPrefix(text, step)
+	}
 	words, spoke := errors.AsType[*lastWordsError](err)
 	if spoke {
 		text = words.error.Error()

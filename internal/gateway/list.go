@@ -258,7 +258,9 @@ func (c *Catalog) end(s *source, p part, number int, got *shelf, err error) {
 		a.failing, a.failure = time.Time{}, nil
 	default:
 		a.shelf = got
-		a.fail(errors.New(status.Reason))
+		if a.failure == nil { // which says more
+			a.fail(errors.New(status.Reason))
+		}
 		a.mark(status.Reason, false)
 	}
 	if a.known != was {
