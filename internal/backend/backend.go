@@ -46,11 +46,11 @@ type Status struct {
 	Starting bool   // the instance that answers lists is being started
 }
 
-// Talker is a Backend whose server writes to standard error.
-type Talker interface {
-	// Stderr returns the last lines of the process that was started last, at most 20.
-	// It does not wait.
-	Stderr() []string
+// StderrTailer is a Backend whose server writes to standard error.
+type StderrTailer interface {
+	// StderrTail returns the last lines of the process that was started last, at most
+	// 20 and 4 KiB. It does not wait.
+	StderrTail() []string
 }
 
 // Events receives what changes at a backend: lists and watched resources. It

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/process"
+	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
 // Describe says for an operator, in one line, why a server cannot be used: what clients
@@ -23,6 +24,9 @@ func Describe(err error) string {
 		err = t.err
 	}
 	text := err.Error()
+	for _, step := range []string{"connect: ", mcp.MethodDiscover + ": ", mcp.MethodInitialize + ": "} {
+		text = strings.TrimPrefix(text, step)
+	}
 	words, spoke := errors.AsType[*lastWordsError](err)
 	if spoke {
 		text = words.error.Error()
@@ -34,7 +38,7 @@ func Describe(err error) string {
 		text = slow.Error()
 	}
 	if spoke {
-		if why := telling(words.lines); why != "" {
+		if why := causeIn(words.lines); why != "" {
 			text += ": " + why
 		}
 	}
@@ -51,15 +55,15 @@ var (
 	aside = regexp.MustCompile(`^\s*(at |File "|npm (error|ERR!) (A complete log|    |code |path |command |errno |syscall |signal )|Node\.js v|\^|\}|\]|\{|goroutine |node:internal|\[?npm notice|npm warn|throw )|^\s*$|A complete log of this run|^\S+:\d+$`)
 )
 
-// telling returns the line of the last ones that most likely says why a process ended.
-func telling(lines []string) string {
+// causeIn returns the line of the last ones that most likely says why a process ended.
+func causeIn(lines []string) string {
 	last := ""
 	for i := len(lines) - 1; i >= 0; i-- {
 		line := strings.TrimSpace(lines[i])
 		switch {
 		case aside.MatchString(lines[i]):
 		case complaint.MatchString(line):
-			return first(lines[:i+1])
+			return firstComplaint(lines[:i+1])
 		case last == "":
 			last = line
 		}
@@ -67,9 +71,9 @@ func telling(lines []string) string {
 	return last
 }
 
-// first returns the line with which the complaint begins that ends the lines: of a cause
+// firstComplaint returns the line with which the complaint begins that ends the lines: of a cause
 // and what follows from it, the cause stands first.
-func first(lines []string) string {
+func firstComplaint(lines []string) string {
 	at := len(lines) - 1
 	for i := at - 1; i >= 0 && i >= at-3; i-- {
 		if complaint.MatchString(lines[i]) && !aside.MatchString(lines[i]) {

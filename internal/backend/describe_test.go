@@ -24,6 +24,7 @@ func TestDescribe(t *testing.T) {
 		want string
 	}{
 		{"nothing but text", errors.New("no such program"), "no such program"},
+		{"without the steps", errors.New("connect: server/discover: POST http://x.example/mcp: connection refused"), "POST http://x.example/mcp: connection refused"},
 		{"what clients are not told", jsonrpc.Errorf(jsonrpc.CodeInternal, "server %q: %w", "x", &told{"it exited (reference A)", died("Error: API key is required")}),
 			"exited with code 1: Error: API key is required"},
 		{"behind a refusal", &told{"it exited (next attempt in 1s)", &told{"it exited", died("BRAVE_API_KEY environment variable is required")}},

@@ -31,10 +31,10 @@ type Launched struct {
 	Stop    func()            // ends what was started and waits; nil for nothing
 	Gone    <-chan struct{}   // closed when what was started has ended; nil for never
 	Explain func(error) error // adds to a failure what is known of the end; nil for nothing
-	// Activity says what it has done so far, and Stderr gives the last lines it wrote
+	// Activity says what it has done so far, and StderrTail gives the last lines it wrote
 	// there, also after its end; nil for what is no process here.
-	Activity func() process.Activity
-	Stderr   func() []string
+	Activity   func() process.Activity
+	StderrTail func() []string
 }
 
 func (l *Launched) stop() {
@@ -84,10 +84,10 @@ func Command(keeper *process.Keeper, spec process.Spec) Launcher {
 				_ = p.Stop(ctx)
 				_ = p.Stdout().Close() // of a process that was never greeted, nobody else does
 			},
-			Gone:     p.Done(),
-			Explain:  func(err error) error { return startError(p, err) },
-			Activity: p.Activity,
-			Stderr:   p.StderrTail,
+			Gone:       p.Done(),
+			Explain:    func(err error) error { return startError(p, err) },
+			Activity:   p.Activity,
+			StderrTail: p.StderrTail,
 		}, nil
 	}
 }

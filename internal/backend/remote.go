@@ -44,8 +44,8 @@ type Remote struct {
 }
 
 var (
-	_ Backend = (*Remote)(nil)
-	_ Talker  = (*Remote)(nil)
+	_ Backend      = (*Remote)(nil)
+	_ StderrTailer = (*Remote)(nil)
 )
 
 var errClosed = errors.New("server is being stopped")
@@ -70,10 +70,10 @@ func (r *Remote) Status() Status {
 	return s
 }
 
-// Stderr implements [Talker].
-func (r *Remote) Stderr() []string {
-	if up := r.newest.Load(); up != nil && up.Stderr != nil {
-		return up.Stderr()
+// StderrTail implements [StderrTailer].
+func (r *Remote) StderrTail() []string {
+	if up := r.newest.Load(); up != nil && up.StderrTail != nil {
+		return up.StderrTail()
 	}
 	return nil
 }

@@ -97,15 +97,15 @@ func (p *pool) startIn(ctx context.Context, g greeting, up *Launched, fresh bool
 	defer leave()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	t := p.r.trial(leave)
-	p.wg.Go(func() { t.watch(ctx, end) })
+	w := p.r.watchStart(leave)
+	p.wg.Go(func() { w.run(ctx, end) })
 	if fresh {
 		if up, err = p.launch(ctx); err != nil {
 			return nil, fmt.Errorf("%w: %w", errNotStarted, err)
 		}
 	}
-	t.up.Store(up)
-	l, err := p.r.greeted(ctx, g, up, t)
+	w.up.Store(up)
+	l, err := p.r.greeted(ctx, g, up, w)
 	if err == nil {
 		p.r.served.Store(true)
 		p.r.slowStarts.Store(0)
@@ -120,7 +120,7 @@ func (p *pool) startIn(ctx context.Context, g greeting, up *Launched, fresh bool
 // greeted greets what was launched. An old server may die of being asked which era it
 // speaks: it is launched once more and greeted as it expects. Of one that dies of
 // that too, the starts to come are made in one way each, in turn.
-func (r *Remote) greeted(ctx context.Context, g greeting, up *Launched, t *trial) (*link, error) {
+func (r *Remote) greeted(ctx context.Context, g greeting, up *Launched, w *startWatch) (*link, error) {
 	g.era = r.knownEra()
 	twice := g.era == 0 && r.cfg.Processes != nil && r.deaths.Load() == 0
 	if g.era == 0 && r.deaths.Load()%2 == 1 {
@@ -138,7 +138,7 @@ func (r *Remote) greeted(ctx context.Context, g greeting, up *Launched, t *trial
 	if twice {
 		if up, legacyErr := r.cfg.Launch(ctx); legacyErr == nil {
 			r.newest.Store(up)
-			t.up.Store(up)
+			w.up.Store(up)
 			g.era = mcp.Legacy
 			if l, legacyErr := r.greetOnce(ctx, g, up); legacyErr == nil {
 				return l, nil

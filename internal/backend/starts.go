@@ -17,8 +17,9 @@ import (
 type Starts struct{ places chan struct{} }
 
 const (
-	startsPerCore = 2
-	leastStarts   = 4
+	startsPerCore   = 2
+	installsPerCore = 4 // they wait for the network and the disk more often
+	leastCores      = 2
 	// placeCPU is how much of a core's time a start uses in its place: most are up then,
 	// and one that installs for long should not hold up the next that does.
 	placeCPU = 1500 * time.Millisecond
@@ -27,7 +28,12 @@ const (
 )
 
 // NewStarts returns places for twice as many starts as there are cores, at least four.
-func NewStarts() *Starts { return newStarts(max(leastStarts, startsPerCore*runtime.GOMAXPROCS(0))) }
+func NewStarts() *Starts { return newStarts(startsPerCore * max(leastCores, runtime.GOMAXPROCS(0))) }
+
+// NewInstalls is NewStarts for servers that may have to be installed: twice as many.
+func NewInstalls() *Starts {
+	return newStarts(installsPerCore * max(leastCores, runtime.GOMAXPROCS(0)))
+}
 
 func newStarts(n int) *Starts { return &Starts{make(chan struct{}, n)} }
 

@@ -31,16 +31,16 @@ type Health struct {
 	Since  time.Time // when it came to be so
 	Reason string    // why it is down, as it showed last; for operators only
 	Tools  int       // that it lists, or listed last
-	Next   time.Time // when it is tried again unless a call asks before; zero when it need not be
+	Next   time.Time // when it is tried again unless a call asks before, now while it is; zero when it need not be
 	Stderr []string  // the last lines of its process
 }
 
-// health is a source's Health, and what was said of it.
+// health is a source's Health, and what was logged of it.
 type health struct {
-	mu   sync.Mutex // held while a change is looked at and logged
-	now  Health
-	was  bool     // it has been up before
-	said []string // reasons logged of this outage
+	mu     sync.Mutex // held while a change is looked at and logged
+	now    Health
+	everUp bool
+	logged []string // reasons of this outage
 }
 
 // maxReasons bounds the lines on why a server is down, of one outage.
@@ -58,8 +58,8 @@ func (c *Catalog) Health() []Health {
 			all[i].Since = now.Since
 		}
 		s.health.mu.Unlock()
-		if t, ok := s.backend.(backend.Talker); ok {
-			all[i].Stderr = t.Stderr()
+		if t, ok := s.backend.(backend.StderrTailer); ok {
+			all[i].Stderr = t.StderrTail()
 		}
 	}
 	return all
@@ -82,7 +82,9 @@ func (s *source) judge() Health {
 			if a.failed.After(last) {
 				last, h.Reason = a.failed, backend.Describe(a.failure)
 			}
-			if a.retry != nil && (h.Next.IsZero() || a.retryAt.Before(h.Next)) {
+			if a.running {
+				h.Next = h.Since // it is being tried
+			} else if a.retry != nil && (h.Next.IsZero() || a.retryAt.Before(h.Next)) {
 				h.Next = a.retryAt
 			}
 		case a.late && a.down == errLate.Error() && h.State != Down:
@@ -119,19 +121,19 @@ func (c *Catalog) report(s *source) {
 	switch {
 	case now.State == Up && before.State != Up:
 		words := "server available"
-		if h.was {
+		if h.everUp {
 			words += " again"
 		}
 		log.Info(words, "tools", now.Tools, "after", took)
-		h.was, h.said = true, nil
-	case now.State != Down || slices.Contains(h.said, now.Reason) || len(h.said) == maxReasons:
-	case len(h.said) > 0:
-		h.said = append(h.said, now.Reason)
+		h.everUp, h.logged = true, nil
+	case now.State != Down || slices.Contains(h.logged, now.Reason) || len(h.logged) == maxReasons:
+	case len(h.logged) > 0:
+		h.logged = append(h.logged, now.Reason)
 		log.Warn("server still unavailable", "reason", now.Reason)
 	default:
-		h.said = append(h.said, now.Reason)
+		h.logged = append(h.logged, now.Reason)
 		words := "server unavailable"
-		if h.was {
+		if h.everUp {
 			words += "; what it offered last stays in the lists, marked"
 		}
 		log.Warn(words, "reason", now.Reason)

@@ -244,6 +244,30 @@ func TestHealth(t *testing.T) {
 	}, good, slow, key, mute)
 }
 
+// TestAnswersBeforeItIsUp: an answer while the breaker is still open hides no reason.
+func TestAnswersBeforeItIsUp(t *testing.T) {
+	s := &scripted{name: "s", answers: offering("one"), err: errors.New("exited with code 1"), down: "it exited (reference A)"}
+	bubble(t, CatalogConfig{}, func(t *testing.T, r *rig) {
+		r.catalog.Open()
+		synctest.Wait()
+		s.fail(nil)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if h := r.catalog.Health()[0]; h.State != Down || h.Reason != "exited with code 1" {
+			t.Errorf("it is %s: %s", h.State, h.Reason)
+		}
+		s.status("")
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if h := r.catalog.Health()[0]; h.State != Up {
+			t.Errorf("it is %s: %s", h.State, h.Reason)
+		}
+		if n := strings.Count(r.log.String(), "\n"); n != 3 {
+			t.Errorf("%d lines, want one for each state and the summary:\n%s", n, r.log)
+		}
+	}, s)
+}
+
 // TestSummary holds the one line that says how all servers are.
 func TestSummary(t *testing.T) {
 	many := make([]Health, 25)

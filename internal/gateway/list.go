@@ -114,9 +114,9 @@ func (c *Catalog) touch(sources []*source, p part) {
 	}
 }
 
-// hasten asks a server that failed again now, for somebody calls it, unless it was
+// retryNow asks a server that failed again now, for somebody calls it, unless it was
 // asked within the last second.
-func (c *Catalog) hasten(s *source, p part) {
+func (c *Catalog) retryNow(s *source, p part) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if a := &s.parts[p]; a.failure != nil && time.Since(a.failed) >= firstRetry {
@@ -261,7 +261,9 @@ func (c *Catalog) end(s *source, p part, number int, got *shelf, err error) {
 		a.failing, a.failure = time.Time{}, nil
 	default:
 		a.shelf = got
-		a.fail(errors.New(status.Reason))
+		if a.failure == nil { // which says more
+			a.fail(errors.New(status.Reason))
+		}
 		a.mark(status.Reason, false)
 	}
 	if a.known != was {

@@ -74,7 +74,7 @@ func (g *Gateway) silent(p part, key string) error {
 	if st.shelf != nil {
 		return nil
 	}
-	g.catalog.hasten(s, p)
+	g.catalog.retryNow(s, p)
 	why := cmp.Or(st.down, notAnswered)
 	return jsonrpc.Errorf(jsonrpc.CodeInternal, "server %q has not listed its %ss: %s; try again later", s.name, lists[p].noun, why).
 		WithData(map[string]any{"gateway": map[string]string{"server": s.name, "reason": "unavailable"}})

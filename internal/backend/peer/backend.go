@@ -45,8 +45,8 @@ func (b *Backend) Name() string { return b.name }
 // Status reports whether calls reach the server at this node.
 func (b *Backend) Status() backend.Status { return b.inner.Status() }
 
-// Stderr implements [backend.Talker], of the processes at this node.
-func (b *Backend) Stderr() []string { return b.inner.Stderr() }
+// StderrTail implements [backend.StderrTailer], of the processes at this node.
+func (b *Backend) StderrTail() []string { return b.inner.StderrTail() }
 
 // Start brings up the instance that answers lists: this node's own, or the one
 // there is in the cluster.

@@ -21,9 +21,9 @@ const (
 	lookInterval = 200 * time.Millisecond
 )
 
-// trial is one start of an instance while it is watched. A first start may have to
+// startWatch watches one start of an instance. A first start may have to
 // install the server: as long as it makes progress its time begins anew.
-type trial struct {
+type startWatch struct {
 	limit time.Duration // as the server has it now
 	first bool          // no instance has been up yet
 	next  time.Duration // limit of the start after this one, should it fail
@@ -31,10 +31,10 @@ type trial struct {
 	up    atomic.Pointer[Launched]
 }
 
-// trial returns the next start's.
-func (r *Remote) trial(leave func()) *trial {
+// watchStart returns the watch of the next start.
+func (r *Remote) watchStart(leave func()) *startWatch {
 	slow := r.slowStarts.Load()
-	return &trial{limit: r.startLimit(slow), next: r.startLimit(slow + 1), first: !r.served.Load(), leave: leave}
+	return &startWatch{limit: r.startLimit(slow), next: r.startLimit(slow + 1), first: !r.served.Load(), leave: leave}
 }
 
 // startLimit is StartTimeout doubled for each start in a row that took too long.
@@ -46,7 +46,7 @@ func (r *Remote) startLimit(slow int32) time.Duration {
 	return limit
 }
 
-// probeTimeout bounds each step of a greeting. Of a process only its trial does, as
+// probeTimeout bounds each step of a greeting. Of a process only the watch of its start does, as
 // nobody knows at which step it is installed.
 func (r *Remote) probeTimeout() time.Duration {
 	if r.cfg.Processes == nil {
@@ -55,12 +55,12 @@ func (r *Remote) probeTimeout() time.Duration {
 	return firstStart * max(r.cfg.StartTimeout, maxStart)
 }
 
-// watch ends a start that takes too long, with a [slowStart], and gives its place to
+// run ends a start that takes too long, with a [slowStart], and gives its place to
 // others once it only waits. It returns when ctx ends.
-func (t *trial) watch(ctx context.Context, end context.CancelCauseFunc) {
+func (w *startWatch) run(ctx context.Context, end context.CancelCauseFunc) {
 	began := time.Now()
 	moved, seen := began, process.Activity{}
-	timer := time.NewTimer(min(lookInterval, t.limit))
+	timer := time.NewTimer(min(lookInterval, w.limit))
 	defer timer.Stop()
 	for {
 		select {
@@ -69,22 +69,22 @@ func (t *trial) watch(ctx context.Context, end context.CancelCauseFunc) {
 		case <-timer.C:
 		}
 		now := time.Now()
-		if up := t.up.Load(); up != nil && up.Activity != nil {
+		if up := w.up.Load(); up != nil && up.Activity != nil {
 			is := up.Activity()
-			if t.first && is.Progress(seen) {
+			if w.first && is.Progress(seen) {
 				moved = now
 			}
 			if !is.Progress(seen) && !is.Busy || is.CPU >= placeCPU {
-				t.leave()
+				w.leave()
 			}
 			seen = is
 		}
 		if now.Sub(began) >= placeFor {
-			t.leave()
+			w.leave()
 		}
-		left := min(t.limit-now.Sub(moved), firstStart*t.limit-now.Sub(began))
+		left := min(w.limit-now.Sub(moved), firstStart*w.limit-now.Sub(began))
 		if left <= 0 {
-			end(&slowStart{after: now.Sub(began), quiet: now.Sub(moved), limit: t.limit, next: t.next})
+			end(&slowStart{after: now.Sub(began), quiet: now.Sub(moved), limit: w.limit, next: w.next})
 			return
 		}
 		timer.Reset(min(lookInterval, left))
