@@ -253,6 +253,7 @@ func (f *flight) take(k *core, resp *http.Response, modern bool, head []byte, re
 		stream: jsonrpc.NewStream(io.MultiReader(bytes.NewReader(head), rest), limits),
 		id:     f.id, modern: modern, body: resp, release: release,
 	}
+	l.stream.Repair()
 	l.unbind = context.AfterFunc(k.group.ctx, func() { _ = l.Close() })
 	if loose, ok := resp.Body.(*idleBody); ok {
 		loose.detach()
@@ -276,6 +277,7 @@ func (f *flight) take(k *core, resp *http.Response, modern bool, head []byte, re
 func (f *flight) isLarge(head []byte, limits jsonrpc.Limits, modern bool) bool {
 	limits.Bytes = 0
 	s := jsonrpc.NewStream(bytes.NewReader(head), limits)
+	s.Repair()
 	if s.Open('{') != nil {
 		return false
 	}

@@ -73,6 +73,7 @@ func TestLarge(t *testing.T) {
 		{"usual", `{"jsonrpc":"2.0","id":%id%,"result":{"a":1,"b":` + value + `,"c":[]}}`, `"a":1;"b":` + value + `;"c":[];`},
 		{"result first", `{ "result" : { "b" : ` + value + ` } , "id" : %id% , "jsonrpc" : "2.0" }`, `"b":` + value + `;`},
 		{"unknown members", `{"x":{"result":{}},"id":%id%,"result":{"b":` + value + `},"y":[1],"jsonrpc":"2.0"}`, `"b":` + value + `;`},
+		{"half a pair", `{"jsonrpc":"2.0","id":%id%,"result":{"b":` + value + `,"c":"\ud83d","d":"` + "\xe9" + `"}}`, `"b":` + value + `;"c":"\ufffd";"d":"` + "\ufffd" + `";`},
 		{"escaped names", `{"jsonrpc":"2.0","\u0069d":%id%,"r\u0065sult":{"\u0062":` + value + `}}`, `"b":` + value + `;`},
 	} {
 		for _, era := range []mcp.Era{mcp.Modern, mcp.Legacy} {

@@ -247,11 +247,12 @@ func repairItems(list Raw) (Raw, bool) {
 // readHello reads the result of a handshake into v, and once more with its parts as
 // the kinds they are meant as when that fails or when it has what stands for nothing.
 // It returns what was read.
-func readHello(raw Raw, v any) (Raw, error) {
+func readHello[T any](raw Raw, v *T) (Raw, error) {
 	err := json.Unmarshal(raw, v)
 	if err == nil && !hasNothing(raw) {
 		return raw, nil
 	}
+	*v = *new(T) // what was read before is not to be mixed with it
 	raw = repairHello(raw)
 	return raw, json.Unmarshal(raw, v)
 }

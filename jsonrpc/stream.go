@@ -42,6 +42,8 @@ type Stream struct {
 	err    error
 	srcErr error // of r, for when the window is used up
 
+	lenient bool // see Repair
+
 	nest   []byte // what is open: '{' or '['
 	opened []opened
 	seed   maphash.Seed
@@ -64,6 +66,10 @@ func NewStream(r io.Reader, limits Limits) *Stream {
 	}
 	return &Stream{r: r, limits: limits, buf: make([]byte, streamWindow), seed: maphash.MakeSeed()}
 }
+
+// Repair has text that is no Unicode become U+FFFD, as [DecodeLenient] does, where it
+// would be refused.
+func (s *Stream) Repair() { s.lenient = true }
 
 // Kind returns the first byte of the next value: '{', '[', '"', 't', 'f', 'n',
 // or '0' for any number.

@@ -226,3 +226,32 @@ func BenchmarkStream(b *testing.B) {
 		})
 	}
 }
+
+// TestStreamRepair: what is no Unicode is read as DecodeLenient reads it, wherever the window ends.
+func TestStreamRepair(t *testing.T) {
+	for in, want := range map[string]string{
+		`"a\ud83d"`:                `"a\ufffd"`,
+		`"\ude00\ud83d"`:           `"\ufffd\ufffd"`,
+		`"\ud83d\ud83d\ude00"`:     `"\ufffd\ud83d\ude00"`,
+		`"\ud83d\n\\ud83d"`:        `"\ufffd\n\\ud83d"`,
+		`"\ud83d\ude00\u00e9"`:     `"\ud83d\ude00\u00e9"`,
+		"\"caf\xe9\"":              "\"caf\ufffd\"",
+		"\"\xff\xfe é\xf0\x9f\"":   "\"\ufffd\ufffd é\ufffd\ufffd\"",
+		"{\"\xff\":[\"\\ud83d\"]}": "{\"\ufffd\":[\"\\ufffd\"]}",
+	} {
+		for pad := streamWindow - 24; pad < streamWindow+4; pad++ {
+			var out bytes.Buffer
+			s := NewStream(strings.NewReader(strings.Repeat(" ", pad)+"["+in+"]"), Limits{})
+			s.Repair()
+			if err := s.Copy(&out); err != nil || out.String() != "["+want+"]" || s.End() != nil {
+				t.Fatalf("%q behind %d bytes: %q, %v; want %q", in, pad, out.String(), err, want)
+			}
+			if !Raw(out.Bytes()).IsValid() {
+				t.Fatalf("%q is not valid", out.String())
+			}
+		}
+		if err := NewStream(strings.NewReader(in), Limits{}).Copy(nil); (err == nil) != (in == want) {
+			t.Errorf("%q without repair: %v", in, err)
+		}
+	}
+}
