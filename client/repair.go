@@ -41,10 +41,11 @@ func (k *core) decode(data []byte) ([]jsonrpc.Message, error) {
 	}
 	m, faults, err := jsonrpc.DecodeLenient(data, k.limits)
 	k.repaired(faults, data)
-	if err = k.finish(&m, data, err); err != nil {
+	one := []jsonrpc.Message{m}
+	if err = k.finish(&one[0], data, err); err != nil {
 		return nil, err
 	}
-	return []jsonrpc.Message{m}, nil
+	return one, nil
 }
 
 func (k *core) decodeBatch(data []byte) ([]jsonrpc.Message, error) {
@@ -76,8 +77,8 @@ func (k *core) finish(m *jsonrpc.Message, data []byte, err error) error {
 	if err != nil && (m.Method != "" || m.ID.IsZero() || errors.Is(err, jsonrpc.ErrNoMessage)) {
 		return unreadable(err)
 	}
-	if m.Method == "" && !m.ID.IsZero() {
-		if n, ok := jsonrpc.Integer(m.ID.Raw()); ok && m.ID != jsonrpc.IntID(n) { // all our ids are integers
+	if _, ours := m.ID.Int(); !ours && m.Method == "" { // all our ids are integers
+		if n, ok := jsonrpc.Integer(m.ID.Raw()); ok {
 			m.ID = jsonrpc.IntID(n)
 			k.repaired(jsonrpc.FaultID, data)
 		}
@@ -119,6 +120,9 @@ func unreadable(err error) error {
 
 // repaired logs the kinds of mistakes that were repaired in data.
 func (k *core) repaired(faults jsonrpc.Faults, data []byte) {
+	if faults == 0 {
+		return
+	}
 	for _, name := range faults.Names() {
 		k.faults().lines.LogAs("repaired: "+name, k.log, slog.LevelWarn, "message of the server repaired", "fault", name, "begins", beginning(data))
 	}

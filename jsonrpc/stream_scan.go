@@ -331,42 +331,6 @@ func (s *Stream) rune() error {
 	return nil
 }
 
-// replace walks over one byte, for which it copies U+FFFD.
-func (s *Stream) replace() error {
-	if err := s.flush(); err != nil {
-		return s.fail(err)
-	}
-	s.pos++
-	s.mark = s.pos
-	if s.out == nil {
-		return nil
-	}
-	if _, err := s.out.Write([]byte("\ufffd")); err != nil {
-		return s.fail(err)
-	}
-	return nil
-}
-
-// mendEscape makes the escape at pos one of U+FFFD if it is half a surrogate pair.
-func (s *Stream) mendEscape() error {
-	const pair = len(`\ud83d\ude00`)
-	for s.end-s.pos < pair && s.more() == nil {
-	}
-	if err := s.soft(); err != nil {
-		return err
-	}
-	window := s.buf[s.pos:min(s.end, s.pos+pair)]
-	unit, half := surrogate(window)
-	if !half {
-		return nil
-	}
-	low, half := surrogate(window[len(window)/2:])
-	if unit >= 0xDC00 || len(window) < pair || !half || low < 0xDC00 {
-		copy(window, `\ufffd`)
-	}
-	return nil
-}
-
 // escape walks over an escape sequence; two that make one character count as one.
 func (s *Stream) escape() error {
 	if err := s.need(2); err != nil {

@@ -91,13 +91,20 @@ func odd(answer string, flood int) Launcher {
 	})
 }
 
-// TestResultThatIsNoObject: garbage in the place of a result names the server.
+// TestResultThatIsNoObject: garbage in the place of a result names the server, and
+// however often it comes, counts against no other call.
 func TestResultThatIsNoObject(t *testing.T) {
 	r := newPooled(t, Config{Launch: odd(`"x"`, 0)})
 	_, err := r.Handle(t.Context(), callOf("echo", `{}`, &caller{}))
 	wire, ok := jsonrpc.AsError(err)
 	if !ok || !strings.Contains(string(wire.Data), `"garbage"`) || !strings.Contains(string(wire.Data), `"inner"`) {
 		t.Errorf("error %v, data %s", err, wire.Data)
+	}
+	for range 4 * tolerated {
+		_, _ = r.Handle(t.Context(), callOf("echo", `{}`, &caller{}))
+	}
+	if s := r.Status(); !s.Up {
+		t.Errorf("the server is kept away from: %s", s.Reason)
 	}
 }
 

@@ -80,13 +80,16 @@ func spaceOut(line []byte) {
 
 // Reader reads events from a stream. It is for one goroutine.
 type Reader struct {
-	r   *bufio.Reader
+	src ends
+	r   *bufio.Reader // of src
 	max int
 }
 
 // NewReader returns a reader of events of at most max bytes each.
 func NewReader(r io.Reader, max int) *Reader {
-	return &Reader{r: bufio.NewReaderSize(&ends{r: r}, 4096), max: max}
+	reader := &Reader{src: ends{r: r}, max: max}
+	reader.r = bufio.NewReaderSize(&reader.src, 4096)
+	return reader
 }
 
 // Read returns the next event that has data, an id or a retry field. Comments

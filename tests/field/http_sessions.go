@@ -50,8 +50,6 @@ func answers() []Variant {
 		plain("status_203", HTTP{Status: http.StatusNonAuthoritativeInfo}),
 		plain("array", HTTP{Array: true}),
 		plain("json_charset", HTTP{Kind: "application/json; charset=utf-8"}),
-		refused(plain("json_text", HTTP{Kind: "text/plain"})),
-		refused(plain("json_rpc", HTTP{Kind: "application/json-rpc"})),
 		plain("get_200_json", HTTP{Get: http.StatusOK, GetBody: `{"ok":true}`}),
 		plain("get_200_page", HTTP{Get: http.StatusOK, GetBody: "<html></html>"}),
 		plain("get_204", HTTP{Get: http.StatusNoContent}),
@@ -69,6 +67,5 @@ func answers() []Variant {
 		plain("notify_200_json", HTTP{Notify: http.StatusOK, NoteBody: "{}"}),
 		plain("notify_204", HTTP{Notify: http.StatusNoContent}),
 		plain("notify_202_text", HTTP{Notify: http.StatusAccepted, NoteBody: "Accepted"}),
-		refused(plain("notify_400", HTTP{Notify: http.StatusBadRequest})),
 	}
 }
