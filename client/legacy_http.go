@@ -34,12 +34,13 @@ type legacyHTTP struct {
 }
 
 // session is what the server told when it opened one. It is immutable but for
-// its stream, and for known.
+// its stream, and for known and refused.
 type session struct {
 	id      string // "" when the server keeps none
 	greeted *hello
 	stream  *standing
-	known   time.Time // when a ping was answered after a 404; for who has the turn
+	known   time.Time // when a test was answered after a refusal; for who has the turn
+	refused error     // how it was tested and found lost; set before another replaces it
 }
 
 // openLegacyHTTP makes the handshake.

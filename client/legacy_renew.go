@@ -29,7 +29,7 @@ func (l *legacyHTTP) call(ctx context.Context, r *request) (Raw, error) {
 	}
 	fresh, renewErr := l.renew(ctx, s, err)
 	switch {
-	case errors.Is(renewErr, errStillKnown), renewErr == nil && !unexecuted(r, err):
+	case errors.Is(renewErr, errStillKnown), renewErr == nil && !unexecuted(r, err, s.refused):
 		return nil, refusal(err)
 	case renewErr != nil && httpStatus(renewErr) != 0 && httpStatus(renewErr) == httpStatus(err):
 		return nil, refusal(err) // it refuses everything, and not for the session
@@ -70,15 +70,19 @@ func speaksOfSession(text []byte) bool {
 }
 
 // unexecuted reports whether a request that was refused in a lost session may be
-// sent again. With 502 and 504 a gateway says that the server broke off, perhaps
-// in the middle of the request: it is sent again only if it merely reads, or if it
-// was the session that was refused.
-func unexecuted(r *request, err error) bool {
-	switch httpStatus(err) {
-	case http.StatusBadGateway, http.StatusGatewayTimeout:
-		return r.method != mcp.MethodCallTool || namesSession(err)
+// sent again. A gateway says with 5xx that the server broke off as well, perhaps in
+// the middle of a call: that is sent again only if it was the session that was
+// refused, by name, or with the status by which the test was refused too. 502 and
+// 504 are never the server's own.
+func unexecuted(r *request, err, test error) bool {
+	switch status := httpStatus(err); {
+	case status < 500, r.method != mcp.MethodCallTool, namesSession(err):
+		return true
+	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout:
+		return false
+	default:
+		return httpStatus(test) == status
 	}
-	return true
 }
 
 // renew replaces the session old by a new one with the same subscriptions and
@@ -159,6 +163,7 @@ func (l *legacyHTTP) knows(ctx context.Context, s *session, named bool) bool {
 	for _, method := range methods {
 		_, err := l.once(ctx, &request{method: method}, s)
 		if err != nil && httpStatus(err) != http.StatusTooManyRequests && (!fromPeer(err) || s.doubtful(err)) {
+			s.refused = err
 			return false
 		}
 	}

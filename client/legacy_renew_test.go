@@ -164,23 +164,27 @@ func TestOneRefusalKeepsTheSession(t *testing.T) {
 // of a call and has lost the session since, the call is not made twice, and the next
 // one has a session.
 func TestCallThatMayHaveRun(t *testing.T) {
-	f := newForgetful(t)
-	f.refuse = says(404, "text/plain", "no")
-	f.before = func(w http.ResponseWriter, _ jsonrpc.Message) bool {
-		if f.opened > 1 {
-			return false
-		}
-		f.ran++
-		f.live = "none"
-		w.WriteHeader(http.StatusBadGateway)
-		return true
-	}
-	c := connect(t, HTTP(f.URL), ForceEra(mcp.Legacy), Reinitialize())
-	if _, err := c.CallTool(t.Context(), "t", nil); httpStatus(err) != http.StatusBadGateway || f.ran != 1 {
-		t.Errorf("CallTool: %v, after the call ran %d times", err, f.ran)
-	}
-	if got, err := c.CallTool(t.Context(), "t", nil); err != nil || got.Text() != "hi" || f.opened != 2 {
-		t.Errorf("the next call: %v, %v, with %d sessions opened", got, err, f.opened)
+	for _, status := range []int{500, 502, 503, 504} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			f := newForgetful(t)
+			f.refuse = says(404, "text/plain", "no")
+			f.before = func(w http.ResponseWriter, _ jsonrpc.Message) bool {
+				if f.opened > 1 {
+					return false
+				}
+				f.ran++
+				f.live = "none"
+				http.Error(w, "upstream connect error or disconnect/reset before headers", status)
+				return true
+			}
+			c := connect(t, HTTP(f.URL), ForceEra(mcp.Legacy), Reinitialize())
+			if _, err := c.CallTool(t.Context(), "t", nil); httpStatus(err) != status || f.ran != 1 {
+				t.Errorf("CallTool: %v, after the call ran %d times", err, f.ran)
+			}
+			if got, err := c.CallTool(t.Context(), "t", nil); err != nil || got.Text() != "hi" || f.opened != 2 {
+				t.Errorf("the next call: %v, %v, with %d sessions opened", got, err, f.opened)
+			}
+		})
 	}
 }
 

@@ -57,13 +57,14 @@ func whereTo(from *url.URL, resp *http.Response) error {
 		return nil
 	}
 	to := location(from, resp)
-	switch {
-	case to == nil:
+	if to == nil {
 		return nil
-	case !sameOrigin(from, to):
-		return fmt.Errorf("redirected to %s, which is another origin: set the URL to it if it is to be trusted", display(to))
 	}
-	return fmt.Errorf("redirected to %s: set the URL to it", display(to))
+	shown := printable(display(to))
+	if !sameOrigin(from, to) {
+		return fmt.Errorf("redirected to %s, which is another origin: set the URL to it if it is to be trusted", shown)
+	}
+	return fmt.Errorf("redirected to %s: set the URL to it", shown)
 }
 
 // sameOrigin reports whether two URLs have scheme, host and port in common.

@@ -100,7 +100,7 @@ func (r *Remote) attempt(ctx context.Context, call *rpc.Call, from *origin, last
 	}
 	if r.cfg.Processes == nil && suspect(err) && l.isStale(ctx) {
 		r.pool.retire(l)
-		if !last {
+		if !last && (!mayHaveRun(err) || r.Repeatable(call)) {
 			return rpc.Result{}, true, nil
 		}
 	}

@@ -61,6 +61,13 @@ func suspect(err error) bool {
 	return e.Status >= 400 && e.Status < 500
 }
 
+// mayHaveRun reports whether a refused call may have been executed nevertheless: a
+// server that fails in the middle of one, or the gateway before it, answers 5xx.
+func mayHaveRun(err error) bool {
+	e, ok := errors.AsType[*client.HTTPError](err)
+	return ok && e.Status >= 500
+}
+
 // isStale reports whether the server has to be greeted anew, asking it unless that
 // was done just now.
 func (l *link) isStale(ctx context.Context) bool {

@@ -138,3 +138,35 @@ func TestCallsInFlightOutliveTheirInstance(t *testing.T) {
 		}
 	}
 }
+
+// TestCallThatFailedIsNotRepeated: a server that fails in the middle of a call, and
+// then has to be greeted anew, gets the call once, unless it may be repeated.
+func TestCallThatFailedIsNotRepeated(t *testing.T) {
+	for _, repeatable := range []bool{false, true} {
+		ran := 0
+		good := echoServer(t, mcp.Modern)
+		var srv *changing
+		srv = newChanging(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			data, err := io.ReadAll(r.Body)
+			if err != nil {
+				return
+			}
+			if bytes.Contains(data, []byte(mcp.MethodCallTool)) {
+				ran++
+				srv.become(echoServer(t, mcp.Legacy)) // it comes back as another
+				http.Error(w, "no", http.StatusInternalServerError)
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(data))
+			good.ServeHTTP(w, r)
+		}))
+		r := newHTTPRemote(t, Config{Repeatable: func(string) bool { return repeatable }}, srv.URL+"/mcp", HTTPConfig{})
+		_, err := r.Handle(t.Context(), callOf("echo", `{"text":"hi"}`, &caller{}))
+		if (err == nil) != repeatable || ran != 1 {
+			t.Errorf("repeatable %v: %v, after it ran %d times", repeatable, err, ran)
+		}
+		if _, err := r.Handle(t.Context(), callOf("echo", `{"text":"hi"}`, &caller{})); err != nil {
+			t.Errorf("the next call: %v", err)
+		}
+	}
+}

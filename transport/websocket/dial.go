@@ -17,6 +17,7 @@ import (
 
 	ws "github.com/coder/websocket"
 
+	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/transport"
 )
 
@@ -32,16 +33,21 @@ type HandshakeError struct {
 	Body   []byte      // its beginning, at most 1 KiB
 }
 
-// Error names URL, status and what the server said.
+// Error names URL, status, and what the server said or where it redirects to.
 func (e *HandshakeError) Error() string {
+	text := fmt.Sprintf("dial %s: HTTP status %d instead of a WebSocket", e.URL, e.Status)
+	if to, err := url.Parse(e.Header.Get("Location")); err == nil && to.Path+to.Host != "" && e.Status >= 300 && e.Status < 400 {
+		to.User, to.RawQuery, to.Fragment = nil, "", ""
+		return fmt.Sprintf("%s: redirected to %s: set the URL to it if it is to be trusted", text, display.Quote(to.String()))
+	}
 	said, _, _ := bytes.Cut(bytes.TrimSpace(e.Body), []byte("\n"))
 	if len(said) > 200 {
 		said = said[:200]
 	}
 	if len(said) == 0 {
-		return fmt.Sprintf("dial %s: HTTP status %d instead of a WebSocket", e.URL, e.Status)
+		return text
 	}
-	return fmt.Sprintf("dial %s: HTTP status %d instead of a WebSocket: %q", e.URL, e.Status, said)
+	return fmt.Sprintf("%s: %q", text, said)
 }
 
 // DialConfig bounds a dialled connection. Zero fields take the documented defaults.

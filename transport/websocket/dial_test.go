@@ -34,8 +34,8 @@ func TestDialIsRefused(t *testing.T) {
 			w.WriteHeader(http.StatusOK)
 		}, 200, []string{"HTTP status 200 instead of a WebSocket"}},
 		{"redirect", func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "ws://elsewhere.example/", http.StatusFound)
-		}, 302, []string{"HTTP status 302"}},
+			http.Redirect(w, r, "ws://elsewhere.example/?key=secret", http.StatusFound)
+		}, 302, []string{"HTTP status 302", `redirected to "ws://elsewhere.example/"`}},
 		{"no sub-protocol", func(w http.ResponseWriter, r *http.Request) {
 			c, err := ws.Accept(w, r, nil)
 			if err == nil {
