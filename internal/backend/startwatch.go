@@ -24,17 +24,18 @@ const (
 // startWatch watches one start of an instance. A first start may have to
 // install the server: as long as it makes progress its time begins anew.
 type startWatch struct {
-	limit time.Duration // as the server has it now
-	first bool          // no instance has been up yet
-	next  time.Duration // limit of the start after this one, should it fail
-	leave func()        // gives its place among the starts back
-	up    atomic.Pointer[Launched]
+	limit  time.Duration // as the server has it now
+	first  bool          // no instance has been up yet
+	next   time.Duration // limit of the start after this one, should it fail
+	leave  func()        // gives its place among the starts back
+	starts *Starts       // among which it has it; nil for none
+	up     atomic.Pointer[Launched]
 }
 
 // watchStart returns the watch of the next start.
 func (r *Remote) watchStart(leave func()) *startWatch {
 	slow := r.slowStarts.Load()
-	return &startWatch{limit: r.startLimit(slow), next: r.startLimit(slow + 1), first: !r.served.Load(), leave: leave}
+	return &startWatch{limit: r.startLimit(slow), next: r.startLimit(slow + 1), first: !r.served.Load(), leave: leave, starts: r.cfg.Starts}
 }
 
 // startLimit is StartTimeout doubled for each start in a row that took too long.
@@ -73,6 +74,9 @@ func (w *startWatch) run(ctx context.Context, end context.CancelCauseFunc) {
 			is := up.Activity()
 			if w.first && is.Progress(seen) {
 				moved = now
+			}
+			if w.starts != nil {
+				w.starts.report(is.CPU-seen.CPU, now)
 			}
 			if !is.Progress(seen) && !is.Busy || is.CPU >= placeCPU {
 				w.leave()

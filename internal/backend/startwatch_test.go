@@ -144,12 +144,12 @@ func TestStartsHaveTurns(t *testing.T) {
 		"nobody ahead":    {0, false, 0, 0, 3 * time.Second},
 		"eight hang":      {8, false, 0, 0, 4 * time.Second},
 		"eight spin":      {8, true, time.Hour, 4 * placeCPU, 4*placeCPU + 5*time.Second},
-		"eight look busy": {8, true, 0, 4 * placeFor, 4*placeFor + 4*time.Second},
+		"eight look busy": {8, true, 0, 0, 8 * time.Second},
 		"one looks busy":  {1, true, 0, 0, 6 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				starts := newStarts(2)
+				starts := newStarts(2, 2)
 				srv := newInMemory(mcp.Legacy)
 				var all []*Remote
 				add := func(name string, s *installing) *Remote {
@@ -268,4 +268,35 @@ func TestCallsTryAtOnce(t *testing.T) {
 			t.Error("calls pass that open the breaker themselves")
 		}
 	})
+}
+
+// TestSpareCores: more starts are let in while those at work get less than half of the
+// cores, and not because nobody looked for a while.
+func TestSpareCores(t *testing.T) {
+	const look = 100 * time.Millisecond
+	for name, tc := range map[string]struct {
+		cores  int
+		used   time.Duration // in each look
+		pause  time.Duration // between two looks
+		spares int           // in 40 looks
+	}{
+		"idle":                    {2, 0, look, 9},
+		"a quarter":               {2, look / 2, look, 9},
+		"just half":               {2, look, look, 0},
+		"all":                     {2, 2 * look, look, 0},
+		"one of eight":            {8, look, look, 9},
+		"idle, but seldom looked": {2, 0, 30 * look, 0},
+		"counts that fall":        {2, -look, look, 9},
+	} {
+		s, now, spares := newStarts(2, tc.cores), time.Unix(1, 0), 0
+		for range 40 {
+			if s.spare(tc.used, now) {
+				spares++
+			}
+			now = now.Add(tc.pause)
+		}
+		if spares != tc.spares {
+			t.Errorf("%s: %d times, want %d", name, spares, tc.spares)
+		}
+	}
 }

@@ -145,7 +145,7 @@ func anyCapabilities() *mcp.ServerCapabilities {
 	return &mcp.ServerCapabilities{
 		Tools: &mcp.ListCapability{ListChanged: true}, Prompts: &mcp.ListCapability{ListChanged: true},
 		Resources: &mcp.ResourcesCapability{Subscribe: true, ListChanged: true},
-		Logging:   &struct{}{}, Completions: &struct{}{},
+		Logging:   &struct{}{}, Completions: &struct{}{}, Tasks: Raw("{}"),
 	}
 }
 

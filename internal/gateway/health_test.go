@@ -101,7 +101,7 @@ func TestFirstAnswers(t *testing.T) {
 				own := New(Config{Own: "good"}, &subscription.Hub{}, r.catalog)
 				took := timed(func() {
 					body, err := ask(t, r.Gateway, mcp.MethodDiscover, "")
-					if err != nil || !strings.Contains(body, `"tools":{"listChanged":true}`) {
+					if err != nil || !strings.Contains(body, `"tools":{"listChanged":true}`) || !strings.Contains(body, `"tasks":{}`) {
 						t.Errorf("greeted with %s, %v", body, err)
 					}
 				})
