@@ -285,6 +285,23 @@ func carries(resp *http.Response, kind string) bool {
 	return value == kind || strings.Contains(strings.ToLower(value), kind)
 }
 
+// isObject reports whether a response is JSON, by its content type or, as some
+// servers name a wrong one, by how its body begins.
+func isObject(resp *http.Response) bool {
+	if carries(resp, typeJSON) {
+		return true
+	}
+	head, err := io.ReadAll(io.LimitReader(resp.Body, 1))
+	if err != nil || len(head) == 0 {
+		return false
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head), resp.Body), resp.Body}
+	return head[0] == '{' || head[0] == '['
+}
+
 // succeeded reports whether the status is one of success. The official clients make
 // no difference between these.
 func succeeded(resp *http.Response) bool { return resp.StatusCode >= 200 && resp.StatusCode < 300 }

@@ -170,7 +170,7 @@ func (l *legacyHTTP) failed(verb string, resp *http.Response, s *session) error 
 
 // readObject reads a response that is JSON: one message, or several in a batch.
 func (l *legacyHTTP) readObject(ctx context.Context, resp *http.Response, f *flight) (Raw, error) {
-	if !carries(resp, typeJSON) {
+	if !isObject(resp) {
 		return nil, protocolErrorf("a response of content type %q", mediaType(resp))
 	}
 	body, err := l.body(ctx, resp, f, false)

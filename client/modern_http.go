@@ -97,7 +97,7 @@ func (m *modernHTTP) post(ctx context.Context, f *flight, headerWait time.Durati
 // readObject reads a response that is JSON: one message, be it the only element of
 // an array.
 func (m *modernHTTP) readObject(ctx context.Context, resp *http.Response, f *flight) (Raw, error) {
-	if !carries(resp, typeJSON) {
+	if !isObject(resp) {
 		return nil, protocolErrorf("a response of content type %q", mediaType(resp))
 	}
 	body, err := m.body(ctx, resp, f, true)

@@ -4,6 +4,7 @@
 package mcp
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -59,7 +60,37 @@ func UpResult(f *Features, method string, body Raw) (Raw, error) {
 	if body.Kind() != '{' {
 		return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "the server's result of %s is not an object", method)
 	}
+	if f.Era == Legacy && method == MethodListTools && bytes.Contains(body, []byte(`"outputSchema"`)) {
+		return upTools(body), nil
+	}
 	return body, nil // older shapes are part of the inner one
+}
+
+// upTools leaves out output schemas of anything but objects, which mean nothing in
+// legacy versions: a client of a later one would insist on structured content.
+//
+// spec 2025-11-25 schema: Tool.outputSchema.
+func upTools(body Raw) Raw {
+	tools, _ := jsonrpc.Get(body, "tools")
+	if tools.Kind() != '[' {
+		return body
+	}
+	out, changed := Raw("["), false
+	for tool := range jsonrpc.Elements(tools) {
+		if schema, has := jsonrpc.Get(tool, "outputSchema"); has {
+			if kind, _ := jsonrpc.Get(schema, "type"); string(kind) != `"object"` {
+				tool, changed = jsonrpc.Delete(tool, "outputSchema"), true
+			}
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(out, tool...)
+	}
+	if !changed {
+		return body
+	}
+	return jsonrpc.Set(body, "tools", append(out, ']'))
 }
 
 // DownNotification returns the params of a server's notification for a client

@@ -287,6 +287,14 @@ func TestUp(t *testing.T) {
 	if got, err := mcp.UpResult(f, mcp.MethodCallTool, body); err != nil || !bytes.Equal(got, body) {
 		t.Errorf("UpResult: %s, %v", got, err)
 	}
+	const tools = `{"tools":[{"name":"a","outputSchema":{"type":"object"}},{"name":"b","outputSchema":{"type":"string"}},{"name":"c","outputSchema":[],"title":"C"}],"x":1}`
+	const up = `{"tools":[{"name":"a","outputSchema":{"type":"object"}},{"name":"b"},{"name":"c","title":"C"}],"x":1}`
+	if got, err := mcp.UpResult(f, mcp.MethodListTools, mcp.Raw(tools)); err != nil || string(got) != up {
+		t.Errorf("UpResult: %s, %v; want %s", got, err, up)
+	}
+	if got, err := mcp.UpResult(mcp.V20260728.Features(), mcp.MethodListTools, mcp.Raw(tools)); err != nil || string(got) != tools {
+		t.Errorf("UpResult of a modern server: %s, %v", got, err)
+	}
 	for _, bad := range []string{``, `null`, `[]`, `"x"`} {
 		if _, err := mcp.UpResult(f, mcp.MethodCallTool, mcp.Raw(bad)); err == nil {
 			t.Errorf("UpResult took %q", bad)

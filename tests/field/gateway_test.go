@@ -114,7 +114,7 @@ func startGateway(t *testing.T, table string, variants []Variant) *gateway {
 	}
 	file, holdfast := configure(t, table, variants, web.URL), program(t, "cmd/holdfast")
 	g := &gateway{t: t, began: time.Now(), addr: addr, web: web.URL, log: new(logged)}
-	g.run(exec.Command(holdfast, "serve", "--config", file, "--listen", addr, "--data", filepath.Join(t.TempDir(), "data")))
+	g.run(exec.Command(holdfast, "serve", "--log-level", "debug", "--config", file, "--listen", addr, "--data", filepath.Join(t.TempDir(), "data")))
 	return g
 }
 
@@ -247,7 +247,8 @@ func (g *gateway) listed(c *client.Client) map[string]bool {
 func (g *gateway) testLog(t *testing.T, v Variant) {
 	var about []string
 	for line := range strings.Lines(g.log.String()) {
-		if strings.Contains(line, "server="+v.Name+" ") || strings.HasSuffix(strings.TrimSpace(line), "server="+v.Name) || strings.Contains(line, v.Name+":") {
+		if strings.Contains(line, "server="+v.Name+" ") || strings.HasSuffix(strings.TrimSpace(line), "server="+v.Name) || strings.Contains(line, v.Name+":") ||
+			strings.Contains(line, " starting: ") && strings.Contains(line, " "+v.Name+",") { // the summary
 			about = append(about, line)
 		}
 	}

@@ -32,7 +32,7 @@ var sick = map[string]sickness{
 		fmt.Fprintf(out, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"content\":[\n]}}\n\x00\xff\xfe not json\n\n[]\n", id)
 	},
 	"wrongid": func(out *bufio.Writer, id string) {
-		for _, wrong := range []string{"999999", `"` + id + `"`, "null", "-1", id + "0", `{"a":1}`} {
+		for _, wrong := range []string{"999999", `"x` + id + `"`, "null", "-1", id + "0", `{"a":1}`} {
 			fmt.Fprintf(out, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":%s}\n", wrong, text("wrong"))
 		}
 	},
