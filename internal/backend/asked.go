@@ -103,6 +103,23 @@ func (r *Remote) answering(call *rpc.Call) (*rpc.Call, *origin, error) {
 	return &answered, &from, nil
 }
 
+// Waits reports whether the question that a call answers was asked here and nobody
+// has answered it yet.
+func (r *Remote) Waits(call *rpc.Call) bool {
+	_, from, err := r.answering(call)
+	if err != nil || from == nil {
+		return false
+	}
+	r.pool.mu.Lock()
+	defer r.pool.mu.Unlock()
+	l := r.pool.links[from.instance]
+	if l == nil {
+		return false
+	}
+	_, open := l.open[from.question]
+	return open
+}
+
 // afresh returns the call without the answers it brought: it is made again from
 // its beginning.
 func afresh(call *rpc.Call) *rpc.Call {

@@ -113,7 +113,7 @@ func (g *Gateway) unite(e *edition) Raw {
 	d := mcp.Discovery{ServerInfo: g.cfg.Info}
 	denied := len(g.sources) > 0 // every server says that it has no tasks
 	for _, s := range g.sources {
-		c := &mcp.ServerCapabilities{Tools: &mcp.ListCapability{}, Prompts: &mcp.ListCapability{}, Resources: &mcp.ResourcesCapability{}}
+		c := &mcp.ServerCapabilities{Tools: &mcp.ListCapability{}, Prompts: &mcp.ListCapability{}, Resources: &mcp.ResourcesCapability{Subscribe: true}} // of one that failed, and may be up next
 		switch known := r.states[s.index][discovery]; {
 		case known.shelf != nil:
 			c = &known.shelf.offered.Capabilities

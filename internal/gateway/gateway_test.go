@@ -326,7 +326,7 @@ func TestDiscoveryOfServersNeverReached(t *testing.T) {
 	r := newRig(t, CatalogConfig{}, Config{}, dead)
 	r.catalog.Warm(t.Context())
 	got, err := ask(t, r.Gateway, mcp.MethodDiscover, "")
-	if want := `{"capabilities":{"prompts":{"listChanged":true},"resources":{"listChanged":true},"tools":{"listChanged":true}},"serverInfo":{"name":"","version":""}}`; err != nil || got != want {
+	if want := `{"capabilities":{"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"tools":{"listChanged":true}},"serverInfo":{"name":"","version":""}}`; err != nil || got != want {
 		t.Errorf("discovery = %s, %v", got, err)
 	}
 	_, err = ask(t, New(Config{Own: "dead"}, r.hub, r.catalog), mcp.MethodDiscover, "")

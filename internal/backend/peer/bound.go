@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
@@ -70,8 +71,8 @@ func (b *Backend) again(ctx context.Context, node, life string, state []byte, ca
 	if node == b.x.self && life == b.x.life {
 		return b.handle(ctx, &answered)
 	}
-	if node != b.x.self && b.x.alive(node) {
-		if out := b.send(ctx, node, search{bound: life}, &answered); !out.lost && out.moved == "" {
+	if node != b.x.self {
+		if out := b.sendBound(ctx, node, life, &answered); !out.lost && out.moved == "" {
 			return out.res, out.err
 		}
 	}
@@ -81,6 +82,37 @@ func (b *Backend) again(ctx context.Context, node, life string, state []byte, ca
 		return afresh(ctx, &again)
 	}
 	return rpc.Result{}, b.askerGone()
+}
+
+// absence is how long a node that is not heard of may take to be back: it may have
+// been stopped, or cut off, and still has the processes that ask. Both ends have to
+// know that they hear each other: retryBound is the time between two tries.
+const (
+	absence    = 4 * time.Second
+	retryBound = 500 * time.Millisecond
+)
+
+// sendBound sends a call with answers to the node that asked for them. A try that is
+// lost may have arrived: later ones are served only while the question is open.
+func (b *Backend) sendBound(ctx context.Context, node, life string, call *rpc.Call) outcome {
+	over := time.NewTimer(absence)
+	defer over.Stop()
+	out := outcome{node: node, lost: true}
+	for to := (search{bound: life}); ; {
+		if b.x.alive(node) {
+			if out = b.send(ctx, node, to, call); !out.lost {
+				return out
+			}
+			to.again = true
+		}
+		select {
+		case <-time.After(retryBound):
+		case <-over.C:
+			return out
+		case <-ctx.Done():
+			return out
+		}
+	}
 }
 
 func (b *Backend) askerGone() error {

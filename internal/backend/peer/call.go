@@ -40,7 +40,7 @@ func (b *Backend) send(ctx context.Context, node string, to search, call *rpc.Ca
 	}
 	s.wire = newWire(stream, b.x.cfg.MaxBytes)
 	e := encodeCall(ctx, call)
-	e.Server, e.Key, e.Ask, e.Bound, e.Not = b.name, to.key, to.ask, to.bound, slices.Collect(maps.Keys(to.not))
+	e.Server, e.Key, e.Ask, e.Bound, e.Again, e.Not = b.name, to.key, to.ask, to.bound, to.again, slices.Collect(maps.Keys(to.not))
 	if err := s.wire.send(ctx, e); err != nil {
 		switch {
 		case ctx.Err() != nil:

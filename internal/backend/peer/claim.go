@@ -153,6 +153,7 @@ type search struct {
 	asker      string          // the node that sent the call here, having looked at the hash; else empty
 	ask        bool            // what is known has led nowhere
 	bound      string          // the life of the node that the call is bound to; else empty
+	again      bool            // a bound call was sent before, and may have arrived
 }
 
 // place says where a call goes. When that is here, its key is entered.

@@ -51,6 +51,7 @@ type envelope struct {
 	Known      bool     `json:"known,omitzero"` // of a key that had a home
 	To         string   `json:"to,omitzero"`
 	Bound      string   `json:"bound,omitzero"`  // of a call with answers: the life of the node that asked
+	Again      bool     `json:"again,omitzero"`  // of such a call: it was sent before, and may have arrived
 	Not        []string `json:"not,omitzero"`    // nodes that are not there
 	Reason     string   `json:"reason,omitzero"` // of a refusal, for people
 	Closing    bool     `json:"closing,omitzero"`

@@ -93,7 +93,7 @@ func (b *Backend) serve(ctx context.Context, cancel context.CancelCauseFunc, w *
 		return
 	}
 	if e.Bound != "" {
-		if e.Bound != b.x.life {
+		if e.Bound != b.x.life || e.Again && !b.inner.Waits(call) {
 			w.refuse(ctx, errAskerGone.Error(), true)
 			return
 		}
