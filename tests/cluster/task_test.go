@@ -52,6 +52,13 @@ func newTaskRig(t *testing.T, nodes int) *taskRig {
 	}
 	r.cluster = startNodes(t, nodes, "--config", file)
 	r.nodes = r.cluster.list()
+	for _, n := range r.nodes { // a first list may be asked for before any node takes calls
+		c := r.dial(n, mcp.Modern)
+		eventually(t, "all servers are listed", func() bool {
+			list, err := c.ListTools(t.Context(), nil)
+			return err == nil && len(list.Tools) == 9
+		})
+	}
 	return r
 }
 
