@@ -6,6 +6,7 @@ package peer
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
@@ -89,6 +90,59 @@ func TestAnswerToWhoIsGone(t *testing.T) {
 				c.join(home.name)
 				synctest.Wait()
 			}
+		}
+	})
+}
+
+// TestAnswerToWhoWasAway: a node that was stopped or cut off for a moment still has
+// the process that asked.
+func TestAnswerToWhoWasAway(t *testing.T) {
+	for name, tc := range map[string]struct {
+		away   time.Duration
+		reason string // of the error; empty for none
+	}{"a moment": {absence / 2, ""}, "longer": {2 * absence, "node_lost"}} {
+		t.Run(name, func(t *testing.T) {
+			modernThree(t, func(t *testing.T, c *cell) {
+				home, far := c.away("s1")
+				answered := asked(t, func(call *rpc.Call) (rpc.Result, error) { return far.b.Handle(t.Context(), call) })
+				home.cut(1)
+				back := time.AfterFunc(tc.away, func() { home.cut(0) })
+				defer back.Stop()
+				began := time.Now()
+				res, err := far.b.Handle(t.Context(), answered)
+				if tc.reason == "" && (err != nil || textOf(res) != "accept Ada") {
+					t.Errorf("%q, %v", textOf(res), err)
+				}
+				if tc.reason != "" {
+					if reason, _ := gatewayData(t, err); reason != tc.reason {
+						t.Errorf("error %v, want %s", err, tc.reason)
+					}
+				}
+				if took := time.Since(began); took > absence+retryBound {
+					t.Errorf("after %v", took)
+				}
+			})
+		})
+	}
+}
+
+// TestAnswerIsGivenOnce: an answer that is sent again, because it may not have
+// arrived, is not given twice.
+func TestAnswerIsGivenOnce(t *testing.T) {
+	modernThree(t, func(t *testing.T, c *cell) {
+		home, far := c.away("s1")
+		answered := asked(t, func(call *rpc.Call) (rpc.Result, error) { return far.b.Handle(t.Context(), call) })
+		node, life, rest, ok := bound(answered.Input.State)
+		if !ok || node != home.name {
+			t.Fatalf("the question is bound to %q, want %q", node, home.name)
+		}
+		answered.Input.State = rest
+		to := search{bound: life, again: true}
+		if out := far.b.send(t.Context(), node, to, answered); out.err != nil || textOf(out.res) != "accept Ada" {
+			t.Errorf("the first that arrives: %q, %v", textOf(out.res), out.err)
+		}
+		if out := far.b.send(t.Context(), node, to, answered); !out.lost { // else the process saw it, whatever it said
+			t.Errorf("the next: %q, %v", textOf(out.res), out.err)
 		}
 	})
 }
