@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/holdfast-mcp/holdfast/tests/gobuild"
 )
 
 // programs are the built programs, and the module they were built from.
@@ -29,12 +31,5 @@ func build(ctx context.Context, dir string) (programs, error) {
 		root:     strings.TrimSpace(string(root)),
 		holdfast: filepath.Join(dir, "holdfast"), kit: filepath.Join(dir, "kit"), crowd: filepath.Join(dir, "crowd"),
 	}
-	for bin, pkg := range map[string]string{p.holdfast: "./cmd/holdfast", p.kit: "./tests/cluster/kit", p.crowd: "./tests/cluster/crowd"} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, pkg)
-		cmd.Dir = p.root
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return programs{}, fmt.Errorf("build %s: %w\n%s", pkg, err, out)
-		}
-	}
-	return p, nil
+	return p, gobuild.Programs(ctx, map[string]string{p.holdfast: "cmd/holdfast", p.kit: "tests/cluster/kit", p.crowd: "tests/cluster/crowd"})
 }

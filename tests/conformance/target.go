@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/loopbacktest"
+	"github.com/holdfast-mcp/holdfast/tests/gobuild"
 )
 
 const (
@@ -25,9 +26,6 @@ const (
 	// probeInterval is the time between two looks at a starting program.
 	probeInterval = 20 * time.Millisecond
 )
-
-// module is the import path under which the programs under test live.
-const module = "github.com/holdfast-mcp/holdfast/"
 
 // The programs under test.
 const (
@@ -42,11 +40,7 @@ func build(ctx context.Context, dir, program string) (string, error) {
 		return "", fmt.Errorf("create the output directory: %w", err)
 	}
 	bin := filepath.Join(dir, path.Base(program))
-	output, err := exec.CommandContext(ctx, "go", "build", "-o", bin, module+program).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build ./%s: %w\n%s", program, err, tail(output))
-	}
-	return bin, nil
+	return bin, gobuild.Programs(ctx, map[string]string{bin: program})
 }
 
 // service is a running program that serves HTTP: the fixture or the gateway.

@@ -5,6 +5,7 @@ package field
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -23,6 +24,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/client"
 	"github.com/holdfast-mcp/holdfast/internal/loopbacktest"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/tests/gobuild"
 )
 
 const (
@@ -58,12 +60,7 @@ var programs = [2]string{"tests/field/odd", "cmd/holdfast"}
 
 func build(path string) (string, error) {
 	bin := filepath.Join(built.dir, filepath.Base(path))
-	cmd := exec.Command("go", "build", "-o", bin, "./"+path)
-	cmd.Dir = "../.."
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build ./%s: %w\n%s", path, err, output)
-	}
-	return bin, nil
+	return bin, gobuild.Programs(context.Background(), map[string]string{bin: path})
 }
 
 // program returns the path of a program, built once per run.

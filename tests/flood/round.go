@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/loopbacktest"
+	"github.com/holdfast-mcp/holdfast/tests/gobuild"
 )
 
 const (
@@ -35,19 +36,8 @@ type programs struct{ dir, holdfast, server string }
 
 // build compiles what the run needs into dir.
 func build(ctx context.Context, dir string) (programs, error) {
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return programs{}, fmt.Errorf("find the module: %w", err)
-	}
 	p := programs{dir: dir, holdfast: filepath.Join(dir, "holdfast"), server: filepath.Join(dir, "floodserver")}
-	for bin, pkg := range map[string]string{p.holdfast: "./cmd/holdfast", p.server: "./tests/flood/server"} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, pkg)
-		cmd.Dir = strings.TrimSpace(string(root))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return programs{}, fmt.Errorf("build %s: %w\n%s", pkg, err, out)
-		}
-	}
-	return p, nil
+	return p, gobuild.Programs(ctx, map[string]string{p.holdfast: "cmd/holdfast", p.server: "tests/flood/server"})
 }
 
 // round is one flood against one binary.

@@ -25,11 +25,11 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
+
+	"github.com/holdfast-mcp/holdfast/tests/gobuild"
 )
 
 func main() {
@@ -72,22 +72,11 @@ type programs struct{ dir, holdfast, server string }
 
 // build compiles what the run needs into dir.
 func build(ctx context.Context, dir, holdfast string) (programs, error) {
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return programs{}, fmt.Errorf("find the module: %w", err)
-	}
 	p := programs{dir, filepath.Join(dir, "holdfast"), filepath.Join(dir, "server")}
-	what := map[string]string{p.holdfast: "./cmd/holdfast", p.server: "./tests/privacy/server"}
+	what := map[string]string{p.holdfast: "cmd/holdfast", p.server: "tests/privacy/server"}
 	if holdfast != "" {
 		delete(what, p.holdfast)
 		p.holdfast = holdfast
 	}
-	for bin, pkg := range what {
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, pkg)
-		cmd.Dir = strings.TrimSpace(string(root))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return programs{}, fmt.Errorf("build %s: %w\n%s", pkg, err, out)
-		}
-	}
-	return p, nil
+	return p, gobuild.Programs(ctx, what)
 }

@@ -25,11 +25,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
+
+	"github.com/holdfast-mcp/holdfast/tests/gobuild"
 )
 
 func main() {
@@ -80,17 +80,6 @@ func command(ctx context.Context, args []string, out io.Writer) int {
 
 // build compiles what the run needs.
 func (r *run) build(ctx context.Context) error {
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return fmt.Errorf("find the module: %w", err)
-	}
 	r.holdfast, r.echo = filepath.Join(r.dir, "holdfast"), filepath.Join(r.dir, "echo")
-	for bin, pkg := range map[string]string{r.holdfast: "./cmd/holdfast", r.echo: "./examples/echo"} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, pkg)
-		cmd.Dir = strings.TrimSpace(string(root))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
-		}
-	}
-	return nil
+	return gobuild.Programs(ctx, map[string]string{r.holdfast: "cmd/holdfast", r.echo: "examples/echo"})
 }

@@ -7,10 +7,9 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os/exec"
 	"path/filepath"
-	"strings"
+
+	"github.com/holdfast-mcp/holdfast/tests/gobuild"
 )
 
 // programs are the built programs.
@@ -21,17 +20,6 @@ type programs struct {
 
 // build compiles what the run needs into dir.
 func build(ctx context.Context, dir string) (programs, error) {
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return programs{}, fmt.Errorf("find the module: %w", err)
-	}
 	p := programs{dir: dir, holdfast: filepath.Join(dir, "holdfast"), server: filepath.Join(dir, "stormserver")}
-	for bin, pkg := range map[string]string{p.holdfast: "./cmd/holdfast", p.server: "./tests/storm/server"} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, pkg)
-		cmd.Dir = strings.TrimSpace(string(root))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return programs{}, fmt.Errorf("build %s: %w\n%s", pkg, err, out)
-		}
-	}
-	return p, nil
+	return p, gobuild.Programs(ctx, map[string]string{p.holdfast: "cmd/holdfast", p.server: "tests/storm/server"})
 }
