@@ -8,8 +8,54 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
+	"strings"
 )
+
+// mediaType returns the response's content type without parameters.
+func mediaType(resp *http.Response) string {
+	value := resp.Header.Get("Content-Type")
+	if t, _, err := mime.ParseMediaType(value); err == nil {
+		return t
+	}
+	t, _, _ := strings.Cut(value, ";")
+	return strings.ToLower(strings.TrimSpace(t))
+}
+
+// carries reports whether the response's content type names kind. The official
+// clients look for it anywhere in the header, and so do servers get by that send
+// it twice or with something around it.
+func carries(resp *http.Response, kind string) bool {
+	value := resp.Header.Get("Content-Type")
+	return value == kind || strings.Contains(strings.ToLower(value), kind)
+}
+
+// isObject reports whether a response is JSON, by its content type or, as some
+// servers name a wrong one, by how its body begins.
+func isObject(resp *http.Response) bool {
+	if carries(resp, typeJSON) {
+		return true
+	}
+	head, err := io.ReadAll(io.LimitReader(resp.Body, 1))
+	if err != nil || len(head) == 0 {
+		return false
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head), resp.Body), resp.Body}
+	return head[0] == '{' || head[0] == '['
+}
+
+// succeeded reports whether the status is one of success. The official clients make
+// no difference between these.
+func succeeded(resp *http.Response) bool { return resp.StatusCode >= 200 && resp.StatusCode < 300 }
+
+// empty reports whether a successful answer holds nothing.
+func empty(resp *http.Response) bool {
+	return resp.StatusCode != http.StatusOK && !carries(resp, typeJSON) && !carries(resp, typeSSE)
+}
 
 // maxGrow is what a server's word for the length of a body is taken for; beyond, the
 // buffer grows with what arrives.

@@ -20,10 +20,9 @@ const (
 	FaultVersion                      // "jsonrpc" is not "2.0"
 	FaultID                           // an id that is a number, but not spelled as an integer, or as text
 	FaultKind                         // a value of another kind than is meant: null, [] or text
-	numFaults      = iota
 )
 
-var faultNames = [numFaults]string{
+var faultNames = [...]string{
 	"bytes around the message", "text that is no Unicode", "duplicate member names", `"jsonrpc" is not "2.0"`,
 	"an id of another type", "a value of another kind",
 }

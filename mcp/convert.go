@@ -78,7 +78,7 @@ func upTools(body Raw) Raw {
 	out, changed := Raw("["), false
 	for tool := range jsonrpc.Elements(tools) {
 		if schema, has := jsonrpc.Get(tool, "outputSchema"); has {
-			if kind, _ := jsonrpc.Get(schema, "type"); string(kind) != `"object"` {
+			if memberText(schema, "type") != "object" {
 				tool, changed = jsonrpc.Delete(tool, "outputSchema"), true
 			}
 		}

@@ -71,7 +71,7 @@ func TestLimits(t *testing.T) {
 			return c, bufio.NewReader(c)
 		}
 		status := func(r *bufio.Reader) int {
-			res, err := http.ReadResponse(r, nil)
+			res, err := http.ReadResponse(r, nil) //nolint:bodyclose // the connection is the test's
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -46,7 +46,7 @@ var metaTools = func() Raw {
 	if err := list.Compact(); err != nil {
 		panic("gateway: metatools.json: " + err.Error())
 	}
-	return Raw(list)
+	return list
 }()
 
 // metaHint lets clients keep a list of the meta-tools alone: it says the same as

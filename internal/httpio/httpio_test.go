@@ -245,6 +245,7 @@ func TestBodyDeadlineEnds(t *testing.T) {
 			if body, err := io.ReadAll(res.Body); err != nil || string(body) != "late" {
 				t.Fatalf("%q, %v", body, err)
 			}
+			_ = res.Body.Close()
 			time.Sleep(time.Minute)
 		}
 	})

@@ -112,10 +112,10 @@ func (d *deadline) move(set func(time.Time) error, to, now time.Time) error {
 func (c *Conn) cut() {
 	c.conns.leave(c)
 	if secure, ok := c.Conn.(*tls.Conn); ok {
-		secure.NetConn().Close()
+		_ = secure.NetConn().Close()
 		return
 	}
-	c.Conn.Close()
+	_ = c.Conn.Close()
 }
 
 // Close implements [net.Conn].

@@ -232,7 +232,7 @@ func (s *Conns) refuse(nc net.Conn, name quota.Client) {
 	if tcp, ok := nc.(*net.TCPConn); ok { // of others the first bytes may not be HTTP
 		_, _ = io.WriteString(tcp, refusal) // who does not read it sees the end
 	}
-	nc.Close()
+	_ = nc.Close()
 }
 
 // state is the [http.Server.ConnState] of the server.

@@ -94,6 +94,7 @@ func TestSlowReader(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer res.Body.Close()
 		read, buf := 0, make([]byte, writePart/2)
 		for err == nil {
 			time.Sleep(writeTimeout / 4)
@@ -144,6 +145,7 @@ func TestAtTheBound(t *testing.T) {
 			if err != nil || res.StatusCode != 204 {
 				t.Fatalf("connection %d is not served beside idle ones: %v", i, err)
 			}
+			_ = res.Body.Close()
 			synctest.Wait() // until the server knows that it is idle
 			time.Sleep(time.Millisecond)
 		}

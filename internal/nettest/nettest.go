@@ -90,7 +90,7 @@ func Serve(t *testing.T, srv *http.Server, wrap func(net.Listener) net.Listener)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { c.Close() })
+		t.Cleanup(func() { _ = c.Close() })
 		return c
 	}
 }

@@ -59,7 +59,7 @@ func ask(t *testing.T, from, to, path string) (net.Conn, int) {
 	if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"); err != nil {
 		return c, 0
 	}
-	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil) //nolint:bodyclose // the stream stays open with its connection
 	if err != nil {
 		return c, 0
 	}

@@ -36,7 +36,7 @@ func (t *procTable) activity(pid int) (a Activity) {
 		t.tree, t.read = childrenOf(), now
 	}
 	list := []proc{self}
-	for i := 0; i < min(len(list), maxWatched); i++ {
+	for i := 0; i < len(list) && i < maxWatched; i++ {
 		p := list[i]
 		a.CPU += time.Duration(p.ticks) * statTick
 		a.Newest = max(a.Newest, p.start)

@@ -113,7 +113,7 @@ func subscriptions(ctx context.Context, a *attacker) {
 			return err
 		}
 		in := bufio.NewReader(c)
-		if _, err := http.ReadResponse(in, nil); err != nil {
+		if _, err := http.ReadResponse(in, nil); err != nil { //nolint:bodyclose // an upgrade has no body
 			return err
 		}
 		go func() { _, _ = io.Copy(io.Discard, in) }() // ends with the connection
