@@ -35,7 +35,7 @@ func subscribe(t *testing.T, c net.Conn) (*sse.Reader, string) {
 	if _, err := io.WriteString(c, "GET /sse HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil) //nolint:bodyclose // the stream stays open with its connection
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,6 +59,7 @@ func send(t *testing.T, c net.Conn, path string, length int, body string) int {
 		t.Fatal(err)
 	}
 	_, _ = io.Copy(io.Discard, res.Body)
+	_ = res.Body.Close()
 	return res.StatusCode
 }
 

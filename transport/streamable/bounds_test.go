@@ -38,6 +38,7 @@ func answer(t *testing.T, c net.Conn) (status int, body string, h http.Header) {
 		t.Fatal(err)
 	}
 	text, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +189,7 @@ func TestUnreadBudget(t *testing.T) {
 				for range 3 { // who read the header, and nothing else
 					c := dial("192.0.2.1")
 					post(c, 2, "{}")
-					if _, err := http.ReadResponse(bufio.NewReaderSize(c, 16), nil); err != nil {
+					if _, err := http.ReadResponse(bufio.NewReaderSize(c, 16), nil); err != nil { //nolint:bodyclose // which is not read
 						t.Fatal(err)
 					}
 					synctest.Wait()
