@@ -148,16 +148,40 @@ func toolsBody(names ...string) string {
 	return `{"tools":[` + b.String() + `]}`
 }
 
+// logText is a log for tests to read, while others write it.
+type logText struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func (l *logText) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.buf.Reset()
+}
+
 // rig is a catalog with one common gateway over it.
 type rig struct {
 	*Gateway
 	hub     *subscription.Hub
 	catalog *Catalog
-	log     *bytes.Buffer // written by slog, which locks; read when all is quiet
+	log     *logText
 }
 
 func newRig(t testing.TB, cfg CatalogConfig, view Config, backends ...backend.Backend) *rig {
-	r := &rig{hub: &subscription.Hub{}, log: &bytes.Buffer{}}
+	r := &rig{hub: &subscription.Hub{}, log: &logText{}}
 	cfg.Log = slog.New(slog.NewTextHandler(r.log, nil))
 	r.catalog = NewCatalog(cfg, backends)
 	t.Cleanup(r.catalog.Close)
