@@ -50,6 +50,7 @@ type Gateway struct {
 	own     *source   // nil for a common endpoint
 
 	edition atomic.Pointer[edition]
+	seen    [numLists]atomic.Bool // somebody has been given the list
 
 	mu       sync.Mutex
 	promised [numLists]bool // listeners are told of the first view
@@ -130,6 +131,7 @@ func (g *Gateway) list(ctx context.Context, call *rpc.Call, p part) (rpc.Result,
 	if err != nil {
 		return rpc.Result{}, err
 	}
+	g.seen[p].Store(true)
 	return e.views[p].result(), nil
 }
 

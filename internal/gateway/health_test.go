@@ -289,3 +289,27 @@ func TestSummary(t *testing.T) {
 		}
 	}
 }
+
+// TestChangeOfAListNobodyHasSeen: a client that was greeted while the first list was
+// being made has not seen what changed, and the list may say the same from the start.
+func TestChangeOfAListNobodyHasSeen(t *testing.T) {
+	for _, seen := range []bool{false, true} {
+		a := &scripted{name: "a", answers: offering("one")}
+		bubble(t, CatalogConfig{}, func(t *testing.T, r *rig) {
+			r.catalog.Warm(t.Context())
+			s := r.hub.Subscribe(toolsChanged.Topic)
+			defer s.Close()
+			want := 1
+			if seen {
+				names(t, r.Gateway)
+				want = 0
+			}
+			r.catalog.Event("a", toolsChanged)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if n := heard(s); n != want {
+				t.Errorf("seen %v: %d announcements, want %d", seen, n, want)
+			}
+		}, a)
+	}
+}

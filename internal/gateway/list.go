@@ -135,8 +135,14 @@ func (c *Catalog) changed(s *source, p part) {
 	if s.parts[discovery].down != "" {
 		c.askLocked(s, discovery) // something moves at a server that was silent
 	}
-	for _, g := range c.views { // listeners that have seen no list yet are told when there is one
-		if !g.shows(s) || !g.promise(p) {
+	for _, g := range c.views {
+		if !g.shows(s) {
+			continue
+		}
+		if !g.promise(p) { // else listeners are told when there is a list
+			if !g.seen[p].Load() { // nor may the one there is say anything new
+				g.announce(lists[p].topic)
+			}
 			continue
 		}
 		for _, other := range g.sources {
