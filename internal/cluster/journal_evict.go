@@ -60,12 +60,11 @@ func (s *Sessions) excess(now time.Time) []victim {
 	if s.count.Load() <= int64(s.limits.records) && s.bytes.Load() <= s.limits.bytes {
 		return nil
 	}
-	n, size := s.valid(now)
-	if n <= s.limits.records && size <= s.limits.bytes {
-		return nil // the rest has expired
-	}
 	var first victims
+	n, size := 0, int64(0) // of the same records as first: others may be evicting too
 	s.eachValid(now, func(v victim) {
+		n++
+		size += int64(v.size)
 		if len(first) < maxVictims {
 			heap.Push(&first, v)
 		} else if v.compare(&first[0]) < 0 {
@@ -73,6 +72,9 @@ func (s *Sessions) excess(now time.Time) []victim {
 			heap.Fix(&first, 0)
 		}
 	})
+	if n <= s.limits.records && size <= s.limits.bytes {
+		return nil // the rest has expired
+	}
 	slices.SortFunc(first, func(a, b victim) int { return a.compare(&b) })
 	// A little more than need be, so that not each new record makes another go.
 	most, mostBytes := s.limits.records-s.limits.records/64, s.limits.bytes-s.limits.bytes/64
