@@ -50,32 +50,18 @@ type asking struct {
 	failed  time.Time // when the last did
 	failure error     // of it
 	retry   *time.Timer
-	retryAt time.Time // when it runs out
-	raw     digest    // of the last answer's bytes
+	retryAt time.Time     // when it runs out
+	ended   chan struct{} // closed when it has been asked once more; nil while no call waits for that
+	raw     digest        // of the last answer's bytes
 	history history
 	faults  faultLog
 	cleaned map[digest]*cleaned // of the last answer
-}
-
-func (a *asking) stopRetry() {
-	if a.retry != nil {
-		a.retry.Stop()
-		a.retry = nil
-	}
 }
 
 // Why a server is unavailable that takes longer than the first view waits.
 var (
 	errLate     = errors.New("no answer in time")
 	errStarting = errors.New("it is still starting")
-)
-
-const (
-	// firstRetry is how soon a failed question is asked again. After that as much time
-	// passes each time as has since the first failure, up to maxRetry times Fresh: a
-	// server is asked after 1, 2, 4, 8 … seconds.
-	firstRetry = time.Second
-	maxRetry   = 10
 )
 
 // demand asks the servers that have never been asked for p.
@@ -111,16 +97,6 @@ func (c *Catalog) touch(sources []*source, p part) {
 		c.mu.Lock()
 		c.askLocked(s, p)
 		c.mu.Unlock()
-	}
-}
-
-// retryNow asks a server that failed again now, for somebody calls it, unless it was
-// asked within the last second.
-func (c *Catalog) retryNow(s *source, p part) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if a := &s.parts[p]; a.failure != nil && time.Since(a.failed) >= firstRetry {
-		c.askLocked(s, p)
 	}
 }
 
@@ -283,37 +259,6 @@ func (a *asking) mark(why string, late bool) {
 	if a.down == "" || a.late {
 		a.down, a.late = cmp.Or(display.Short(why), "unavailable"), late
 	}
-}
-
-// fail notes a failed question.
-func (a *asking) fail(err error) {
-	a.failed, a.failure = time.Now(), err
-	if a.failing.IsZero() {
-		a.failing = a.failed
-	}
-}
-
-// onceMore reports whether the question has to be asked again now, and sees to
-// it that a failed one is asked again later: in growing steps, since nobody may
-// look at the list meanwhile and a client waits to be told.
-func (c *Catalog) onceMore(s *source, p part) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	a := &s.parts[p]
-	if a.again && !c.closed {
-		return true
-	}
-	a.running = false
-	if a.down != "" && !c.closed {
-		pause := min(max(time.Since(a.failing), firstRetry), maxRetry*c.cfg.Fresh)
-		a.retryAt = time.Now().Add(pause)
-		a.retry = time.AfterFunc(pause, func() {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.askLocked(s, p)
-		})
-	}
-	return false
 }
 
 // question asks a server for one part and makes a shelf of the answer, the same

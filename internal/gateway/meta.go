@@ -135,9 +135,12 @@ func (g *Gateway) callTool(ctx context.Context, call *rpc.Call) (rpc.Result, err
 	}
 	r, ok := g.lookUp(ctx, toolList, name)
 	if !ok {
-		if err := g.silent(toolList, name); err != nil {
+		if err := g.await(ctx, toolList, name); err != nil {
 			return rpc.Result{}, err
 		}
+		r, ok = g.lookUp(ctx, toolList, name)
+	}
+	if !ok {
 		return toolError("There is no tool " + display.Quote(name) + "." + g.suggestTools(name) + " Use find_tool to find one.")
 	}
 	if call.Target == callReadOnlyTool && !g.edition.Load().views[toolList].finder.readOnly(name) {

@@ -119,8 +119,11 @@ func (g *Gateway) read(ctx context.Context, call *rpc.Call) (rpc.Result, error) 
 	if r, ok := g.resource(ctx, call.Target); ok {
 		return r.source.backend.Handle(ctx, call)
 	}
-	if err := g.silent(resourceList, call.Target); err != nil {
+	if err := g.await(ctx, resourceList, call.Target); err != nil {
 		return rpc.Result{}, err
+	}
+	if r, ok := g.resource(ctx, call.Target); ok {
+		return r.source.backend.Handle(ctx, call)
 	}
 	return g.readUnlisted(ctx, call)
 }

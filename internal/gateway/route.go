@@ -31,10 +31,12 @@ func (g *Gateway) tool(ctx context.Context, call *rpc.Call) (rpc.Result, error) 
 func (g *Gateway) named(ctx context.Context, call *rpc.Call, p part) (rpc.Result, error) {
 	r, ok := g.lookUp(ctx, p, call.Target)
 	if !ok {
-		if err := g.silent(p, call.Target); err != nil {
+		if err := g.await(ctx, p, call.Target); err != nil {
 			return rpc.Result{}, err
 		}
-		return rpc.Result{}, g.unknown(p, call.Target)
+		if r, ok = g.lookUp(ctx, p, call.Target); !ok {
+			return rpc.Result{}, g.unknown(p, call.Target)
+		}
 	}
 	res, err := r.handle(ctx, call)
 	return g.mark(&r, p, res), err
@@ -52,10 +54,23 @@ func (g *Gateway) mark(r *route, p part, res rpc.Result) rpc.Result {
 	return res
 }
 
-// silent returns the error of a key that may well be of a server which has listed
-// nothing yet, nil when there is none: such a key is not unknown for good. On a
-// common endpoint a name is of the server with the longest prefix that it begins with.
-func (g *Gateway) silent(p part, key string) error {
+// await waits for the lists of the server that a key may well be of, when it has listed
+// nothing yet and began to fail a moment ago. It returns an error while they are missing:
+// such a key is not unknown for good.
+func (g *Gateway) await(ctx context.Context, p part, key string) error {
+	s := g.silent(p, key)
+	if s == nil || g.catalog.await(ctx, s, p) {
+		return nil
+	}
+	why := cmp.Or(g.edition.Load().revision.states[s.index][p].down, notAnswered)
+	return jsonrpc.Errorf(jsonrpc.CodeInternal, "server %q has not listed its %ss: %s; try again later", s.name, lists[p].noun, why).
+		WithData(map[string]any{"gateway": map[string]string{"server": s.name, "reason": "unavailable"}})
+}
+
+// silent returns the server that has listed nothing yet and that a key may be of, nil when
+// there is none. On a common endpoint a name is of the server with the longest prefix that
+// it begins with.
+func (g *Gateway) silent(p part, key string) *source {
 	s := g.own
 	if s == nil && lists[p].renamed {
 		for _, one := range g.sources {
@@ -67,17 +82,10 @@ func (g *Gateway) silent(p part, key string) error {
 	if s == nil && lists[p].renamed {
 		s = g.shortenedOf(p, key)
 	}
-	if s == nil {
+	if s == nil || g.edition.Load().revision.states[s.index][p].shelf != nil {
 		return nil
 	}
-	st := g.edition.Load().revision.states[s.index][p]
-	if st.shelf != nil {
-		return nil
-	}
-	g.catalog.retryNow(s, p)
-	why := cmp.Or(st.down, notAnswered)
-	return jsonrpc.Errorf(jsonrpc.CodeInternal, "server %q has not listed its %ss: %s; try again later", s.name, lists[p].noun, why).
-		WithData(map[string]any{"gateway": map[string]string{"server": s.name, "reason": "unavailable"}})
+	return s
 }
 
 // shortenedOf returns a server which has listed nothing yet and could have given rise to
