@@ -10,9 +10,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -21,6 +23,9 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" { // started by a test, as the program itself
 		os.Exit(Main())
+	}
+	if signal.Ignored(syscall.SIGHUP) { // as under nohup, which programs started here would inherit
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	goleak.VerifyTestMain(m)
 }
