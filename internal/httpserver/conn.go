@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -30,7 +29,7 @@ type Conn struct {
 	first atomic.Bool  // it has had a request
 	timed atomic.Bool  // the writer has set a deadline
 
-	write deadline
+	read, write deadline
 }
 
 func (c *Conn) self() *Conn { return c }
@@ -55,57 +54,42 @@ func (c *Conn) waiting(now time.Time) bool {
 
 // Write implements [net.Conn].
 func (c *Conn) Write(p []byte) (int, error) {
-	if c.timed.Load() {
-		return c.Conn.Write(p)
-	}
 	written := 0
 	for {
-		part := p[written:min(len(p), written+writePart)]
-		now := time.Now()
-		if err := c.write.move(c.Conn.SetWriteDeadline, now.Add(writeTimeout), now); err != nil {
-			return written, err
+		part := p[written:]
+		if !c.timed.Load() {
+			part = part[:min(len(part), writePart)]
+			if err := c.write.move(c.Conn.SetWriteDeadline, time.Now().Add(writeTimeout)); err != nil {
+				return written, err
+			}
 		}
-		n, err := c.Conn.Write(part)
+		n, err := c.write.during(c.Conn.SetWriteDeadline, c.Conn.Write, part)
 		if written += n; err != nil || written == len(p) {
 			return written, err
 		}
 	}
 }
 
-// SetWriteDeadline implements [net.Conn]. A deadline that is far enough away may
-// come a little sooner.
+// Read implements [net.Conn].
+func (c *Conn) Read(p []byte) (int, error) {
+	return c.read.during(c.Conn.SetReadDeadline, c.Conn.Read, p)
+}
+
+// SetReadDeadline implements [net.Conn].
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.read.move(c.Conn.SetReadDeadline, t) }
+
+// SetWriteDeadline implements [net.Conn]. Without a deadline a write has one of its own.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.timed.Store(!t.IsZero())
 	if t.IsZero() {
-		return nil // Write has one of its own
+		return nil
 	}
-	return c.write.move(c.Conn.SetWriteDeadline, t, time.Now())
+	return c.write.move(c.Conn.SetWriteDeadline, t)
 }
 
 // SetDeadline implements [net.Conn].
 func (c *Conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
-}
-
-// slack is how much sooner than asked for a deadline may come, if it is in the
-// future as it stands: moving one costs as much as a small write.
-const slack = 2 * time.Second
-
-// deadline is that of writing, as the system has it. The zero value is none.
-type deadline struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-// move moves the deadline, unless it is near enough to where it is to be.
-func (d *deadline) move(set func(time.Time) error, to, now time.Time) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if later := to.Sub(d.at); !to.IsZero() && later >= 0 && later <= slack && d.at.Sub(now) > slack {
-		return nil
-	}
-	d.at = to
-	return set(to)
 }
 
 // cut closes the connection without a word, and without waiting for its client.
