@@ -25,6 +25,9 @@ func (l Limits) check(data []byte) error {
 	if l.Bytes > 0 && len(data) > l.Bytes {
 		return Errorf(CodeInvalidRequest, "message of %d bytes is over the limit of %d", len(data), l.Bytes)
 	}
+	if l.surely(data) {
+		return nil
+	}
 	depth, keys := 0, 0
 	for i := 0; i < len(data); i++ {
 		switch data[i] {
@@ -46,6 +49,15 @@ func (l Limits) check(data []byte) error {
 	}
 	return nil
 }
+
+// surely reports whether a text is within the limits even if it nested with every bracket
+// and had a member for every colon. Few messages have so many, and counting is fast.
+func (l Limits) surely(data []byte) bool {
+	return (l.Depth <= 0 || bytes.Count(data, opening)+bytes.Count(data, openingList) <= l.Depth) &&
+		(l.Keys <= 0 || len(data) <= l.Keys || bytes.Count(data, colon) <= l.Keys)
+}
+
+var opening, openingList, colon = []byte("{"), []byte("["), []byte(":")
 
 // endOfString returns the index of the quote that closes the string opened at i,
 // or the last index when it never closes.

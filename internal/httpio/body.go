@@ -56,7 +56,10 @@ func ReadBody(w http.ResponseWriter, r *http.Request, max int64, room Room) ([]b
 	}
 	b := body{w: w, began: time.Now(), room: room, length: r.ContentLength, max: max}
 	b.extend()
-	from := http.MaxBytesReader(w, r.Body, max)
+	from := r.Body // which has no more than is announced
+	if b.length < 0 {
+		from = http.MaxBytesReader(w, r.Body, max)
+	}
 	data, err := b.readAll(from)
 	if errors.Is(err, errRoom) {
 		b.drop(from)
