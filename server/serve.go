@@ -46,7 +46,7 @@ func (s *Server) serving() *endpoint.Endpoint {
 		})
 		s.handlerHTTP = s.wrapHTTP(streamable.NewHandler(e, streamable.Config{
 			MaxBody: s.limits.MaxBody, Budget: s.budget, Unread: s.unread, AllowedHosts: s.hosts, AllowedOrigins: s.origins,
-			KeepAlive: s.http.keepAlive,
+			KeepAlive: s.http.keepAlive, Context: contextOf,
 		}))
 		s.endpoint.Store(e)
 	})
@@ -152,7 +152,7 @@ func (s *Server) mux(e *endpoint.Endpoint) http.Handler {
 	if s.eras == nil || slices.Contains(s.eras, mcp.Legacy) {
 		sse := s.wrapHTTP(httpsse.NewHandler(e, httpsse.Config{
 			MaxBody: s.limits.MaxBody, Budget: s.budget, Unread: s.unread, AllowedHosts: s.hosts, AllowedOrigins: s.origins,
-			KeepAlive: s.http.keepAlive,
+			KeepAlive: s.http.keepAlive, Context: contextOf,
 		}))
 		mux.Handle("/sse", sse)
 		mux.Handle("/sse/{$}", sse)

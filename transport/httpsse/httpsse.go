@@ -49,6 +49,10 @@ type Config struct {
 	AllowedHosts   []string          // Host names besides loopback and the listening address; "*" for any
 	AllowedOrigins []string          // Origins besides that of the request's own Host; "*" for any
 
+	// Context returns the context of a stream, and of what is sent for it, from the request
+	// that opens it; nil means the request's.
+	Context func(*http.Request) context.Context
+
 	// Nodes are the other nodes that serve the same endpoint, with the same bounds;
 	// nil means none. NodesKind is then the kind of the streams between them: each
 	// endpoint of a node needs its own, the same at all nodes. Ring seals session
@@ -83,6 +87,9 @@ func NewHandler(srv transport.Server, cfg Config) *Handler {
 	cfg.KeepAlive = cmp.Or(max(cfg.KeepAlive, 0), 15*time.Second)
 	cfg.WriteTimeout = cmp.Or(max(cfg.WriteTimeout, 0), 30*time.Second)
 	cfg.MaxForwards = cmp.Or(max(cfg.MaxForwards, 0), 256)
+	if cfg.Context == nil {
+		cfg.Context = (*http.Request).Context
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -121,7 +128,7 @@ var errClosing = errors.New("the server is closing")
 
 // open serves one stream until either side ends it.
 func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithCancelCause(r.Context())
+	ctx, cancel := context.WithCancelCause(h.cfg.Context(r))
 	defer cancel(nil)
 	c := newConn(w, r, &h.cfg, cancel)
 	id := h.newID()

@@ -19,6 +19,7 @@ import (
 type exchange struct {
 	w      http.ResponseWriter
 	r      *http.Request
+	ctx    context.Context // of what it brings
 	cfg    *Config
 	packed *deflated // of all exchanges
 	body   []byte
@@ -34,7 +35,7 @@ var (
 	_ transport.Remote       = (*exchange)(nil)
 )
 
-func (x *exchange) Context() context.Context    { return x.r.Context() }
+func (x *exchange) Context() context.Context    { return x.ctx }
 func (x *exchange) Verb() string                { return x.r.Method }
 func (x *exchange) Header(name string) []string { return x.r.Header[name] }
 func (x *exchange) Body() []byte                { return x.body }

@@ -12,6 +12,7 @@
 package streamable
 
 import (
+	"context"
 	"errors"
 	"mime"
 	"net/http"
@@ -35,6 +36,10 @@ type Config struct {
 	WriteTimeout   time.Duration     // a client that does not take 64 KiB of an answer in this time loses it, and its stream; default 30 s
 	AllowedHosts   []string          // Host names besides loopback and the listening address; "*" for any
 	AllowedOrigins []string          // Origins besides loopback; "*" for any
+
+	// Context returns the context of what a request brings, which is the request's or
+	// made of it; nil means the request's.
+	Context func(*http.Request) context.Context
 }
 
 const (
@@ -53,6 +58,9 @@ func NewHandler(srv transport.Server, cfg Config) http.Handler {
 	}
 	if cfg.WriteTimeout <= 0 {
 		cfg.WriteTimeout = defaultWriteTimeout
+	}
+	if cfg.Context == nil {
+		cfg.Context = (*http.Request).Context
 	}
 	return &handler{srv: srv, cfg: cfg, guard: httpguard.Guard{Hosts: cfg.AllowedHosts, Origins: cfg.AllowedOrigins}}
 }
@@ -73,7 +81,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, http.StatusForbidden, why)
 		return
 	}
-	x := &exchange{w: w, r: r, cfg: &h.cfg, packed: &h.packed}
+	x := &exchange{w: w, r: r, ctx: h.cfg.Context(r), cfg: &h.cfg, packed: &h.packed}
 	x.hold.Begin(h.cfg.Budget, r.RemoteAddr)
 	defer x.hold.Release()
 	switch r.Method {
