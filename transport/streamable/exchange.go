@@ -81,9 +81,15 @@ func (x *exchange) begin(status, size int, headers []string) {
 	h := x.w.Header()
 	setHeaders(h, headers)
 	h["Content-Type"] = jsonType
-	h["Content-Length"] = []string{strconv.Itoa(size)}
+	if size > wholeAnswer {
+		h["Content-Length"] = []string{strconv.Itoa(size)}
+	}
 	x.w.WriteHeader(status)
 }
+
+// wholeAnswer is up to how many bytes net/http sees all of an answer, and gives it its
+// Content-Length itself.
+const wholeAnswer = 1 << 10
 
 func (x *exchange) writer() httpio.Writer { return httpio.Writer{W: x.w, Timeout: x.cfg.WriteTimeout} }
 
