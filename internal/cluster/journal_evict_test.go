@@ -124,14 +124,29 @@ func TestTombstone(t *testing.T) {
 	}
 }
 
-// TestCacheBytes holds that the records in memory are bounded in bytes too, and that
-// what is not there is read again.
+// TestCacheBytes holds that the records in memory are bounded in bytes too, the large ones
+// to less of them, and that what is not there is read again.
 func TestCacheBytes(t *testing.T) {
-	c, ctx := openAll(t, []Config{{Dir: t.TempDir(), CacheBytes: sessionShards * 4000, Log: testLog()}})[0], bounded(t)
+	for _, tc := range []struct {
+		name          string
+		size, records int
+		cache, most   int64 // bytes of each shard
+	}{
+		{"small", 900, 1000, 4000, 4000},
+		{"large", 20_000, 500, 160_000, 160_000 / largeWeight},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			testCacheBytes(t, tc.size, tc.records, tc.cache*sessionShards, tc.most*sessionShards)
+		})
+	}
+}
+
+func testCacheBytes(t *testing.T, size, records int, cache, most int64) {
+	c, ctx := openAll(t, []Config{{Dir: t.TempDir(), CacheBytes: cache, Log: testLog()}})[0], bounded(t)
 	var ids []session.ID
-	for range 1000 {
+	for range records {
 		id := session.NewID()
-		if _, err := c.Sessions().Put(ctx, id, testRecord(strings.Repeat("a", 900))); err != nil {
+		if _, err := c.Sessions().Put(ctx, id, testRecord(strings.Repeat("a", size))); err != nil {
 			t.Fatal(err)
 		}
 		ids = append(ids, id)
@@ -140,30 +155,30 @@ func TestCacheBytes(t *testing.T) {
 		for i := range c.sessions.shards {
 			sh := &c.sessions.shards[i]
 			sh.mu.Lock()
-			var sum int64
+			var counted int64
 			for _, e := range sh.entries {
 				if e.cached() {
-					sum += int64(e.size)
+					counted += e.weight()
+					bytes += int64(e.size)
 				}
 			}
-			if sum != sh.cachedBytes {
-				t.Errorf("a shard counts %d bytes and has %d", sh.cachedBytes, sum)
+			if counted != sh.cachedBytes {
+				t.Errorf("a shard counts %d bytes and has %d", sh.cachedBytes, counted)
 			}
-			bytes += sum
 			sh.mu.Unlock()
 		}
 		return bytes
 	}
-	if n := held(); n > sessionShards*4000 || n == 0 {
-		t.Errorf("%d bytes are in memory", n)
+	if n := held(); n > most || n == 0 {
+		t.Errorf("%d bytes are in memory, want at most %d", n, most)
 	}
 	for _, id := range ids {
-		if r, err := c.Sessions().Get(ctx, id); err != nil || len(r.Subscriptions[0]) != 900 {
+		if r, err := c.Sessions().Get(ctx, id); err != nil || len(r.Subscriptions[0]) != size {
 			t.Fatalf("%+v, %v", r, err)
 		}
 	}
-	if n := held(); n > sessionShards*4000 {
-		t.Errorf("%d bytes are in memory after reading", n)
+	if n := held(); n > most {
+		t.Errorf("%d bytes are in memory after reading, want at most %d", n, most)
 	}
 }
 

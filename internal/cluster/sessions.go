@@ -51,7 +51,7 @@ type sessionShard struct {
 	mu          sync.Mutex
 	entries     map[session.ID]sessionEntry
 	cached      int   // entries whose record is in memory
-	cachedBytes int64 // of these, encoded
+	cachedBytes int64 // of these, see weight
 	_           [24]byte
 }
 
@@ -112,6 +112,21 @@ func (e *sessionEntry) decode() (bool, error) {
 
 // cached reports whether the record is in memory.
 func (e *sessionEntry) cached() bool { return e.data != nil || e.record != nil }
+
+// large records, which have thousands of bytes of subscriptions, count this many times in
+// the cache: few sessions have them, and they leave most of it to the others.
+const (
+	largeRecord = 16 << 10
+	largeWeight = 4
+)
+
+// weight is what the record counts in the cache, in bytes: its encoded size, unless it is large.
+func (e *sessionEntry) weight() int64 {
+	if e.size > largeRecord {
+		return largeWeight * int64(e.size)
+	}
+	return int64(e.size)
+}
 
 // fetch reads a record that is not cached from its frame, and keeps it.
 func (s *Sessions) fetch(ctx context.Context, id session.ID, rev uint64) (*session.Record, error) {
@@ -262,7 +277,7 @@ func isTombstone(body []byte) bool {
 func (s *Sessions) cache(sh *sessionShard, id session.ID, e sessionEntry) {
 	sh.entries[id] = e
 	sh.cached++
-	sh.cachedBytes += int64(e.size)
+	sh.cachedBytes += e.weight()
 	most, mostBytes := (s.limits.cached+sessionShards-1)/sessionShards, s.limits.cachedBytes/sessionShards
 	for sh.cached > 1 && (sh.cached > most || sh.cachedBytes > mostBytes) {
 		sh.shrink(id)
@@ -319,7 +334,7 @@ func (sh *sessionShard) uncache(id session.ID, e sessionEntry) {
 	e.data, e.record = nil, nil
 	sh.entries[id] = e
 	sh.cached--
-	sh.cachedBytes -= int64(e.size)
+	sh.cachedBytes -= e.weight()
 }
 
 // sweep drops the records of what has expired. That there was something is known
