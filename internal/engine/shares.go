@@ -4,7 +4,9 @@
 package engine
 
 import (
+	"context"
 	"errors"
+	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/quota"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
@@ -23,6 +25,9 @@ type Shares struct {
 	// Subscribed are the bytes of what connections and listens are subscribed to;
 	// sessions over HTTP keep theirs in records. See [SubscriptionCost].
 	Subscribed *quota.Quota
+	// Rewritten are the bytes that changes of sessions with large records write. See
+	// [Shares.Changed].
+	Rewritten *quota.Pace
 }
 
 // MaxSubscribed bounds the bytes of the URIs of one session, connection or
@@ -34,6 +39,14 @@ const (
 	maxCalls      = 65_536
 	maxListens    = 100_000
 	maxSubscribed = 64 << 20
+	// rewritten and rewriteBurst bound what changes of large records write, in bytes a
+	// second and at once: filling a session's record up writes 64 MiB at most.
+	rewritten    = 1 << 20
+	rewriteBurst = 64 << 20
+	// smallRecord is how large a record may be for its changes to count nothing.
+	smallRecord = 4 << 10
+	// changePatience is how long a change waits for its turn.
+	changePatience = 5 * time.Second
 	// perSubscription is what a subscription costs beside its URI, in bytes.
 	perSubscription = 256
 	// DefaultShare of what there is one client may have, in percent.
@@ -47,8 +60,27 @@ func NewShares(calls, share int) *Shares {
 		calls = maxCalls
 	}
 	of := func(all int64) *quota.Quota { return quota.New(all, quota.Share(all, share)) }
-	return &Shares{Calls: of(int64(calls)), Listens: of(maxListens), Subscribed: of(maxSubscribed)}
+	return &Shares{Calls: of(int64(calls)), Listens: of(maxListens), Subscribed: of(maxSubscribed),
+		Rewritten: quota.NewPace(rewritten, rewriteBurst)}
 }
+
+// EnterChange waits until a client may change one of its sessions after those that it has
+// changed, see [Shares.Changed].
+func (s *Shares) EnterChange(ctx context.Context, c quota.Client) error {
+	err := s.Rewritten.Wait(ctx, c, changePatience)
+	if errors.Is(err, quota.ErrShare) {
+		return errChanges
+	}
+	return err
+}
+
+// Changed counts that a client has changed a session whose record has so many bytes now: it
+// was written whole, to several disks, and who changes large ones without a pause leaves
+// these no time for others.
+func (s *Shares) Changed(c quota.Client, size int) { s.Rewritten.Did(c, size-smallRecord) }
+
+var errChanges = jsonrpc.NewError(jsonrpc.CodeInternal,
+	"this client has changed sessions with many subscriptions faster than it may; try again in a while")
 
 // SubscriptionCost is what a subscription to a URI counts in [Shares].
 func SubscriptionCost(uri string) int64 { return int64(len(uri) + perSubscription) }

@@ -44,7 +44,7 @@ func (l *link) remember(id session.ID, peer *rpc.Peer) {
 		return
 	}
 	l.mu.Lock()
-	l.kept = &visit{p: l.p, opened: o, principal: l.principal}
+	l.kept = &visit{p: l.p, opened: o, principal: l.principal, client: l.client}
 	l.mu.Unlock()
 	r.Remember(token)
 }
@@ -65,7 +65,7 @@ func (l *link) resume() {
 		l.p.cfg.Log.Debug("a client came back with a session that is not known here", "error", err)
 		return
 	}
-	v := &visit{p: l.p, opened: o, principal: l.principal}
+	v := &visit{p: l.p, opened: o, principal: l.principal, client: l.client}
 	switch v.record, err = l.p.store.Get(l.ctx, v.id); {
 	case err == nil && v.record.Ended:
 		return

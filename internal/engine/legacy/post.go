@@ -78,7 +78,7 @@ func (t *posted) request(ctx context.Context, in *engine.Inbound, r *reply, v *v
 		t.conclude(r, appendAnswer(nil, in.ID, nil, wire), nil, done)
 		return
 	}
-	t.client = engine.ClientOf(r.x, v.principal)
+	t.client = v.client
 	if wire := p.cfg.Shares.EnterCall(t.client); wire != nil {
 		t.live.flights.End(in.ID)
 		msg := appendAnswer(nil, in.ID, nil, wire)

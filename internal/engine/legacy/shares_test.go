@@ -358,3 +358,34 @@ func TestSubscriptionsWritten(t *testing.T) {
 		})
 	}
 }
+
+// TestChangesArePaced holds that a client which changes sessions with large records does so
+// no faster than it may, in however many, and that nobody else waits.
+func TestChangesArePaced(t *testing.T) {
+	const a, b = "192.0.2.1", "192.0.2.2"
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, fixture)
+		d.shares.Rewritten = quota.NewPace(1<<10, 64<<10)
+		refused, began := 0, time.Now()
+		for range 4 {
+			token := d.session(a)
+			for n := range 8 {
+				x := d.request(a, token, "resources/subscribe", subscribe(uri(n, rpc.MaxURI)))
+				time.Sleep(6 * time.Second) // until it is answered
+				if strings.Contains(strings.Join(x.out, ""), "faster than it may") {
+					refused++
+				}
+			}
+		}
+		// 8 subscriptions of 8 KiB make a session write 256 KiB beyond what is small.
+		if most := int(time.Since(began)/time.Second)<<10 + 64<<10 + 100<<10; refused == 0 || d.store.bytes > most {
+			t.Errorf("%d bytes written, want at most %d; %d changes refused", d.store.bytes, most, refused)
+		}
+		d.request(b, d.session(b), "resources/subscribe", subscribe(uri(0, rpc.MaxURI))).want(t, 200, `"result":{}`)
+		small := d.session(a)
+		time.Sleep(5 * time.Minute)
+		for n := range 100 {
+			d.request(a, small, "resources/subscribe", subscribe(uri(n, 30))).want(t, 200, `"result":{}`)
+		}
+	})
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/quota"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/session"
@@ -87,6 +88,7 @@ type visit struct {
 	p *Protocol
 	*opened
 	principal *rpc.Principal
+	client    quota.Client
 	address   string          // of the client in the network
 	record    *session.Record // nil when there is none
 }
@@ -103,6 +105,7 @@ func (p *Protocol) open(x transport.Exchange, v *visit) *refusal {
 		return refuse(400, "the Mcp-Session-Id header is missing; initialize first")
 	}
 	v.p, v.principal, v.address = p, rpc.PrincipalFrom(x.Context()), rpc.AddressFrom(x.Context())
+	v.client = engine.ClientOf(x, v.principal)
 	var err error
 	if v.opened, err = p.openTicket(tokens[0], v.principal); err != nil {
 		if errors.Is(err, seal.ErrBehind) {
@@ -214,6 +217,9 @@ var errUnsaved = errors.New("the session's change was not stored")
 // update changes the session's record. When it returns, what is live of the
 // session here follows the change, and so do the other nodes, if they are well.
 func (v *visit) update(ctx context.Context, change func(*session.Record) error) error {
+	if err := v.p.cfg.Shares.EnterChange(ctx, v.client); err != nil {
+		return err
+	}
 	record, err := session.Change(ctx, v.p.store, v.id, firstExpiry(v.expires), change)
 	switch _, refused := jsonrpc.AsError(err); {
 	case err == nil:
@@ -222,9 +228,19 @@ func (v *visit) update(ctx context.Context, change func(*session.Record) error) 
 	default:
 		return fmt.Errorf("%w: %w", errUnsaved, err)
 	}
+	v.p.cfg.Shares.Changed(v.client, sizeOf(record))
 	v.withHome(func(h *home) { h.heed(record) })
 	v.p.peers.settle(ctx, v.id, record.Revision)
 	return nil
+}
+
+// sizeOf returns about how many bytes a record has.
+func sizeOf(r *session.Record) int {
+	size := len(r.Capabilities)
+	for _, uri := range r.Subscriptions {
+		size += len(uri)
+	}
+	return size
 }
 
 func (v *visit) setLevel(ctx context.Context, level mcp.LogLevel) error {
