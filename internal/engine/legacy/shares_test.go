@@ -372,9 +372,11 @@ func TestChangesArePaced(t *testing.T) {
 			for n := range 8 {
 				x := d.request(a, token, "resources/subscribe", subscribe(uri(n, rpc.MaxURI)))
 				time.Sleep(6 * time.Second) // until it is answered
+				x.mu.Lock()
 				if strings.Contains(strings.Join(x.out, ""), "faster than it may") {
 					refused++
 				}
+				x.mu.Unlock()
 			}
 		}
 		// 8 subscriptions of 8 KiB make a session write 256 KiB beyond what is small.
