@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/go-json-experiment/json"
+	"github.com/holdfast-mcp/holdfast/internal/pause"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -37,7 +38,7 @@ func (c *Client) rounds(ctx context.Context, r *request) (Raw, error) {
 			return nil, err
 		}
 		if !asked { // the server only wants the call again, later
-			if err := sleep(ctx, backoff(waits)); err != nil {
+			if err := pause.For(ctx, backoff(waits)); err != nil {
 				return nil, err
 			}
 			waits++

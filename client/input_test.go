@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/holdfast-mcp/holdfast/internal/pause"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -104,7 +105,7 @@ func TestInputIsBounded(t *testing.T) {
 		var sent []string
 		c := connect(t, Conn(modernPipe(playRounds(&sent, `{"resultType":"input_required","inputRequests":{"k":{"method":"roots/list"}}}`))),
 			InputRounds(1000, time.Minute), OnRoots(func(ctx context.Context) ([]mcp.Root, error) {
-				return nil, sleep(ctx, 7*time.Second)
+				return nil, pause.For(ctx, 7*time.Second)
 			}))
 		start := time.Now()
 		if _, err := c.CallTool(t.Context(), "t", nil); !errors.Is(err, ErrTooManyRounds) {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/pause"
 	"github.com/holdfast-mcp/holdfast/internal/sse"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -125,7 +126,7 @@ func (l *legacyHTTP) readStream(ctx context.Context, resp *http.Response, f *fli
 // resume opens the stream again where it broke off, waiting as the server asked.
 func (l *legacyHTTP) resume(ctx context.Context, s *session, at *cursor) (*http.Response, error) {
 	for failures := 0; ; {
-		if err := sleep(ctx, at.delay(failures)); err != nil {
+		if err := pause.For(ctx, at.delay(failures)); err != nil {
 			return nil, err
 		}
 		resp, err := l.get(ctx, s, at)
@@ -248,7 +249,7 @@ func (l *legacyHTTP) keep(ctx context.Context, s *session, opened func()) {
 			failures = 0
 		}
 		l.log.Debug("listening again", "failures", failures, "error", err)
-		if sleep(ctx, at.delay(failures)) != nil {
+		if pause.For(ctx, at.delay(failures)) != nil {
 			return
 		}
 	}

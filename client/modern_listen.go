@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/holdfast-mcp/holdfast/internal/pause"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -25,18 +26,6 @@ func backoff(n int) time.Duration {
 	d := firstBackoff << min(n, 10)
 	d = min(d, maxBackoff)
 	return d/2 + rand.N(d/2+1)
-}
-
-// sleep waits unless ctx ends first.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // listener keeps one subscriptions/listen request open, on a goroutine of the
@@ -175,7 +164,7 @@ func (l *listener) keep(ctx context.Context, f Filter, params Raw, first chan<- 
 			return
 		}
 		l.core.log.Debug("listening again", "attempt", attempt, "error", err)
-		if sleep(ctx, backoff(attempt)) != nil {
+		if pause.For(ctx, backoff(attempt)) != nil {
 			return
 		}
 	}

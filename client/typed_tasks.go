@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/holdfast-mcp/holdfast/internal/pause"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -66,7 +67,7 @@ func (c *Client) AwaitTask(ctx context.Context, task *mcp.Task) (*mcp.Task, erro
 		if task.PollMillis > 0 {
 			poll = min(max(time.Duration(task.PollMillis)*time.Millisecond, pollMin), pollMax)
 		}
-		if err := sleep(ctx, poll); err != nil {
+		if err := pause.For(ctx, poll); err != nil {
 			return nil, err
 		}
 		next, err := c.GetTask(ctx, task.TaskID)

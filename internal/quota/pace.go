@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/holdfast-mcp/holdfast/internal/pause"
 )
 
 // Pace bounds how much one client may do in a time, such as bytes that it has written:
@@ -38,21 +40,14 @@ func (p *Pace) Wait(ctx context.Context, c Client, most time.Duration) error {
 	if p == nil {
 		return nil
 	}
-	pause := p.of(c).ReserveN(time.Now(), 0).Delay()
+	wait := p.of(c).ReserveN(time.Now(), 0).Delay()
 	switch {
-	case pause == 0:
+	case wait == 0:
 		return nil
-	case pause > most:
+	case wait > most:
 		return ErrShare
 	}
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return pause.For(ctx, wait)
 }
 
 // Did counts n more that c has done.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/pause"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -106,7 +107,7 @@ func rerun(h rpc.Handler, call *rpc.Call) *rpc.Deferred {
 			}
 			answers, err := client.Ask(ctx, res.Input.Requests)
 			if err == nil && len(res.Input.Requests) == 0 {
-				err = pause(ctx, roundPause)
+				err = pause.For(ctx, roundPause)
 			}
 			if err != nil {
 				return rpc.Result{}, err
@@ -115,16 +116,4 @@ func rerun(h rpc.Handler, call *rpc.Call) *rpc.Deferred {
 		}
 		return rpc.Result{}, fmt.Errorf("%s asked for input more than %d times", own.Method, maxRounds)
 	}}
-}
-
-// pause waits for d, or fails with ctx's cause.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/pause"
 	"github.com/holdfast-mcp/holdfast/internal/peer"
 )
 
@@ -86,7 +87,7 @@ func (s *Set) do(ctx context.Context, r *request) (t Task, answer reply, release
 		if !errors.Is(err, errMoved) {
 			return t, answer, release, err
 		}
-		if err := pause(ctx, lookAgain); err != nil {
+		if err := pause.For(ctx, lookAgain); err != nil {
 			return Task{}, reply{}, nothing, err
 		}
 	}
@@ -187,7 +188,7 @@ func (s *Set) changes(ctx context.Context, t *Task) bool {
 		if errors.Is(err, ErrUnknown) || err == nil && t.superseded(&kept) {
 			return true
 		}
-		if pause(ctx, lookAgain) != nil {
+		if pause.For(ctx, lookAgain) != nil {
 			return false
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/pause"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
@@ -175,7 +176,7 @@ func (l *live) begin() {
 func (l *live) claim(lost *Task) bool {
 	err := l.flush()
 	for err != nil && time.Now().Before(l.expires) && l.set.lost(lost) {
-		if pause(l.set.base, retryAfter) != nil {
+		if pause.For(l.set.base, retryAfter) != nil {
 			break
 		}
 		err = l.flush()

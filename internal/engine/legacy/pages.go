@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/pause"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -126,18 +127,11 @@ func (p *pages) done() []string {
 // awaitPages waits a little for what a page is for, in all as long as a question
 // may be open.
 func (t *turn) awaitPages(ctx context.Context) error {
-	pause, since := t.pages.wait()
+	wait, since := t.pages.wait()
 	if time.Since(since) > t.p.cfg.Limits.Ask {
 		return errAskTimeout
 	}
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return pause.For(ctx, wait)
 }
 
 // closePages tells the client that what it opened pages for is done.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/pause"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -180,14 +181,7 @@ func (t *turn) input(ctx context.Context, wish *rpc.InputRequired, round int) (m
 	if len(wish.Requests) > 0 {
 		return t.Ask(ctx, wish.Requests)
 	}
-	timer := time.NewTimer(min(50*time.Millisecond<<round, time.Second))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
+	return nil, pause.For(ctx, min(50*time.Millisecond<<round, time.Second))
 }
 
 // result converts a handler's result for the session's version.
