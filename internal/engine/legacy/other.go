@@ -55,7 +55,7 @@ func (p *Protocol) Other(x transport.Exchange) {
 // spec 2025-11-25 basic/transports#session-management: DELETE ends a session,
 // whose id is answered 404 from then on.
 func (p *Protocol) remove(x transport.Exchange, v *visit) {
-	err := v.update(x.Context(), func(r *session.Record) error {
+	err := v.write(x.Context(), func(r *session.Record) error { // at once: it makes the record small
 		*r = session.Record{Revision: r.Revision, Expires: v.expires, Ended: true} // as long as the ticket would open
 		return nil
 	})

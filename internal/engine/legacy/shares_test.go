@@ -366,9 +366,9 @@ func TestChangesArePaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, fixture)
 		d.shares.Rewritten = quota.NewPace(1<<10, 64<<10)
-		refused, began := 0, time.Now()
+		refused, began, token := 0, time.Now(), ""
 		for range 4 {
-			token := d.session(a)
+			token = d.session(a)
 			for n := range 8 {
 				x := d.request(a, token, "resources/subscribe", subscribe(uri(n, rpc.MaxURI)))
 				time.Sleep(6 * time.Second) // until it is answered
@@ -383,6 +383,9 @@ func TestChangesArePaced(t *testing.T) {
 		if most := int(time.Since(began)/time.Second)<<10 + 64<<10 + 100<<10; refused == 0 || d.store.bytes > most {
 			t.Errorf("%d bytes written, want at most %d; %d changes refused", d.store.bytes, most, refused)
 		}
+		end := d.start(a, token, "")
+		end.verb = "DELETE"
+		d.send(end).want(t, 204, "") // whoever is too fast may end a session at once
 		d.request(b, d.session(b), "resources/subscribe", subscribe(uri(0, rpc.MaxURI))).want(t, 200, `"result":{}`)
 		small := d.session(a)
 		time.Sleep(5 * time.Minute)

@@ -220,6 +220,11 @@ func (v *visit) update(ctx context.Context, change func(*session.Record) error) 
 	if err := v.p.cfg.Shares.EnterChange(ctx, v.client); err != nil {
 		return err
 	}
+	return v.write(ctx, change)
+}
+
+// write is update for what waits for no turn.
+func (v *visit) write(ctx context.Context, change func(*session.Record) error) error {
 	record, err := session.Change(ctx, v.p.store, v.id, firstExpiry(v.expires), change)
 	switch _, refused := jsonrpc.AsError(err); {
 	case err == nil:
