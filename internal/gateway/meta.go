@@ -133,14 +133,11 @@ func (g *Gateway) callTool(ctx context.Context, call *rpc.Call) (rpc.Result, err
 	if name == "" || has && inner.Kind() != '{' {
 		return toolError(call.Target + ` takes {"name": string, "arguments": object}`)
 	}
-	r, ok := g.lookUp(ctx, toolList, name)
-	if !ok {
-		if err := g.await(ctx, toolList, name); err != nil {
-			return rpc.Result{}, err
-		}
-		r, ok = g.lookUp(ctx, toolList, name)
-	}
-	if !ok {
+	r, ok, err := g.find(ctx, toolList, name)
+	switch {
+	case err != nil:
+		return rpc.Result{}, err
+	case !ok:
 		return toolError("There is no tool " + display.Quote(name) + "." + g.suggestTools(name) + " Use find_tool to find one.")
 	}
 	if call.Target == callReadOnlyTool && !g.edition.Load().views[toolList].finder.readOnly(name) {

@@ -29,14 +29,12 @@ func (g *Gateway) tool(ctx context.Context, call *rpc.Call) (rpc.Result, error) 
 
 // named routes a call by the name of a tool or prompt.
 func (g *Gateway) named(ctx context.Context, call *rpc.Call, p part) (rpc.Result, error) {
-	r, ok := g.lookUp(ctx, p, call.Target)
-	if !ok {
-		if err := g.await(ctx, p, call.Target); err != nil {
-			return rpc.Result{}, err
-		}
-		if r, ok = g.lookUp(ctx, p, call.Target); !ok {
-			return rpc.Result{}, g.unknown(p, call.Target)
-		}
+	r, ok, err := g.find(ctx, p, call.Target)
+	switch {
+	case err != nil:
+		return rpc.Result{}, err
+	case !ok:
+		return rpc.Result{}, g.unknown(p, call.Target)
 	}
 	res, err := r.handle(ctx, call)
 	return g.mark(&r, p, res), err
@@ -126,6 +124,18 @@ func (r *route) handle(ctx context.Context, call *rpc.Call) (rpc.Result, error) 
 	own.Target = r.own
 	own.Params = jsonrpc.Set(call.Params, "name", r.quoted)
 	return r.source.backend.Handle(ctx, &own)
+}
+
+// find is lookUp that waits for a server which has listed nothing yet, see await.
+func (g *Gateway) find(ctx context.Context, p part, key string) (r route, ok bool, err error) {
+	if r, ok = g.lookUp(ctx, p, key); ok {
+		return r, true, nil
+	}
+	if err := g.await(ctx, p, key); err != nil {
+		return route{}, false, err
+	}
+	r, ok = g.lookUp(ctx, p, key) // there may be a list now
+	return r, ok, nil
 }
 
 // lookUp finds where a key leads. What is known routes at once: a call does not
