@@ -31,7 +31,7 @@ type bulkhead struct {
 	mu      sync.Mutex
 	passing *share.Shares
 	queued  *share.Shares
-	line    share.Line
+	line    share.Line[share.Caller]
 	left    *share.Shares // calls that their clients left
 }
 

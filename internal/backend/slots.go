@@ -28,7 +28,7 @@ type Slots struct {
 
 	mu       sync.Mutex
 	shares   *share.Shares
-	line     share.Line
+	line     share.Line[share.Caller]
 	evicting int // instances being stopped for those that wait
 	members  []idler
 }

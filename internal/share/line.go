@@ -5,46 +5,46 @@ package share
 
 import "slices"
 
-// Line is where callers wait for their share. Callers have turns, however many each
-// of them waits for; what one caller waits for is served in order. The zero value
-// is ready.
-type Line struct {
-	turns []*queue // of those who have waiters, next first
-	by    map[Caller]*queue
+// Line is where callers of kind C wait for their share. Callers have turns, however
+// many each of them waits for; what one caller waits for is served in order. The zero
+// value is ready.
+type Line[C comparable] struct {
+	turns []*queue[C] // of those who have waiters, next first
+	by    map[C]*queue[C]
 	n     int
 }
 
-type queue struct {
-	caller  Caller
-	waiting []*Waiter
+type queue[C comparable] struct {
+	caller  C
+	waiting []*Waiter[C]
 }
 
 // Waiter is one place in a line.
-type Waiter struct {
+type Waiter[C comparable] struct {
 	// Granted is closed when it is the waiter's turn; it has left the line then.
 	Granted chan struct{}
-	q       *queue
+	q       *queue[C]
 }
 
 // Add puts a caller's waiter in the line.
-func (l *Line) Add(c Caller) *Waiter {
+func (l *Line[C]) Add(c C) *Waiter[C] {
 	q := l.by[c]
 	if q == nil {
-		q = &queue{caller: c}
+		q = &queue[C]{caller: c}
 		if l.by == nil {
-			l.by = map[Caller]*queue{}
+			l.by = map[C]*queue[C]{}
 		}
 		l.by[c] = q
 		l.turns = append(l.turns, q)
 	}
-	w := &Waiter{Granted: make(chan struct{}), q: q}
+	w := &Waiter[C]{Granted: make(chan struct{}), q: q}
 	q.waiting = append(q.waiting, w)
 	l.n++
 	return w
 }
 
 // Leave takes a waiter out who gives up. It reports false when it has been granted.
-func (l *Line) Leave(w *Waiter) bool {
+func (l *Line[C]) Leave(w *Waiter[C]) bool {
 	i := slices.Index(w.q.waiting, w)
 	if i < 0 {
 		return false
@@ -59,7 +59,7 @@ func (l *Line) Leave(w *Waiter) bool {
 
 // Next grants the waiter whose turn it is among those for whom fits returns true, and
 // reports whether there was one. The caller has to be counted by fits or after.
-func (l *Line) Next(fits func(Caller) bool) (Caller, bool) {
+func (l *Line[C]) Next(fits func(C) bool) (caller C, ok bool) {
 	for i, q := range l.turns {
 		if !fits(q.caller) {
 			continue
@@ -76,14 +76,14 @@ func (l *Line) Next(fits func(Caller) bool) (Caller, bool) {
 		close(w.Granted)
 		return q.caller, true
 	}
-	return Caller{}, false
+	return caller, false
 }
 
 // drop forgets the i-th queue, which is empty.
-func (l *Line) drop(i int) {
+func (l *Line[C]) drop(i int) {
 	delete(l.by, l.turns[i].caller)
 	l.turns = slices.Delete(l.turns, i, i+1)
 }
 
 // Len returns how many wait.
-func (l *Line) Len() int { return l.n }
+func (l *Line[C]) Len() int { return l.n }

@@ -120,7 +120,7 @@ func TestSharesKeepTheirBounds(t *testing.T) {
 }
 
 func TestLineHasTurns(t *testing.T) {
-	var l Line
+	var l Line[Caller]
 	ada, bob, cyd := caller("a", "ada"), caller("a", "bob"), caller("b", "cyd")
 	for range 3 {
 		l.Add(ada)
