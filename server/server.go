@@ -169,6 +169,7 @@ func Use(middleware ...Middleware) Option {
 
 // wrapped runs the middleware around dispatch.
 func (s *Server) wrapped(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
+	call.Seat.Leave() // middleware may wait
 	var res rpc.Result
 	req := newRequest(ctx, call)
 	next := func(ctx context.Context) (err error) {
@@ -185,6 +186,9 @@ func (s *Server) wrapped(ctx context.Context, call *rpc.Call) (rpc.Result, error
 
 // dispatch answers one call.
 func (s *Server) dispatch(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
+	if !isList(call.Method) {
+		call.Seat.Leave() // the handler may wait
+	}
 	switch call.Method {
 	case mcp.MethodCallTool:
 		return s.callTool(ctx, call)
@@ -213,6 +217,15 @@ func (s *Server) dispatch(ctx context.Context, call *rpc.Call) (rpc.Result, erro
 		return rpc.Result{Body: Raw("{}")}, nil
 	}
 	return s.dispatchExtension(ctx, call)
+}
+
+// isList reports whether a method is answered from what the server holds.
+func isList(method string) bool {
+	switch method {
+	case mcp.MethodDiscover, mcp.MethodListTools, mcp.MethodListResources, mcp.MethodListResourceTemplates, mcp.MethodListPrompts:
+		return true
+	}
+	return false
 }
 
 // discover answers with what the server has at the moment.

@@ -6,6 +6,7 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -23,14 +24,18 @@ const uncounted = 4 << 10
 
 // Budget bounds the bytes of messages that there are at once, over all transports
 // that share it: of those received or served, or of those that wait for a client
-// to read them. The first 4 KiB of each do not count. It is safe for concurrent
-// use. A nil Budget bounds nothing.
-type Budget struct{ bytes *quota.Quota }
+// to read them. The first 4 KiB of each do not count. When there is more to do than
+// there are processors, clients have turns with their messages. It is safe for
+// concurrent use. A nil Budget bounds nothing.
+type Budget struct {
+	bytes *quota.Quota
+	seats *quota.Seats
+}
 
 // NewBudget returns a budget of max bytes, of which one client, that is, one
 // address, may have a share in percent.
 func NewBudget(max int64, share int) *Budget {
-	return &Budget{quota.New(max, quota.Share(max, share))}
+	return &Budget{quota.New(max, quota.Share(max, share)), quota.NewSeats(runtime.GOMAXPROCS(0))}
 }
 
 // Used returns how many bytes are in use.
@@ -51,11 +56,28 @@ type Hold struct {
 	client quota.Client // of remote, once something counts
 	bytes  int64        // that count
 	users  atomic.Int64 // beside the first
+	seat   quota.Seat
 }
 
 // Begin makes h the hold of a message that comes from a remote address, host:port.
 // Who calls it is its first user.
 func (h *Hold) Begin(b *Budget, remote string) { h.budget, h.remote = b, remote }
+
+// Work waits until it is the client's turn to have its message worked at. Who is going
+// to wait for something else gives the Seat back; so does the last Release.
+func (h *Hold) Work() {
+	if h.budget != nil {
+		h.seat.Enter(h.budget.seats, h.remote)
+	}
+}
+
+// Seat is what the message has of the processors. It may be nil.
+func (h *Hold) Seat() *quota.Seat {
+	if h == nil {
+		return nil
+	}
+	return &h.seat
+}
 
 // Grow says that the message takes n bytes in all by now. It fails with
 // [ErrBusy] when there is no room: then the message is refused, and counts no
@@ -86,7 +108,11 @@ func (h *Hold) Keep() {
 
 // Release takes one user away. The last one gives the bytes back.
 func (h *Hold) Release() {
-	if h != nil && h.users.Add(-1) < 0 && h.bytes > 0 {
+	if h == nil || h.users.Add(-1) >= 0 {
+		return
+	}
+	h.seat.Leave()
+	if h.bytes > 0 {
 		h.budget.bytes.Give(h.client, h.bytes)
 	}
 }

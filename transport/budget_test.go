@@ -53,6 +53,32 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// TestHoldHasASeat holds that a message has a seat at the processors from Work on until
+// it is given back, or nobody needs the message any more.
+func TestHoldHasASeat(t *testing.T) {
+	b := NewBudget(100_000, 75)
+	for _, early := range []bool{true, false} {
+		var h Hold
+		h.Begin(b, "192.0.2.1:1")
+		h.Keep()
+		h.Work()
+		h.Release()
+		if n := b.seats.Taken(); n != 1 {
+			t.Errorf("%d seats are taken while the message is worked at", n)
+		}
+		if early {
+			h.Seat().Leave()
+			if n := b.seats.Taken(); n != 0 {
+				t.Errorf("%d seats are taken while it waits", n)
+			}
+		}
+		h.Release()
+		if n := b.seats.Taken(); n != 0 {
+			t.Errorf("%d seats are taken in the end", n)
+		}
+	}
+}
+
 func TestNoBudget(t *testing.T) {
 	var none *Hold
 	zero := &Hold{}

@@ -28,6 +28,9 @@ type Shares struct {
 	// Rewritten are the bytes that changes of sessions with large records write. See
 	// [Shares.Changed].
 	Rewritten *quota.Pace
+	// Declared are the bytes of large capabilities that sessions are opened with. See
+	// [Shares.EnterSession].
+	Declared *quota.Pace
 }
 
 // MaxSubscribed bounds the bytes of the URIs of one session, connection or
@@ -43,10 +46,14 @@ const (
 	// second and at once: filling a session's record up writes 64 MiB at most.
 	rewritten    = 1 << 20
 	rewriteBurst = 64 << 20
-	// smallRecord is how large a record may be for its changes to count nothing.
+	// declared and declaredBurst bound what large capabilities are declared, in bytes a
+	// second and at once: 16 sessions a second of 16 kB each, after the first 256.
+	declared      = 256 << 10
+	declaredBurst = 4 << 20
+	// smallRecord is how large a record, or what a session declares, may be to count nothing.
 	smallRecord = 4 << 10
-	// changePatience is how long a change waits for its turn.
-	changePatience = 5 * time.Second
+	// patience is how long a change, or a new session, waits for its turn.
+	patience = 5 * time.Second
 	// perSubscription is what a subscription costs beside its URI, in bytes.
 	perSubscription = 256
 	// DefaultShare of what there is one client may have, in percent.
@@ -61,13 +68,13 @@ func NewShares(calls, share int) *Shares {
 	}
 	of := func(all int64) *quota.Quota { return quota.New(all, quota.Share(all, share)) }
 	return &Shares{Calls: of(int64(calls)), Listens: of(maxListens), Subscribed: of(maxSubscribed),
-		Rewritten: quota.NewPace(rewritten, rewriteBurst)}
+		Rewritten: quota.NewPace(rewritten, rewriteBurst), Declared: quota.NewPace(declared, declaredBurst)}
 }
 
 // EnterChange waits until a client may change one of its sessions after those that it has
 // changed, see [Shares.Changed].
 func (s *Shares) EnterChange(ctx context.Context, c quota.Client) error {
-	err := s.Rewritten.Wait(ctx, c, changePatience)
+	err := s.Rewritten.Wait(ctx, c, patience)
 	if errors.Is(err, quota.ErrShare) {
 		return errChanges
 	}
@@ -78,6 +85,26 @@ func (s *Shares) EnterChange(ctx context.Context, c quota.Client) error {
 // was written whole, to several disks, and who changes large ones without a pause leaves
 // these no time for others.
 func (s *Shares) Changed(c quota.Client, size int) { s.Rewritten.Did(c, size-smallRecord) }
+
+// EnterSession waits until a client may open a session that declares so many bytes of
+// capabilities. They are packed and sealed into the session's id, and unpacked again by
+// each node that meets it; who opens many with large ones leaves the processors no time
+// for others.
+// Its request gives its seat back then.
+func (s *Shares) EnterSession(ctx context.Context, seat *quota.Seat, c quota.Client, size int) *jsonrpc.Error {
+	if size <= smallRecord {
+		return nil
+	}
+	seat.Leave()
+	if s.Declared.Wait(ctx, c, patience) != nil {
+		return errSessions
+	}
+	s.Declared.Did(c, size)
+	return nil
+}
+
+var errSessions = jsonrpc.NewError(jsonrpc.CodeInternal,
+	"this client has opened sessions with large capabilities faster than it may; try again in a while")
 
 var errChanges = jsonrpc.NewError(jsonrpc.CodeInternal,
 	"this client has changed sessions with many subscriptions faster than it may; try again in a while")

@@ -9,6 +9,8 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/quota"
 )
 
 const (
@@ -30,6 +32,9 @@ type Conn struct {
 	timed atomic.Bool  // the writer has set a deadline
 
 	read, write deadline
+
+	remote string     // address, host:port
+	seat   quota.Seat // of what has been read last
 }
 
 func (c *Conn) self() *Conn { return c }
@@ -70,9 +75,16 @@ func (c *Conn) Write(p []byte) (int, error) {
 	}
 }
 
-// Read implements [net.Conn].
+// Read implements [net.Conn]. Until the next Read what it brings is worked at: that
+// takes a seat, or one client's requests that come at once would be read, and would
+// start their handlers, before the first one of another.
 func (c *Conn) Read(p []byte) (int, error) {
-	return c.read.during(c.Conn.SetReadDeadline, c.Conn.Read, p)
+	c.seat.Leave()
+	n, err := c.read.during(c.Conn.SetReadDeadline, c.Conn.Read, p)
+	if n > 0 && c.conns != nil {
+		c.seat.Enter(c.conns.seats, c.remote)
+	}
+	return n, err
 }
 
 // SetReadDeadline implements [net.Conn].
@@ -94,6 +106,7 @@ func (c *Conn) SetDeadline(t time.Time) error {
 
 // cut closes the connection without a word, and without waiting for its client.
 func (c *Conn) cut() {
+	c.seat.Leave()
 	c.conns.leave(c)
 	if secure, ok := c.Conn.(*tls.Conn); ok {
 		_ = secure.NetConn().Close()
@@ -104,6 +117,7 @@ func (c *Conn) cut() {
 
 // Close implements [net.Conn].
 func (c *Conn) Close() error {
+	c.seat.Leave()
 	if c.conns != nil {
 		c.conns.leave(c)
 	}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -39,6 +40,7 @@ type Conns struct {
 	each  int // of one address
 	share int // which is this, in percent
 	log   *slog.Logger
+	seats *quota.Seats // for what the connections bring
 
 	refused throttle.Lines
 
@@ -61,7 +63,8 @@ type client struct {
 func NewConns(max, share int, log *slog.Logger) *Conns {
 	return &Conns{
 		max: max, each: int(quota.Share(int64(max), share)), share: share, log: log,
-		open: map[*Conn]struct{}{}, secure: map[net.Conn]*Conn{}, clients: map[quota.Client]*client{},
+		seats: quota.NewSeats(runtime.GOMAXPROCS(0)),
+		open:  map[*Conn]struct{}{}, secure: map[net.Conn]*Conn{}, clients: map[quota.Client]*client{},
 	}
 }
 
@@ -104,12 +107,12 @@ func (s *Conns) keep(c *Conn) {
 // Admit takes a connection that was accepted, and makes room for it if need be.
 // When there is none, it closes the connection and reports false.
 func (s *Conns) Admit(nc net.Conn) (*Conn, bool) {
-	c := &Conn{Conn: nc, conns: s}
+	c := &Conn{Conn: nc, conns: s, remote: nc.RemoteAddr().String()}
 	if s == nil {
 		return c, true
 	}
 	c.waits(time.Now())
-	name := quota.Remote(nc.RemoteAddr().String())
+	name := quota.Remote(c.remote)
 	if s.enter(c, name) {
 		return c, true
 	}

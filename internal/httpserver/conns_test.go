@@ -219,6 +219,42 @@ func TestRefusalIsHTTP(t *testing.T) {
 	}
 }
 
+// TestReadTakesASeat holds that what has been read has a seat until more is asked for, or
+// the connection ends.
+func TestReadTakesASeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conns := NewConns(10, 100, slog.New(slog.DiscardHandler))
+		near, far := net.Pipe()
+		c, ok := conns.Admit(far)
+		if !ok {
+			t.Fatal("refused")
+		}
+		taken := func(when string, want int) {
+			t.Helper()
+			synctest.Wait()
+			if n := conns.seats.Taken(); n != want {
+				t.Errorf("%d seats are taken %s, want %d", n, when, want)
+			}
+		}
+		read := func() {
+			if _, err := c.Read(make([]byte, 10)); err != nil {
+				t.Error(err)
+			}
+		}
+		go read()
+		taken("before there is something", 0)
+		send(t, near, "one")
+		taken("for what has been read", 1)
+		go read()
+		taken("while more is awaited", 0)
+		send(t, near, "two")
+		taken("for that", 1)
+		c.Close()
+		taken("in the end", 0)
+		near.Close()
+	})
+}
+
 func TestFit(t *testing.T) {
 	for _, tc := range []struct {
 		name                              string

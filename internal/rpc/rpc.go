@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/quota"
 	"github.com/holdfast-mcp/holdfast/internal/share"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -70,7 +71,8 @@ type Call struct {
 	AllowTask     bool         // the client can follow a Result with Deferred set
 	AllowLarge    bool         // a Result with Large set can be passed on as it arrives
 
-	Client Client // the way back; never nil
+	Client Client      // the way back; never nil
+	Seat   *quota.Seat // at the processors, given back before what may take long; may be nil
 }
 
 // Peer is who is calling, as it described itself. It is shared between calls

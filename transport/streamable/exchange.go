@@ -91,7 +91,11 @@ func (x *exchange) begin(status, size int, headers []string) {
 // Content-Length itself.
 const wholeAnswer = 1 << 10
 
-func (x *exchange) writer() httpio.Writer { return httpio.Writer{W: x.w, Timeout: x.cfg.WriteTimeout} }
+// writer returns what writes to the client, who may take its time.
+func (x *exchange) writer() httpio.Writer {
+	x.hold.Seat().Leave()
+	return httpio.Writer{W: x.w, Timeout: x.cfg.WriteTimeout}
+}
 
 func (x *exchange) Stream(headers ...string) transport.Stream {
 	h := x.w.Header()

@@ -95,6 +95,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, http.StatusMethodNotAllowed, "method "+display.Quote(r.Method)+" is not supported; use POST")
 		return
 	}
+	x.hold.Work()
 	h.srv.ServeExchange(x)
 	x.wait()
 }

@@ -394,3 +394,36 @@ func TestChangesArePaced(t *testing.T) {
 		}
 	})
 }
+
+// TestLargeSessionsArePaced holds that a client which opens sessions with large
+// capabilities does so no faster than it may, and that nobody else waits.
+func TestLargeSessionsArePaced(t *testing.T) {
+	const a, b = "192.0.2.1", "192.0.2.2"
+	open := func(d *desk, client string, size int) *remote {
+		return d.request(client, "", "initialize", fmt.Sprintf(`{"protocolVersion":"2025-11-25","clientInfo":{"name":"c","version":"1"},`+
+			`"capabilities":{"experimental":{"x":%q}}}`, strings.Repeat("A", size)))
+	}
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, fixture)
+		d.shares.Declared = quota.NewPace(1<<10, 32<<10)
+		opened, refused, began := 0, 0, time.Now()
+		for range 40 {
+			x := open(d, a, 10_000)
+			time.Sleep(6 * time.Second) // until it is answered
+			x.mu.Lock()
+			if strings.Contains(strings.Join(x.out, ""), "faster than it may") {
+				refused++
+			} else {
+				opened++
+			}
+			x.mu.Unlock()
+		}
+		if most := (int(time.Since(began)/time.Second)<<10+32<<10)/10_000 + 1; refused == 0 || opened > most {
+			t.Errorf("%d sessions opened, want at most %d; %d refused", opened, most, refused)
+		}
+		open(d, b, 10_000).want(t, 200, `"result":{`)
+		for range 100 {
+			open(d, a, 1_000).want(t, 200, `"result":{`)
+		}
+	})
+}
