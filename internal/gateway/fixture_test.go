@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +22,13 @@ import (
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if setting := os.Getenv(bigServerEnv); setting != "" {
+		serveBigList(setting)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // scripted is a backend whose answers are given by method; a missing one is not
 // offered, and "hang" never comes.
