@@ -76,6 +76,11 @@ type CallOptions struct {
 	// must read it to its end or close it. Without Large, and for messages that are
 	// not complete results, the limit is [MaxMessage].
 	Large func(*LargeResult)
+	// Entries may get the entries of the result, if that is a list; in the result that
+	// the call returns they are left out. An entry that the server listed the last time
+	// too is the same memory as then, and none may be modified. A list that could not be
+	// read strictly, or is small, is returned whole. It is called before the call returns.
+	Entries func(entries []Raw)
 }
 
 // CallOption changes how a typed call is made.

@@ -95,6 +95,9 @@ func (c *Client) Done() <-chan struct{} {
 // cause of ctx's end; when ctx ends, the request is cancelled on the server.
 func (c *Client) Call(ctx context.Context, method string, params Raw, o CallOptions) (Raw, error) {
 	r := &request{method: method, params: params, opts: o, listen: method == mcp.MethodListen}
+	if o.Entries != nil {
+		c.core.listed.want(c.core.limits)
+	}
 	if c.link.features().ResultTypes && mcp.MayAskInput(method) && !o.ReturnInput {
 		ctx, done := c.core.group.bind(ctx)
 		defer done(nil)

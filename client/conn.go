@@ -115,8 +115,10 @@ func (m *mux) roundTrip(ctx context.Context, f *flight, params Raw) (Raw, error)
 		return nil, err
 	}
 	result, err := f.wait(ctx)
-	if err == nil && len(result) > m.cfg.largeOver {
-		err = f.reserve(ctx, len(result))
+	if err == nil {
+		if size := len(result) + f.entriesSize(); size > m.cfg.largeOver {
+			err = f.reserve(ctx, size)
+		}
 	}
 	if err != nil && !answered(err) {
 		m.abandon(f)
@@ -246,7 +248,7 @@ func (m *mux) response(msg *jsonrpc.Message) {
 	case msg.Error != nil:
 		f.end(nil, errorOf(msg))
 	default:
-		f.end(msg.Result, nil)
+		f.end(f.resultOf(msg), nil)
 	}
 }
 

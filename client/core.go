@@ -54,6 +54,7 @@ type core struct {
 	caps, info Raw // as declared
 	limits     jsonrpc.Limits
 	own        Faults // where the clients of the server share none
+	listed     listed
 }
 
 // newCore starts the goroutine that runs the client's handlers.
@@ -118,7 +119,7 @@ func (k *core) accept(f *flight, m *jsonrpc.Message) (Raw, error, bool) {
 		if m.Error != nil {
 			return nil, errorOf(m), true
 		}
-		return m.Result, nil, true
+		return f.resultOf(m), nil, true
 	}
 	return nil, nil, false
 }

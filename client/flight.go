@@ -56,6 +56,7 @@ type flight struct {
 	apart     chan outcome // see elsewhere
 	taken     bool         // the response belongs to large; for the exchange's goroutine
 	noRoom    error        // why there is no room for the response; likewise
+	entries   []Raw        // that were taken out of the result; for who has the outcome
 }
 
 func (k *core) newFlight(id jsonrpc.ID, r *request) *flight {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -95,9 +96,15 @@ func (t *toolHeaders) of(name string) ([]mcp.HeaderParam, error) {
 	return h.params, h.err
 }
 
-// learn takes in a page of tools.
-func (t *toolHeaders) learn(page Raw) {
-	if t.empty() && !bytes.Contains(page, []byte(`x-mcp-header`)) && !bytes.Contains(page, []byte(`\u`)) {
+// learn takes in a page of tools, some of which may have been taken out of it.
+func (t *toolHeaders) learn(page Raw, out []Raw) {
+	none := t.empty()
+	for _, tool := range out {
+		if !none || mayMirror(tool) {
+			t.learn(slices.Concat(Raw(`{"tools":[`), tool, Raw(`]}`)), nil)
+		}
+	}
+	if none && !mayMirror(page) {
 		return // nothing to mirror, nothing to unlearn
 	}
 	var list struct {
@@ -128,6 +135,11 @@ func (t *toolHeaders) learn(page Raw) {
 		}
 		t.all[tool.Name] = toolHeader{params, err}
 	}
+}
+
+// mayMirror reports whether a tool in the text may have arguments that are mirrored.
+func mayMirror(text Raw) bool {
+	return bytes.Contains(text, []byte(`x-mcp-header`)) || bytes.Contains(text, []byte(`\u`))
 }
 
 func (t *toolHeaders) empty() bool {

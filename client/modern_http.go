@@ -63,7 +63,7 @@ func (m *modernHTTP) once(ctx context.Context, r *request, headerWait time.Durat
 	return m.flyAlone(ctx, f, func(ctx context.Context) (Raw, error) {
 		result, err := m.post(ctx, f, headerWait)
 		if err == nil && r.method == mcp.MethodListTools {
-			m.tools.learn(result)
+			m.tools.learn(result, f.entries)
 		}
 		return result, err
 	})

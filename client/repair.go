@@ -39,8 +39,13 @@ func (k *core) decode(data []byte) ([]jsonrpc.Message, error) {
 	if jsonrpc.IsBatch(data) {
 		return k.decodeBatch(data)
 	}
-	m, faults, err := jsonrpc.DecodeLenient(data, k.limits)
-	k.repaired(faults, data)
+	m, known := k.listed.decode(data)
+	var err error
+	if !known {
+		var faults jsonrpc.Faults
+		m, faults, err = jsonrpc.DecodeLenient(data, k.limits)
+		k.repaired(faults, data)
+	}
 	one := []jsonrpc.Message{m}
 	if err = k.finish(&one[0], data, err); err != nil {
 		return nil, err
@@ -87,6 +92,13 @@ func (k *core) finish(m *jsonrpc.Message, data []byte, err error) error {
 		k.faulty("answer of the server cannot be read", data, "error", err)
 		m.Error = jsonrpc.Errorf(jsonrpc.CodeInternal, "%w", unreadable(err))
 		return nil
+	}
+	if list := m.List; list != nil { // its entries are objects, and no content
+		rest, odd := repairResult(list.Rest)
+		if !odd {
+			return nil
+		}
+		list.Rest = rest
 	}
 	if result, odd := repairResult(m.Result); odd {
 		m.Result = result

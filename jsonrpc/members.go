@@ -153,7 +153,10 @@ func scan(data []byte, open byte) scanner {
 }
 
 // next moves to the next member and reports whether there is one.
-func (s *scanner) next() bool {
+func (s *scanner) next() bool { return s.begin() && s.finish() }
+
+// begin moves to the next member, and finish to its end.
+func (s *scanner) begin() bool {
 	s.before = s.pos
 	i := skipSpace(s.data, s.pos)
 	if i < len(s.data) && s.data[i] == ',' {
@@ -177,9 +180,14 @@ func (s *scanner) next() bool {
 		}
 		i = skipSpace(s.data, i+1)
 	}
-	s.start, s.end = i, endOfValue(s.data, i)
-	s.pos = s.end
+	s.start = i
 	s.count++
+	return i < len(s.data)
+}
+
+func (s *scanner) finish() bool {
+	s.end = endOfValue(s.data, s.start)
+	s.pos = s.end
 	return s.end > s.start
 }
 

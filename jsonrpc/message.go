@@ -32,6 +32,7 @@ type Message struct {
 	Params Raw    // nil when absent
 	Result Raw    // nil unless a successful response
 	Error  *Error // nil unless an error response; FromPeer is true
+	List   *List  // Result taken apart; nil unless [Entries] decoded it
 }
 
 // Kind returns what the message is.

@@ -66,6 +66,21 @@ func UpResult(f *Features, method string, body Raw) (Raw, error) {
 	return body, nil // older shapes are part of the inner one
 }
 
+// UpTool is [UpResult] for one tool of a list.
+func UpTool(f *Features, tool Raw) Raw {
+	if f.Era == Legacy && bytes.Contains(tool, []byte(`"outputSchema"`)) {
+		return upTool(tool)
+	}
+	return tool
+}
+
+func upTool(tool Raw) Raw {
+	if schema, has := jsonrpc.Get(tool, "outputSchema"); has && memberText(schema, "type") != "object" {
+		return jsonrpc.Delete(tool, "outputSchema")
+	}
+	return tool
+}
+
 // upTools leaves out output schemas of anything but objects, which mean nothing in
 // legacy versions: a client of a later one would insist on structured content.
 //
@@ -77,11 +92,9 @@ func upTools(body Raw) Raw {
 	}
 	out, changed := Raw("["), false
 	for tool := range jsonrpc.Elements(tools) {
-		if schema, has := jsonrpc.Get(tool, "outputSchema"); has {
-			if memberText(schema, "type") != "object" {
-				tool, changed = jsonrpc.Delete(tool, "outputSchema"), true
-			}
-		}
+		up := upTool(tool)
+		changed = changed || len(up) != len(tool)
+		tool = up
 		if len(out) > 1 {
 			out = append(out, ',')
 		}

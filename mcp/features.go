@@ -117,6 +117,22 @@ func Cacheable(method string) bool {
 	return false
 }
 
+// ListMember returns the member of a list's result that holds its entries; "" when method
+// is not one of the four that ask for a list.
+func ListMember(method string) string {
+	switch method {
+	case MethodListTools:
+		return "tools"
+	case MethodListPrompts:
+		return "prompts"
+	case MethodListResources:
+		return "resources"
+	case MethodListResourceTemplates:
+		return "resourceTemplates"
+	}
+	return ""
+}
+
 // MayAskInput reports whether the result of method may be input_required.
 //
 // spec 2026-07-28 basic/patterns/mrtr: only tools/call, prompts/get and resources/read.

@@ -34,6 +34,10 @@ func (r *Remote) exchange(ctx context.Context, l *link, call *rpc.Call) (rpc.Res
 	who := r.owner(call)
 	opts := r.callOptions(ctx, l, call, who, call.AllowTask)
 	var large *client.LargeResult
+	var entries []Raw
+	if call.AllowEntries {
+		opts.Entries = func(all []Raw) { entries = all }
+	}
 	if mayBeLarge(call) {
 		opts.Large = func(res *client.LargeResult) { large = res }
 	}
@@ -54,7 +58,11 @@ func (r *Remote) exchange(ctx context.Context, l *link, call *rpc.Call) (rpc.Res
 	if created, ok := l.createdTask(call, body); ok {
 		return r.follow(ctx, l, call, who, created)
 	}
-	return r.result(l, call, body)
+	res, err := r.result(l, call, body)
+	if err == nil && entries != nil {
+		res.Entries = r.entries(l, call.Method, call.Params, entries)
+	}
+	return res, err
 }
 
 // hopByHop takes out the members of _meta that describe one hop, not the call.

@@ -25,6 +25,7 @@ type link struct {
 	roots    *roots // nil unless one client with roots owns it
 
 	memo   memo
+	shaped shaped
 	strays flood
 	health health
 

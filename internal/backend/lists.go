@@ -31,7 +31,7 @@ func (c *listCache) put(call *rpc.Call, res rpc.Result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	page := call.Method + "\x00" + string(call.Params)
-	size := len(page) + len(res.Body)
+	size := sizeOf(page, res)
 	if c.pages == nil || len(c.pages) >= maxLists || c.bytes+size > maxListBytes {
 		c.pages, c.bytes = map[string]rpc.Result{}, 0
 	}
@@ -39,17 +39,25 @@ func (c *listCache) put(call *rpc.Call, res rpc.Result) {
 		return
 	}
 	if old, ok := c.pages[page]; ok {
-		c.bytes -= len(page) + len(old.Body)
+		c.bytes -= sizeOf(page, old)
 	}
 	c.pages[page] = res
 	c.bytes += size
+}
+
+func sizeOf(page string, res rpc.Result) int {
+	size := len(page) + len(res.Body)
+	for _, entry := range res.Entries {
+		size += len(entry)
+	}
+	return size
 }
 
 func (c *listCache) get(call *rpc.Call) (rpc.Result, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	res, ok := c.pages[call.Method+"\x00"+string(call.Params)]
-	return res, ok
+	return whole(call, res), ok
 }
 
 func (c *listCache) forget() {

@@ -61,8 +61,7 @@ func (r *Remote) learnTools(l *link, page Raw) Raw {
 	}
 	if l.era() == mcp.Legacy {
 		for tool := range jsonrpc.Elements(tools) {
-			execution, _ := jsonrpc.Get(tool, "execution")
-			r.tools.learn(memberText(tool, "name"), memberText(execution, "taskSupport"))
+			r.learnTool(l, tool)
 		}
 		return page
 	}
@@ -71,9 +70,19 @@ func (r *Remote) learnTools(l *link, page Raw) Raw {
 		if len(out) > 1 {
 			out = append(out, ',')
 		}
-		out = append(out, jsonrpc.Set(tool, "execution", Raw(`{"taskSupport":"`+mcp.TaskOptional+`"}`))...)
+		out = append(out, r.learnTool(l, tool)...)
 	}
 	return jsonrpc.Set(page, "tools", append(out, ']'))
+}
+
+// learnTool takes in one tool of a server that has tasks, and returns it as it is listed.
+func (r *Remote) learnTool(l *link, tool Raw) Raw {
+	if l.era() == mcp.Legacy {
+		execution, _ := jsonrpc.Get(tool, "execution")
+		r.tools.learn(memberText(tool, "name"), memberText(execution, "taskSupport"))
+		return tool
+	}
+	return jsonrpc.Set(tool, "execution", Raw(`{"taskSupport":"`+mcp.TaskOptional+`"}`))
 }
 
 // memberText returns a string member of obj, "" when there is none.

@@ -35,7 +35,9 @@ func (c *Catalog) pages(ctx context.Context, s *source, p part) (answer, error) 
 		if cursor != "" {
 			params = append(jsonrpc.AppendString(Raw(`{"cursor":`), cursor), '}')
 		}
-		res, err := s.backend.Handle(ctx, c.call(lists[p].method, params))
+		call := c.call(lists[p].method, params)
+		call.AllowEntries = true
+		res, err := s.backend.Handle(ctx, call)
 		if err != nil {
 			return answer{}, err
 		}
@@ -67,6 +69,9 @@ func (c *Catalog) pages(ctx context.Context, s *source, p part) (answer, error) 
 // readPage returns the entries of a list result and the next cursor.
 func readPage(res rpc.Result, p part) ([]Raw, string, error) {
 	array, ok := jsonrpc.Get(res.Body, lists[p].member)
+	if ok && res.Entries != nil {
+		return res.Entries, text(res.Body, "nextCursor"), nil
+	}
 	if !ok || array.Kind() != '[' {
 		return nil, "", fmt.Errorf("result of %s lacks the array %q", lists[p].method, lists[p].member)
 	}

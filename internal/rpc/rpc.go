@@ -70,6 +70,7 @@ type Call struct {
 	Task          *TaskRequest // set when the client asked for a task (2025-11-25)
 	AllowTask     bool         // the client can follow a Result with Deferred set
 	AllowLarge    bool         // a Result with Large set can be passed on as it arrives
+	AllowEntries  bool         // of a list, the Result may have Entries
 
 	Client Client      // the way back; never nil
 	Seat   *quota.Seat // at the processors, given back before what may take long; may be nil
@@ -216,6 +217,7 @@ type Result struct {
 	// Body is the result object in the inner model's shape, without
 	// resultType, ttlMs and cacheScope.
 	Body     Raw
+	Entries  []Raw   // that belong into the empty list of Body; only when the call's AllowEntries is true, not to be modified
 	Shared   *Shared // set when many calls get this very Body; keeps what is derived from it
 	Type     string  // "" means complete; an extension's result type otherwise
 	Cache    mcp.CacheHint
