@@ -105,7 +105,7 @@ func (k *core) body(ctx context.Context, resp *http.Response, f *flight, modern 
 	if err := f.reserve(ctx, size); err != nil {
 		return nil, err
 	}
-	return rest(&buf, resp.Body, k.cfg.maxMessage, "a body")
+	return k.rest(&buf, resp.Body, "a body")
 }
 
 // weighs reports whether it matters how large f's answer is.
@@ -128,14 +128,20 @@ func (k *core) grower(ctx context.Context, f *flight) func() error {
 	return func() error { return f.reserve(ctx, k.cfg.maxMessage) }
 }
 
-// rest reads on what turned out not to be a large result.
-func rest(head *bytes.Buffer, r io.Reader, max int, what string) ([]byte, error) {
+// rest reads on what turned out not to be a large result. It is expected to be about as
+// long as the last one.
+func (k *core) rest(head *bytes.Buffer, r io.Reader, what string) ([]byte, error) {
+	max := k.cfg.maxMessage
+	if last := min(int(k.lastRest.Load()), 16*head.Len()); last > head.Len() {
+		head.Grow(last - head.Len() + bytes.MinRead)
+	}
 	if _, err := head.ReadFrom(io.LimitReader(r, int64(max-head.Len())+1)); err != nil {
 		return nil, fmt.Errorf("read the response: %w", err)
 	}
 	if head.Len() > max {
 		return nil, protocolErrorf("%s is over the limit of %d bytes", what, max)
 	}
+	k.lastRest.Store(int64(head.Len()))
 	return head.Bytes(), nil
 }
 

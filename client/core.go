@@ -55,6 +55,7 @@ type core struct {
 	limits     jsonrpc.Limits
 	own        Faults // where the clients of the server share none
 	listed     listed
+	lastRest   atomic.Int64 // length of what [core.rest] read last
 }
 
 // newCore starts the goroutine that runs the client's handlers.

@@ -337,7 +337,7 @@ func (p *httpPeer) eachEvent(
 					return err
 				}
 			}
-			data, err := rest(bytes.NewBuffer(e.Data), more, p.core.cfg.maxMessage, "an event")
+			data, err := p.core.rest(bytes.NewBuffer(e.Data), more, "an event")
 			if err != nil {
 				return err
 			}

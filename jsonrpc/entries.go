@@ -35,6 +35,7 @@ type entryList struct {
 	last     []Raw // the whole list as it came last
 	next     []Raw // what has come of the one after it
 	size     int   // bytes of next
+	page     int   // entries of the last page
 	pos      int   // where in last the next entry is expected
 	missed   int   // entries since then that were not there
 	strays   int   // of this message that were not there
@@ -136,7 +137,7 @@ func (w *entryWalk) members(i int) (end int, ok bool) {
 
 // array takes the entries of the array, up to its closing bracket.
 func (w *entryWalk) array() bool {
-	w.entries = make([]Raw, 0, len(w.list.last))
+	w.entries = make([]Raw, 0, w.list.page)
 	w.list.begin()
 	for i := w.from; ; i++ {
 		if i = skipSpace(w.data, i); i == len(w.data) || w.data[i] != '{' {
@@ -217,7 +218,7 @@ func (l *entryList) keep(page []Raw, more bool) {
 	for _, entry := range page {
 		l.size += len(entry)
 	}
-	l.byDigest = nil
+	l.page, l.byDigest = len(page), nil
 	if l.size > maxEntryBytes {
 		*l = entryList{}
 		return

@@ -44,15 +44,19 @@ const (
 // and MUST NOT contain embedded newlines".
 type LineReader struct {
 	r        *bufio.Reader
+	small    *bufio.Reader // r, but while a long line is read; reads through to its source when it is empty
 	max      int
 	buf      []byte
+	kept     []byte // buf of before, while a long line has another
+	long     int    // length of the last line over maxKept
 	skipping bool   // what is left of a line over the limit
 	tail     []byte // the end of that line as far as it has come; nil when its id is known
 }
 
 // NewLineReader returns a reader of lines of at most max bytes.
 func NewLineReader(r io.Reader, max int) *LineReader {
-	return &LineReader{r: bufio.NewReaderSize(r, 4096), max: max}
+	small := bufio.NewReaderSize(r, 4096)
+	return &LineReader{r: small, small: small, max: max}
 }
 
 // Read returns the next non-empty line without its newline. The caller owns the
@@ -76,7 +80,7 @@ func (l *LineReader) Read() ([]byte, error) {
 		switch {
 		case len(line) == 0:
 		case cap(l.buf) > maxKept:
-			l.buf = nil // the caller's now
+			l.buf, l.kept, l.long = l.kept, nil, len(line) // the caller's now
 			return line, nil
 		default:
 			return append([]byte(nil), line...), nil
@@ -95,15 +99,41 @@ func (l *LineReader) line() ([]byte, error) {
 		if len(l.buf)+len(part) > l.max+len("\r\n") {
 			return nil, l.tooLong(part, ended)
 		}
+		l.grow(len(part))
 		l.buf = append(l.buf, part...)
 		if !ended {
 			continue
+		}
+		if l.r.Buffered() == 0 {
+			l.r = l.small
 		}
 		line := trimNewline(l.buf)
 		if len(line) > l.max {
 			return nil, l.tooLong(nil, true)
 		}
 		return line, nil
+	}
+}
+
+// grow makes room for n bytes more of a line. A line that has become long is read by
+// larger pieces, and is likely to be about as long as the last one.
+func (l *LineReader) grow(n int) {
+	need := len(l.buf) + n
+	if need <= maxKept {
+		return
+	}
+	if l.r == l.small && l.small.Buffered() == 0 {
+		l.r = bufio.NewReaderSize(l.small, maxKept)
+	}
+	if need > cap(l.buf) {
+		if cap(l.buf) <= maxKept {
+			l.kept = l.buf
+		}
+		room := min(l.long+l.long/16, 16*need)
+		if room < need {
+			room = 2 * need
+		}
+		l.buf = append(make([]byte, 0, min(room, max(need, l.max+len("\r\n")))), l.buf...)
 	}
 }
 
@@ -119,7 +149,7 @@ func (l *LineReader) tooLong(part []byte, ended bool) error {
 	if id.IsZero() && ended {
 		id = idAtEnd(l.tail)
 	}
-	l.buf = nil // whoever sends such lines may never end this one
+	l.buf, l.kept = l.kept, nil // whoever sends such lines may never end this one
 	l.skipping = !ended
 	return &LongLine{ID: id}
 }

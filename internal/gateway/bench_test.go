@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
@@ -99,9 +100,10 @@ func BenchmarkChange(b *testing.B) {
 }
 
 // BenchmarkChangeOfMany is the change of one tool among 5,000 until it is in the
-// lists and in the index of the search endpoint: what the server answers is read,
-// merged and shown by the common endpoint, one for each server and the searching
-// one. core-% is the part of a core that one such change a second takes.
+// lists and in the index of the search endpoint: the message of the server is decoded
+// as the client does, merged and shown by the common endpoint, one for each server and
+// the searching one. core-% is the part of a core that one such change a second takes.
+// [BenchmarkChangeOverWire] has the way of the message to here too.
 func BenchmarkChangeOfMany(b *testing.B) {
 	const tools = 5000
 	for _, servers := range []int{1, 20, 200} {
@@ -118,12 +120,17 @@ func BenchmarkChangeOfMany(b *testing.B) {
 			r.catalog.Warm(b.Context())
 			changing := r.catalog.sources[servers/2]
 			states := slices.Clone(r.catalog.revision.Load().states)
+			decoder := jsonrpc.NewEntries(jsonrpc.Limits{}, lists[toolList].member)
 			b.ReportAllocs()
 			for n := 1; b.Loop(); n++ {
 				b.StopTimer()
-				answered := rpc.Result{Body: Raw(bigList(tools/servers, n))}
+				message := []byte(`{"jsonrpc":"2.0","id":1,"result":` + bigList(tools/servers, n) + `}`)
 				b.StartTimer()
-				items, _, err := readPage(answered, toolList)
+				m, ok := decoder.Decode(message)
+				if !ok {
+					b.Fatal("not taken apart")
+				}
+				items, _, err := readPage(rpc.Result{Body: m.List.Rest, Entries: m.List.Entries}, toolList)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -173,13 +180,13 @@ func BenchmarkClean(b *testing.B) {
 	fresh := func() *cleaner {
 		return &cleaner{part: toolList, pick: &Selection{}, filter: &filter{}, log: slog.New(slog.DiscardHandler)}
 	}
-	_, known := fresh().each(items[1:])
-	for name, known := range map[string]map[digest]*cleaned{"known=none": nil, "known=most": known} {
+	known := fresh().each(items[1:])
+	for name, known := range map[string][]*cleaned{"known=none": nil, "known=most": known} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				c := fresh()
-				c.known = known
+				c.known = &recall{made: known}
 				if got := c.all(items); len(got) != len(items) || !same(got[0].item, items[0]) || c.faults != nil {
 					b.Fatal(c.faults)
 				}

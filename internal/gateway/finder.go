@@ -17,36 +17,59 @@ import (
 type finder struct {
 	index   *search.Index
 	entries []chosen
-	byKey   map[string]*chosen
+	names   *naming         // of the list they are of
+	places  map[string]int  // of entries, by their keys
 	counts  map[*source]int // of tools
 }
 
-// newFinder returns a finder over the entries. It takes over from old, which is nil
+// newFinder returns a finder over the entries of v. It takes over from old, which is nil
 // for the first, what the entries that have not changed gave to the index.
-func newFinder(old *finder, entries []chosen) *finder {
-	f := &finder{entries: entries, byKey: make(map[string]*chosen, len(entries)), counts: map[*source]int{}}
+func newFinder(old *finder, v *view) *finder {
+	f := &finder{entries: v.entries, names: v.names}
 	if old == nil {
 		old = &finder{index: search.New(nil)}
 	}
-	var added []search.Document
-	for i := range entries {
-		e := &entries[i]
-		f.byKey[e.key] = e
-		f.counts[e.source]++
-		if was := old.byKey[e.key]; was == nil || was.source != e.source || was.entry.digest != e.entry.digest {
-			added = append(added, document(e))
+	var removed []string
+	if old.names == v.names {
+		f.places, f.counts = old.places, old.counts
+	} else {
+		f.places, f.counts = make(map[string]int, len(v.entries)), map[*source]int{}
+		for i := range v.entries {
+			e := &v.entries[i]
+			f.places[e.key] = i
+			f.counts[e.source]++
+		}
+		for key := range old.places {
+			if f.byKey(key) == nil {
+				removed = append(removed, key)
+			}
 		}
 	}
-	var removed []string
-	for key := range old.byKey {
-		if f.byKey[key] == nil {
-			removed = append(removed, key)
+	var added []search.Document
+	for i := range v.entries {
+		e := &v.entries[i]
+		var was *chosen
+		if old.names == v.names {
+			was = &old.entries[i]
+		} else {
+			was = old.byKey(e.key)
+		}
+		if was == nil || was.source != e.source || was.entry.digest != e.entry.digest {
+			added = append(added, document(e))
 		}
 	}
 	if f.index = old.index; len(added)+len(removed) > 0 {
 		f.index = old.index.Update(removed, added)
 	}
 	return f
+}
+
+// byKey returns the tool that has this name, nil for none.
+func (f *finder) byKey(key string) *chosen {
+	if i, has := f.places[key]; has {
+		return &f.entries[i]
+	}
+	return nil
 }
 
 // document is what the index reads of a tool.
@@ -62,7 +85,7 @@ func document(e *chosen) search.Document {
 
 // readOnly reports whether a tool is marked as one that changes nothing.
 func (f *finder) readOnly(key string) bool {
-	e := f.byKey[key]
+	e := f.byKey(key)
 	if e == nil {
 		return false
 	}
@@ -90,11 +113,11 @@ func (f *finder) find(q *question) (page []*chosen, more bool) {
 		}
 	case q.server == nil:
 		for _, m := range f.index.Find(q.words, q.offset+q.limit+1) {
-			all = append(all, f.byKey[m.Name])
+			all = append(all, f.byKey(m.Name))
 		}
 	default:
 		for _, m := range f.index.Find(q.words, f.index.Len()) {
-			if e := f.byKey[m.Name]; e.source == q.server {
+			if e := f.byKey(m.Name); e.source == q.server {
 				all = append(all, e)
 			}
 		}

@@ -385,12 +385,12 @@ func TestFinderTakesOver(t *testing.T) {
 			all = append(all, m.Name)
 		}
 		slices.Sort(all)
-		if keys := slices.Sorted(maps.Keys(f.byKey)); f.index.Len() != want || !slices.Equal(all, keys) {
+		if keys := slices.Sorted(maps.Keys(f.places)); f.index.Len() != want || !slices.Equal(all, keys) {
 			t.Errorf("after %v the index has %v, the view %v", step, all, keys)
 		}
 		finders = append(finders, f)
 	}
-	again := newFinder(finders[4], finders[4].entries)
+	again := newFinder(finders[4], r.edition.Load().views[toolList])
 	if again.index != finders[4].index {
 		t.Error("an index was made anew although nothing changed")
 	}

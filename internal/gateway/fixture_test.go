@@ -198,8 +198,7 @@ func newRig(t testing.TB, cfg CatalogConfig, view Config, backends ...backend.Ba
 
 // all cleans a list of which nothing is known.
 func (c *cleaner) all(items []Raw) []entry {
-	made, _ := c.each(items)
-	return c.list(made)
+	return c.list(c.each(items))
 }
 
 // toolsChanged is the event of a changed list of tools.

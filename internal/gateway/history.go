@@ -84,6 +84,18 @@ func (h *history) update(p part, entries []entry, most int, log *slog.Logger) {
 	h.entries = present
 }
 
+// change takes in what an entry says in a list that has the entries of the last one.
+func (h *history) change(p part, before, now *entry, log *slog.Logger) {
+	if p != toolList && p != promptList {
+		return
+	}
+	key := sha256.Sum256([]byte(now.own))
+	was, is := remembered{before.fingerprint, before.digest}, remembered{now.fingerprint, now.digest}
+	if h.entries[key] = is; was.fingerprint != is.fingerprint {
+		h.report(p, now.own, &was, &is, log)
+	}
+}
+
 func (h *history) report(p part, own string, before, now *remembered, log *slog.Logger) {
 	if time.Since(h.window) >= changeWindow {
 		if h.untold > 0 {

@@ -6,7 +6,6 @@ package gateway
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -25,6 +24,9 @@ type shelf struct {
 	hidden  map[string]struct{} // own names that must not be called: renamed or invalid
 	hint    *mcp.CacheHint      // nil when the server does not have the list
 	digest  digest              // of the entries as received
+	digests digestSet           // of each of them
+	made    []*cleaned          // that the entries were made of
+	names   *naming             // of the entries
 	faults  []Fault             // what was repaired or dropped, at most maxLines
 
 	body    Raw // of discovery
@@ -53,10 +55,9 @@ type asking struct {
 	retry   *time.Timer
 	retryAt time.Time     // when it runs out
 	ended   chan struct{} // closed when it has been asked once more; nil while no call waits for that
-	raw     digest        // of the last answer's bytes
 	history history
 	faults  faultLog
-	cleaned map[digest]*cleaned // of the last answer
+	cleaned *recall // the last answer; nil before
 }
 
 // Why a server is unavailable that takes longer than the first view waits.
@@ -268,19 +269,11 @@ func (c *Catalog) question(s *source, p part) (*shelf, error) {
 		return nil, err
 	}
 	c.mu.Lock()
-	last, raw := s.parts[p].shelf, s.parts[p].raw
+	last := s.parts[p].shelf
 	c.mu.Unlock()
-	sum := sha256.New()
-	for _, item := range all.items {
-		sum.Write(item)
-	}
-	now := digest(sum.Sum(nil))
-	if last != nil && raw == now && sameHint(last.hint, all.hint) {
+	if last != nil && sameHint(last.hint, all.hint) && s.parts[p].cleaned.is(all.items) {
 		return last, nil
 	}
-	c.mu.Lock()
-	s.parts[p].raw = now
-	c.mu.Unlock()
 	return c.shelve(s, p, last, &all), nil
 }
 
@@ -289,26 +282,36 @@ func (c *Catalog) shelve(s *source, p part, last *shelf, all *answer) *shelf {
 	log := c.cfg.Log.With("server", s.name)
 	a := &s.parts[p] // what is used of it here only who asks uses
 	clean := cleaner{part: p, pick: s.pick.of(p), filter: &s.filters[p], log: log, said: &a.faults, known: a.cleaned}
-	items, known := clean.each(all.items)
-	a.cleaned = known
-	digests := make([]digest, len(items))
-	for i, made := range items {
-		digests[i] = made.digest
+	items := clean.each(all.items)
+	a.cleaned = &recall{made: items}
+	got := &shelf{made: items, hint: all.hint}
+	entries, same := clean.again(last, items, func(before, now *entry) { a.history.change(p, before, now, log) })
+	if same {
+		got.digests = last.digests.replaced(unlike(last.made, items))
+	} else {
+		digests := make([]digest, len(items))
+		for i, made := range items {
+			digests[i] = made.digest
+		}
+		got.digests = newDigestSet(digests)
 	}
-	got := &shelf{digest: digestOf(digests), hint: all.hint}
-	if last != nil && last.digest == got.digest {
+	if got.digest = got.digests.sum(); last != nil && last.digest == got.digest {
 		if sameHint(last.hint, got.hint) {
 			return last
 		}
-		got.entries, got.hidden, got.faults = last.entries, last.hidden, last.faults
+		hint := got.hint
+		*got = *last
+		got.hint = hint
 		return got
 	}
 	if all.cut != "" {
 		log.Warn("list cut off", "list", partName(p), "entries", len(all.items), "offered", all.cut)
 	}
-	got.entries = clean.list(items)
-	got.hidden, got.faults = clean.hidden, clean.faults
-	a.history.update(p, got.entries, c.cfg.MaxEntries, log)
+	if !same {
+		entries = clean.list(items)
+		a.history.update(p, entries, c.cfg.MaxEntries, log)
+	}
+	got.entries, got.hidden, got.names, got.faults = entries, clean.hidden, clean.names, clean.faults
 	return got
 }
 

@@ -10,10 +10,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
+	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
 // TestTakenOverIsAsNew: revisions, lists and finders that take over what did not
@@ -32,16 +35,30 @@ func TestTakenOverIsAsNew(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	states, listed := make([]state, len(names)), make([][]Raw, len(names))
 	var revision *revision
+	sameNames := 0
 	for range 300 {
 		states = slices.Clone(states)
 		i := random.IntN(len(names))
 		k := &states[i][toolList]
-		switch random.IntN(5) {
+		switch random.IntN(8) {
 		case 0:
 			k.down = []string{"", "crashed"}[random.IntN(2)]
 		default:
-			listed[i] = randomTools(random)
+			if random.IntN(2) == 0 || k.shelf == nil {
+				listed[i] = randomTools(random)
+			} else {
+				listed[i] = slices.Clone(listed[i])
+				for j := range listed[i] {
+					if random.IntN(3) == 0 {
+						listed[i][j] = jsonrpc.Set(listed[i][j], "description", fmt.Appendf(nil, `"says %d"`, random.IntN(3)))
+					}
+				}
+			}
+			before := k.shelf
 			k.tried, k.shelf = true, r.catalog.shelve(r.catalog.sources[i], toolList, k.shelf, &answer{items: listed[i]})
+			if before != nil && before != k.shelf && before.names == k.shelf.names {
+				sameNames++
+			}
 		}
 		revision = newRevision(revision, r.catalog.sources, states, r.catalog.cfg.Log)
 		fresh := newRevision(nil, r.catalog.sources, freshStates(r.catalog, states, listed), r.catalog.cfg.Log)
@@ -61,6 +78,61 @@ func TestTakenOverIsAsNew(t *testing.T) {
 				}
 			}
 		}
+	}
+	if sameNames < 20 {
+		t.Errorf("only %d lists had the names of the last one", sameNames)
+	}
+}
+
+// TestUnchangedEntriesAreReused: what was made of the entries that a server lists as
+// before is taken over, down to the lists and the index, and what was made of the
+// one that has changed is not.
+func TestUnchangedEntriesAreReused(t *testing.T) {
+	s := &scripted{name: "a", answers: map[string]string{mcp.MethodListTools: bigList(20, 0)}}
+	r := newRig(t, CatalogConfig{Window: time.Millisecond}, Config{Search: true}, s)
+	views := []*Gateway{r.Gateway, New(Config{}, r.hub, r.catalog), New(Config{Own: "a"}, r.hub, r.catalog), New(Config{Exclude: []string{"*_19"}}, r.hub, r.catalog)}
+	r.catalog.Warm(t.Context())
+	before, editions := r.catalog.revision.Load(), make([]*edition, len(views))
+	for i, g := range views {
+		editions[i] = g.edition.Load()
+	}
+	s.answer(mcp.MethodListTools, bigList(20, 1))
+	r.catalog.Event("a", toolsChanged)
+	for i, g := range views {
+		for limit := time.Now().Add(20 * time.Second); g.edition.Load().views[toolList].content == editions[i].views[toolList].content && time.Now().Before(limit); {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	now := r.catalog.revision.Load()
+	for i := range now.lists[toolList].items {
+		was, is := &before.lists[toolList].items[i], &now.lists[toolList].items[i]
+		if changed := i == 0; (&was.body[0] != &is.body[0]) != changed || (was.digest != is.digest) != changed {
+			t.Errorf("tool %d: made anew, or not: %s", i, is.body)
+		}
+	}
+	a, b := before.states[0][toolList].shelf, now.states[0][toolList].shelf
+	for i := range b.made {
+		if (a.made[i] != b.made[i]) != (i == 0) {
+			t.Errorf("tool %d: cleaned again, or not", i)
+		}
+	}
+	for i, g := range views {
+		old, is := editions[i].views[toolList], g.edition.Load().views[toolList]
+		if old == is || fmt.Sprintf("%p", old.routes) != fmt.Sprintf("%p", is.routes) || old.content == is.content {
+			t.Errorf("view %d: the same, or its names were looked at again", i)
+		}
+	}
+	found := func(words string) (keys []string) {
+		for _, m := range r.edition.Load().views[toolList].finder.index.Find(words, 1) {
+			keys = append(keys, m.Name)
+		}
+		return keys
+	}
+	if got := found("item1"); !slices.Equal(got, []string{"a__tool_0"}) && !slices.Equal(got, []string{"a__tool_1"}) {
+		t.Errorf("found %v", got)
+	}
+	if strings.Contains(string(r.edition.Load().views[toolList].finder.byKey("a__tool_0").body), "Tool number 0") {
+		t.Errorf("the finder has what the tool said before: %.300s", r.edition.Load().views[toolList].finder.byKey("a__tool_0").body)
 	}
 }
 

@@ -33,6 +33,8 @@ type revision struct {
 type merged struct {
 	items     []item
 	digest    digest          // of all items
+	digests   digestSet       // of each
+	names     *naming         // of the items, and their order
 	conflicts map[string]bool // that have been logged
 }
 
@@ -64,8 +66,11 @@ func newRevision(old *revision, sources []*source, states []state, log *slog.Log
 		if old != nil && r.sameAs(old, part(p)) {
 			r.lists[p] = old.lists[p]
 		} else {
-			r.lists[p] = merge(part(p), sources, states, old)
-			r.lists[p].logConflicts(old, part(p), log)
+			r.lists[p] = old.patched(part(p), sources, states)
+			if r.lists[p] == nil {
+				r.lists[p] = merge(part(p), sources, states, old)
+				r.lists[p].logConflicts(old, part(p), log)
+			}
 		}
 		digests = append(digests, r.lists[p].digest)
 	}
@@ -94,7 +99,7 @@ func (r *revision) settled() bool {
 // What old has of an entry is taken over where it says the same.
 func merge(p part, sources []*source, states []state, old *revision) *merged {
 	finished := old.finished(p)
-	m := &merged{conflicts: map[string]bool{}, items: make([]item, 0, len(finished)+1)}
+	m := &merged{names: &naming{}, conflicts: map[string]bool{}, items: make([]item, 0, len(finished)+1)}
 	taken := map[string]*source{}
 	for i, s := range sources {
 		known := states[i][p]
@@ -129,7 +134,8 @@ func merge(p part, sources []*source, states []state, old *revision) *merged {
 	for i := range m.items {
 		digests[i] = m.items[i].digest
 	}
-	m.digest = digestOf(digests)
+	m.digests = newDigestSet(digests)
+	m.digest = m.digests.sum()
 	return m
 }
 

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
-	"encoding/binary"
 	"log/slog"
 	"slices"
 	"unicode/utf8"
@@ -20,9 +19,6 @@ import (
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
-
-// digest identifies content, whatever its spelling and order.
-type digest = [sha256.Size]byte
 
 // entry is one entry of a server's list, repaired and chosen.
 type entry struct {
@@ -48,28 +44,27 @@ type cleaner struct {
 	part   part
 	pick   *Selection
 	filter *filter
-	log    *slog.Logger        // names the server and the list
-	said   *faultLog           // what the log has had of the list; nil for nothing
-	known  map[digest]*cleaned // of the list before, by the digest of an item's bytes
+	log    *slog.Logger // names the server and the list
+	said   *faultLog    // what the log has had of the list; nil for nothing
+	known  *recall      // the list before
 	hidden map[string]struct{}
+	names  *naming // of the entries
 	faults []Fault
 	now    *cleaned // being made
-}
-
-// cleaned is what was made of one item, whatever else is in the list: of a list that
-// changes, most items do not.
-type cleaned struct {
-	digest digest // canonical
-	entry  entry  // still without a name of its own
-	taken  bool
-	hides  bool // the own name must not be called
-	faults []noted
 }
 
 // noted is a fault of an item.
 type noted struct {
 	own, what string
 	args      []any
+}
+
+// begin begins the log lines of a list.
+func (c *cleaner) begin() {
+	if c.said == nil {
+		c.said = &faultLog{}
+	}
+	c.said.begin()
 }
 
 // warn notes what was done to the entry called own, and logs what the whole list is
@@ -85,46 +80,42 @@ func (c *cleaner) warn(what, own string, args ...any) {
 	c.said.warn(c.log, c.part, own, what, args)
 }
 
-// each returns what is made of each item, and what to know of them the next time.
-func (c *cleaner) each(items []Raw) ([]*cleaned, map[digest]*cleaned) {
-	all, next := make([]*cleaned, len(items)), make(map[digest]*cleaned, len(items))
+// each returns what is made of each item.
+func (c *cleaner) each(items []Raw) []*cleaned {
+	all := make([]*cleaned, len(items))
 	for i, item := range items {
-		key := sha256.Sum256(item)
-		made := c.known[key]
+		made := c.known.find(item)
 		if made == nil {
-			made = &cleaned{digest: canonicalDigest(item)}
+			made = &cleaned{item: item, digest: canonicalDigest(item)}
 			c.now = made
 			made.entry, made.taken = c.entry(item)
 			c.now = nil
 		}
-		all[i], next[key] = made, made
+		all[i] = made
 	}
-	return all, next
+	return all
 }
 
 // list returns the entries that items stand for, in their order. What cannot
 // be used is dropped, what can be repaired is, each with a log line.
 func (c *cleaner) list(items []*cleaned) []entry {
-	c.hidden = map[string]struct{}{}
-	if c.said == nil {
-		c.said = &faultLog{}
-	}
-	c.said.begin()
+	c.hidden, c.names = map[string]struct{}{}, &naming{}
+	c.begin()
 	seen := map[string]bool{}
 	var entries []entry
 	for _, made := range items {
 		e := made.entry
-		for _, f := range made.faults {
-			c.warn(f.what, f.own, f.args...)
-		}
+		c.repeat(made)
 		if made.hides {
 			c.hidden[e.own] = struct{}{}
 		}
 		switch {
 		case !made.taken:
 		case seen[e.own]:
+			c.names.unsure = true
 			c.warn("entry listed twice; the first is kept", e.own)
 		case c.part == templateList && len(entries) == maxTemplates:
+			c.names.unsure = true
 			c.log.Warn("list cut off", "list", lists[c.part].member, "entries", maxTemplates)
 			return c.name(entries)
 		default:
@@ -157,6 +148,9 @@ func (c *cleaner) entry(item Raw) (e entry, ok bool) {
 	if to := c.pick.Rename[e.own]; to != "" && to != e.own {
 		e.wanted = to
 		c.now.hides = true
+	}
+	if name := ownName(e.wanted); name != e.wanted {
+		c.warn("name too long or with control characters replaced", e.own, "by", name)
 	}
 	if c.part == toolList {
 		schema, _ := jsonrpc.Get(item, "inputSchema")
@@ -289,25 +283,28 @@ func (c *cleaner) name(entries []entry) []entry {
 	slices.SortFunc(order, compareNames)
 	taken := map[string]bool{}
 	for _, e := range order {
-		e.name = e.wanted
+		name := e.wanted
 		if lists[c.part].renamed {
-			if e.name = ownName(e.wanted); e.name != e.wanted {
-				c.warn("name too long or with control characters replaced", e.own, "by", e.name)
-			}
-			if taken[e.name] {
-				e.name = withDigest(e.name, e.own)
-				c.warn("name already given to another entry replaced", e.own, "by", e.name)
+			if name = ownName(e.wanted); taken[name] {
+				c.names.unsure = true
+				name = withDigest(name, e.own)
+				c.warn("name already given to another entry replaced", e.own, "by", name)
 			}
 		}
-		taken[e.name] = true
-		if e.name != e.own {
-			e.item = jsonrpc.Set(e.item, lists[c.part].key, jsonrpc.AppendString(nil, e.name))
-		}
-		if e.name != e.wanted {
-			e.item = titled(e.item, e.wanted)
-		}
+		taken[name] = true
+		c.call(e, name)
 	}
 	return entries
+}
+
+// call gives an entry its name.
+func (c *cleaner) call(e *entry, name string) {
+	if e.name = name; e.name != e.own {
+		e.item = jsonrpc.Set(e.item, lists[c.part].key, jsonrpc.AppendString(nil, e.name))
+	}
+	if e.name != e.wanted {
+		e.item = titled(e.item, e.wanted)
+	}
 }
 
 // ownName returns the name of an entry on its server's own endpoint: itself,
@@ -337,21 +334,6 @@ func canonicalDigest(v Raw) digest {
 		return sha256.Sum256(v)
 	}
 	return sha256.Sum256(c)
-}
-
-// digestOf returns the digest of a set of digests.
-func digestOf(parts []digest) digest {
-	slices.SortFunc(parts, func(a, b digest) int {
-		if c := cmp.Compare(binary.BigEndian.Uint64(a[:]), binary.BigEndian.Uint64(b[:])); c != 0 {
-			return c
-		}
-		return bytes.Compare(a[:], b[:])
-	})
-	h := sha256.New()
-	for i := range parts {
-		h.Write(parts[i][:])
-	}
-	return digest(h.Sum(nil))
 }
 
 // compareNames orders entries for handing out names: those that the

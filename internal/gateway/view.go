@@ -28,6 +28,10 @@ type view struct {
 	cache   mcp.CacheHint     // of the result
 	digest  digest            // of what callers get
 	content digest            // of the entries
+	digests digestSet         // of each
+	entries []chosen
+	picked  []int   // where they are in the revision's list
+	names   *naming // of that list
 	routes  map[string]route
 	headers map[string][]mcp.HeaderParam // tools only
 	match   []templateRoute              // templates only
@@ -89,17 +93,21 @@ func (e *edition) has(p part) bool { return int(p) < numLists && len(e.views[p].
 
 // view makes one list of an edition, the same as before when it says the same.
 func (g *Gateway) view(old *edition, r *revision, p part) *view {
-	entries := g.choose(r.lists[p], p)
-	v := &view{content: r.lists[p].digest, cache: g.hint(r, p)}
-	if len(entries) < len(r.lists[p].items) {
-		v.content = digestOfChosen(entries)
+	v := &view{cache: g.hint(r, p), names: r.lists[p].names}
+	if old != nil && old.views[p].names == v.names {
+		g.follow(v, old.views[p], r.lists[p])
+	} else {
+		g.choose(v, r.lists[p], p)
 	}
 	if old != nil && old.views[p].content == v.content && old.views[p].cache == v.cache {
 		return old.views[p]
 	}
-	v.routes, v.headers = make(map[string]route, len(entries)), map[string][]mcp.HeaderParam{}
+	entries := v.entries
+	v.headers = map[string][]mcp.HeaderParam{}
 	for i := range entries {
-		v.enter(&entries[i])
+		if e := &entries[i]; len(e.headers) > 0 {
+			v.headers[e.key] = e.headers
+		}
 	}
 	body := func() Raw { return encode(p, entries) }
 	v.digest = v.content
@@ -108,7 +116,7 @@ func (g *Gateway) view(old *edition, r *revision, p part) *view {
 		if old != nil {
 			last = old.views[p].finder
 		}
-		v.finder = newFinder(last, entries)
+		v.finder = newFinder(last, v)
 		pinned := g.pins(entries)
 		v.digest, body = digestOfChosen(pinned), func() Raw { return metaList(pinned) }
 	}
@@ -126,23 +134,57 @@ func digestOfChosen(entries []chosen) digest {
 	return digestOf(digests)
 }
 
-// choose returns the entries of a list that g shows, with their keys.
-func (g *Gateway) choose(m *merged, p part) []chosen {
-	var entries []chosen
-	taken := make(map[string]bool, len(m.items))
+// choose puts the entries of a list that g shows into v.
+func (g *Gateway) choose(v *view, m *merged, p part) {
+	v.routes = make(map[string]route, len(m.items))
 	for i := range m.items {
 		it := &m.items[i]
-		c := chosen{item: it, key: it.public, body: it.body}
+		c := chosen{item: it, key: it.public, body: g.bodyOf(it)}
 		if g.own != nil {
-			c.key, c.body = it.name, it.plain
+			c.key = it.name
 		}
-		if !g.shows(it.source) || taken[c.key] || !g.takes(it, p, c.key) {
+		if _, taken := v.routes[c.key]; taken || !g.shows(it.source) || !g.takes(it, p, c.key) {
 			continue
 		}
-		taken[c.key] = true
-		entries = append(entries, c)
+		v.entries, v.picked = append(v.entries, c), append(v.picked, i)
+		v.enter(&c)
 	}
-	return entries
+	v.content, v.digests = m.digest, m.digests
+	if len(v.entries) < len(m.items) {
+		digests := make([]digest, len(v.entries))
+		for i := range v.entries {
+			digests[i] = v.entries[i].digest
+		}
+		v.digests = newDigestSet(digests)
+		v.content = v.digests.sum()
+	}
+}
+
+// follow is choose for a list with the names of the one that old shows.
+func (g *Gateway) follow(v, old *view, m *merged) {
+	v.picked, v.routes, v.match = old.picked, old.routes, old.match
+	v.entries = make([]chosen, len(v.picked))
+	var from, to []digest
+	for i, at := range v.picked {
+		was, it := &old.entries[i], &m.items[at]
+		v.entries[i] = chosen{item: it, key: was.key, body: g.bodyOf(it)}
+		if it.digest != was.digest {
+			from, to = append(from, was.digest), append(to, it.digest)
+		}
+	}
+	v.content, v.digests = m.digest, m.digests
+	if len(v.entries) < len(m.items) {
+		v.digests = old.digests.replaced(from, to)
+		v.content = v.digests.sum()
+	}
+}
+
+// bodyOf returns an entry as g shows it.
+func (g *Gateway) bodyOf(it *item) Raw {
+	if g.own != nil {
+		return it.plain
+	}
+	return it.body
 }
 
 // enter notes where an entry leads.
@@ -152,9 +194,6 @@ func (v *view) enter(c *chosen) {
 		r.quoted = c.quoted
 	}
 	v.routes[c.key] = r
-	if len(c.headers) > 0 {
-		v.headers[c.key] = c.headers
-	}
 	if c.match != nil {
 		v.match = append(v.match, templateRoute{c.match, c.source})
 	}
