@@ -44,6 +44,7 @@ type Status struct {
 	Up       bool
 	Reason   string // why it is not up, for people; empty when it is
 	Starting bool   // the instance that answers lists is being started
+	Final    bool   // it is not up and will not be, as long as this process runs
 }
 
 // StderrTailer is a Backend whose server writes to standard error.

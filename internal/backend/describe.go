@@ -5,11 +5,13 @@ package backend
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 
 	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/process"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
 
@@ -24,6 +26,10 @@ func Describe(err error) string {
 		err = t.err
 	}
 	text := err.Error()
+	if wire, ok := jsonrpc.AsError(err); ok && (!wire.FromPeer() || wire.Code == jsonrpc.CodeInternal) {
+		text = strings.TrimSuffix(text, fmt.Sprintf(" (code %d)", wire.Code)) // which says nothing
+	}
+	text = notStarted.ReplaceAllString(text, "")
 	for _, step := range []string{"connect: ", mcp.MethodDiscover + ": ", mcp.MethodInitialize + ": "} {
 		text = strings.TrimPrefix(text, step)
 	}
@@ -47,6 +53,10 @@ func Describe(err error) string {
 
 // maxDescription bounds a description, in bytes.
 const maxDescription = 500
+
+// notStarted is what stands before the reason why a process could not be started. Which
+// server it was is known.
+var notStarted = regexp.MustCompile(`^not started: (start server "[^"]*": )?`)
 
 var (
 	// complaint is what programs write who say why they end.

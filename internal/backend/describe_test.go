@@ -25,6 +25,10 @@ func TestDescribe(t *testing.T) {
 	}{
 		{"nothing but text", errors.New("no such program"), "no such program"},
 		{"without the steps", errors.New("connect: server/discover: POST http://x.example/mcp: connection refused"), "POST http://x.example/mcp: connection refused"},
+		{"a code that says nothing", fmt.Errorf("initialize: %w", jsonrpc.PeerError(jsonrpc.CodeInternal, "API key is required", nil)), "API key is required"},
+		{"a code that says something", jsonrpc.PeerError(-32000, "no key", nil), "no key (code -32000)"},
+		{"made here", jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "not offered"), "not offered"},
+		{"not started", errors.New(`not started: start server "x": command "y": executable file not found in $PATH`), `command "y": executable file not found in $PATH`},
 		{"what clients are not told", jsonrpc.Errorf(jsonrpc.CodeInternal, "server %q: %w", "x", &told{"it exited (reference A)", died("Error: API key is required")}),
 			"exited with code 1: Error: API key is required"},
 		{"behind a refusal", &told{"it exited (next attempt in 1s)", &told{"it exited", died("BRAVE_API_KEY environment variable is required")}},

@@ -35,7 +35,7 @@ func (u *Unusable) Handle(context.Context, *rpc.Call) (rpc.Result, error) {
 }
 
 // Status reports that the server is down.
-func (u *Unusable) Status() Status { return Status{Reason: u.reason} }
+func (u *Unusable) Status() Status { return Status{Reason: u.reason, Final: true} }
 
 // Watch says why nothing can be watched.
 func (u *Unusable) Watch(context.Context, string, bool) error { return errors.New(u.reason) }

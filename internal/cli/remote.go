@@ -15,6 +15,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/client"
 	"github.com/holdfast-mcp/holdfast/internal/display"
+	"github.com/holdfast-mcp/holdfast/internal/gateway"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -33,7 +34,13 @@ func tools(ctx context.Context, env *Env, args []string) error {
 		return r.told(ctx, err)
 	}
 	defer c.Close()
-	list, err := allTools(ctx, c)
+	list, missing, err := allTools(ctx, c)
+	if err == nil && len(list) == 0 && missing == nil {
+		printf(env.Err, "the server has no tools\n")
+	}
+	for _, m := range missing {
+		printf(env.Err, "the tools of server %s are missing: %s\n", line(display.Quote(m.Server)), line(m.Reason))
+	}
 	switch {
 	case err != nil:
 		return r.told(ctx, err)
@@ -104,15 +111,35 @@ func showTool(env *Env, list []mcp.Tool, name string, asJSON bool) error {
 	return nil
 }
 
-func allTools(ctx context.Context, c *client.Client) ([]mcp.Tool, error) {
-	var all []mcp.Tool
-	for t, err := range c.Tools(ctx) {
+// missing is a server behind a holdfast whose tools are not in its list, and why.
+type missing struct {
+	Server string `json:"server"`
+	Reason string `json:"reason"`
+}
+
+// maxToolPages bounds the pages of one list.
+const maxToolPages = 1000
+
+// allTools returns the tools of a server and, if that is a holdfast, which of its servers
+// have not listed theirs.
+func allTools(ctx context.Context, c *client.Client) (all []mcp.Tool, without []missing, err error) {
+	var cursor *string
+	for range maxToolPages {
+		page, err := c.ListTools(ctx, cursor)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		all = append(all, t)
+		all = append(all, page.Tools...)
+		servers, _ := jsonrpc.Get(page.Meta, gateway.MetaUnavailableServers)
+		if named := []missing(nil); json.Unmarshal(servers, &named) == nil && named != nil {
+			without = named
+		}
+		if page.NextCursor == nil || cursor != nil && *cursor == *page.NextCursor {
+			return all, without, nil
+		}
+		cursor = page.NextCursor
 	}
-	return all, nil
+	return nil, nil, fmt.Errorf("the server has more than %d pages of tools", maxToolPages)
 }
 
 // call calls one tool and prints what it returned; a tool's own failure is exit code 1.

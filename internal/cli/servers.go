@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/control"
+	"github.com/holdfast-mcp/holdfast/internal/display"
 )
 
 // servers shows the servers of the node running on this host.
@@ -47,6 +48,9 @@ func printServers(w io.Writer, all []control.MCPServer, now time.Time) error {
 		return err
 	}
 	for i := range all {
+		printFaults(w, &all[i])
+	}
+	for i := range all {
 		s := &all[i]
 		if s.State == "up" || len(s.Stderr) == 0 {
 			continue
@@ -57,6 +61,34 @@ func printServers(w io.Writer, all []control.MCPServer, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// Bounds on the faults that are printed of one server; --json has more.
+const (
+	maxFaults    = 10
+	maxFaultLine = 200 // bytes
+)
+
+// printFaults prints what is wrong with a server's lists, a line for each fault.
+func printFaults(w io.Writer, s *control.MCPServer) {
+	for i, f := range s.Faults {
+		if i == 0 {
+			printf(w, "\n%s lists what is not right, which was repaired or left out:\n", line(s.Name))
+		}
+		if i == maxFaults {
+			printf(w, "  and %d more; --json has them\n", len(s.Faults)-i)
+			return
+		}
+		text := f.List + ": " + f.What
+		if f.Entry != "" {
+			text = f.List + ": " + f.Entry + ": " + f.What
+		}
+		short := display.Cut(text, maxFaultLine)
+		if short != text {
+			short += "…"
+		}
+		printf(w, "  %s\n", line(short))
+	}
 }
 
 // until is how long a moment is ahead; a dash when it is not known.

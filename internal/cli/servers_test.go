@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -92,12 +93,27 @@ func TestPrintServers(t *testing.T) {
 			{Name: "slow", State: "starting", Since: now.Add(-40 * time.Second), Stderr: []string{"npm warn\x1b[2J"}},
 			{Name: "search", State: "down", Since: now.Add(-90 * time.Minute), Reason: "exited with code 1: no\nkey", Tools: 3, Next: now.Add(1500 * time.Millisecond)},
 			{Name: "off", State: "disabled"},
+			{Name: "odd", State: "up", Since: now.Add(-time.Minute), Tools: 1, Faults: oddFaults(13)},
 		}, `
 SERVER  STATE     FOR    TOOLS  NEXT TRY  REASON
 files   up        3h0m   14     -         
 slow    starting  40s    0      -         
 search  down      1h30m  3      in 2s     exited with code 1: no\x0akey
 off     disabled  -      0      -         
+odd     up        1m     1      -         
+
+odd lists what is not right, which was repaired or left out:
+  tools: entry without a name dropped
+  tools: t\u202e: members repaired members=[title]
+  prompts: p2: ` + strings.Repeat("x", 187) + `…
+  tools: 3: odd
+  tools: 4: odd
+  tools: 5: odd
+  tools: 6: odd
+  tools: 7: odd
+  tools: 8: odd
+  tools: 9: odd
+  and 3 more; --json has them
 
 slow wrote last:
   npm warn\x1b[2J
@@ -110,6 +126,54 @@ slow wrote last:
 		if diff := cmp.Diff(tc.want[1:], b.String()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
 		}
+	}
+}
+
+// oddFaults is n faults of lists.
+func oddFaults(n int) []control.Fault {
+	all := []control.Fault{
+		{List: "tools", What: "entry without a name dropped"}, {List: "tools", Entry: "t\u202e", What: "members repaired members=[title]"},
+		{List: "prompts", Entry: "p2", What: strings.Repeat("x", 1000)},
+	}
+	for i := len(all); i < n; i++ {
+		all = append(all, control.Fault{List: "tools", Entry: fmt.Sprint(i), What: "odd"})
+	}
+	return all
+}
+
+// TestServersSayWhatIsWrong: with a server's entry, with its lists, and what to do; and a
+// list of tools says whose are missing.
+func TestServersSayWhatIsWrong(t *testing.T) {
+	dir, script := t.TempDir(), filepath.Join(t.TempDir(), "odd.sh")
+	odd := strings.Replace(pidServer, `{"name":"hidden","description":"Not for all"`, `{"description":"no name"`, 1)
+	if err := os.WriteFile(script, []byte(odd), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := startServing(t, "--data", dir, "--config", gatewayConfig(t, "", `
+  absent: {command: no-such-command}
+  unset: {command: sh, env: {KEY: "${HOLDFAST_TEST_UNSET}"}}
+  slow: {command: sleep, args: ["1000"], startTimeout: 1h}
+  odd: {command: sh, args: [`+script+`]}
+`))
+	_, out, errs := run(t, "tools", s.url)
+	if !strings.Contains(out, "a__pid") || !strings.Contains(errs, `the tools of server "slow" are missing: it `) || !strings.Contains(errs, `server "unset"`) {
+		t.Errorf("tools printed %q, and %q", out, errs)
+	}
+	poll(t, "the states", func() bool {
+		_, out, errs = run(t, "servers", "--data", dir)
+		return regexp.MustCompile(`(?m)^odd +up `).MatchString(out)
+	})
+	for _, want := range []string{
+		`command "no-such-command": executable file not found in $PATH; install it, or name it by its whole path (PATH is `,
+		"HOLDFAST_TEST_UNSET", "; correct the server's entry, then start holdfast again\n",
+		"\nodd lists what is not right, which was repaired or left out:\n  tools: entry without a name dropped\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("servers says nothing of %q: %s %s", want, out, errs)
+		}
+	}
+	if strings.Contains(out, "(code ") {
+		t.Errorf("servers names codes: %s", out)
 	}
 }
 

@@ -44,6 +44,15 @@ type MCPServer struct {
 	Tools  int       `json:"tools"`           // that it lists, or listed last
 	Next   time.Time `json:"next,omitzero"`   // when it is tried again unless a call asks before
 	Stderr []string  `json:"stderr"`          // the last lines of its process, at most 20
+	Faults []Fault   `json:"faults,omitzero"` // of its lists, at most 100 of each
+}
+
+// Fault is something wrong with an entry of a server's list, which was repaired or left
+// out so that clients can use the others.
+type Fault struct {
+	List  string `json:"list"`           // such as tools
+	Entry string `json:"entry,omitzero"` // the server's own name for it
+	What  string `json:"what"`           // was wrong, and what was done
 }
 
 // Cluster is all nodes and what holds them together.

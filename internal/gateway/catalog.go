@@ -93,6 +93,7 @@ type source struct {
 	name    string
 	prefix  string // of its tools and prompts on common endpoints
 	backend backend.Backend
+	final   bool // it is down for good
 	pick    Server
 	filters *selections
 	asked   [numParts]atomic.Int64 // when the last answer or failure came, Unix nanoseconds
@@ -109,7 +110,7 @@ func NewCatalog(cfg CatalogConfig, backends []backend.Backend) *Catalog {
 	c.peer = &rpc.Peer{Features: mcp.Latest.Features(), Client: cfg.Info}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	for i, b := range backends {
-		s := &source{index: i, name: b.Name(), prefix: sanitize(b.Name()) + separator, backend: b, pick: cfg.Servers[b.Name()]}
+		s := &source{index: i, name: b.Name(), prefix: sanitize(b.Name()) + separator, backend: b, final: b.Status().Final, pick: cfg.Servers[b.Name()]}
 		s.filters = newSelections(&s.pick)
 		s.health.now = Health{Name: s.name, State: Starting, Since: time.Now()}
 		c.sources = append(c.sources, s)
@@ -241,10 +242,10 @@ func (c *Catalog) merge() {
 		c.mu.Unlock()
 		old := c.revision.Load()
 		next := newRevision(old, c.sources, states, c.cfg.Log)
-		c.revision.Store(next)
 		for _, g := range views {
 			g.adopt(next)
 		}
+		c.revision.Store(next) // whoever waits for it finds it in the views
 		close(old.superseded)
 	}
 }

@@ -91,6 +91,10 @@ func (s *source) judge() Health {
 			h.State, h.Reason = Down, errLate.Error()
 		}
 	}
+	if h.State == Down && s.final {
+		h.Reason += "; correct the server's entry, then start holdfast again"
+		h.Next = time.Time{}
+	}
 	if h.State != Down && answered && !waiting {
 		h.State = Up
 	}

@@ -209,7 +209,7 @@ func TestHealth(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		look("when lists do not wait any more", "good up 0 2\nslow starting 0 0\nkey starting 0 0\nmute down 2 0 no answer in time")
 		time.Sleep(1500 * time.Millisecond)
-		look("when the true reason is known", "good up 0 2\nslow starting 0 0\nkey down 4 0 API key is required (code -32603)\nmute down 2 0 no answer in time")
+		look("when the true reason is known", "good up 0 2\nslow starting 0 0\nkey down 4 0 API key is required\nmute down 2 0 no answer in time")
 		time.Sleep(time.Hour)
 		good.fail(errors.New("exit status 1"))
 		r.catalog.Event("good", toolsChanged)
@@ -218,7 +218,7 @@ func TestHealth(t *testing.T) {
 		time.Sleep(time.Hour)
 		good.fail(errors.New("exit status 1"))
 		time.Sleep(time.Hour)
-		look("in an outage", "good down 3604 2 exit status 1\nslow up 60 1\nkey down 4 0 API key is required (code -32603)\nmute down 2 0 context deadline exceeded")
+		look("in an outage", "good down 3604 2 exit status 1\nslow up 60 1\nkey down 4 0 API key is required\nmute down 2 0 context deadline exceeded")
 		if next := time.Until(r.catalog.Health()[2].Next); next <= 0 || next > 5*time.Minute {
 			t.Errorf("the next try is in %v", next)
 		}
@@ -226,11 +226,11 @@ func TestHealth(t *testing.T) {
 		time.Sleep(time.Hour)
 		want := []string{
 			`server available server=good tools=2`, `server available server=slow tools=1 after=1m0s`, `server available again server=good tools=2`,
-			`server unavailable server=key reason=API key is required (code -32603)`,
+			`server unavailable server=key reason=API key is required`,
 			`server unavailable server=mute reason=no answer in time`, `server still unavailable server=mute reason=context deadline exceeded`,
 			`server unavailable; what it offered last stays in the lists, marked server=good reason=exit status 1`,
 			`server still unavailable server=good reason=exit status 2`,
-			`1 server up, 1 starting: slow, 2 down: key (API key is required (code -32603)), mute (no answer in time); 2 tools`,
+			`1 server up, 1 starting: slow, 2 down: key (API key is required), mute (no answer in time); 2 tools`,
 		}
 		log := strings.NewReplacer(`"`, "", "msg=", "").Replace(r.log.String())
 		for _, line := range want {
@@ -312,4 +312,39 @@ func TestChangeOfAListNobodyHasSeen(t *testing.T) {
 			}
 		}, a)
 	}
+}
+
+// TestUnusableServerIsLeftAlone: a server whose entry has a mistake is not tried again, and
+// its operator reads what to do. The list says which servers' tools it lacks, and why.
+func TestUnusableServerIsLeftAlone(t *testing.T) {
+	slow := &starting{scripted: scripted{name: "slow", answers: offering("three")}, after: time.Minute}
+	bubble(t, CatalogConfig{ListTimeout: 2 * time.Second}, func(t *testing.T, r *rig) {
+		slow.up = make(chan struct{})
+		r.catalog.Open()
+		missing := func() string {
+			body, err := ask(t, r.Gateway, mcp.MethodListTools, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			meta, _ := jsonrpc.Get(Raw(body), "_meta")
+			servers, _ := jsonrpc.Get(meta, MetaUnavailableServers)
+			return string(servers)
+		}
+		const wrong = `{"server":"wrong","reason":"server \"wrong\" cannot be used: KEY is not set"}`
+		if got, want := missing(), `[`+wrong+`,{"server":"slow","reason":"it is still starting"}]`; got != want {
+			t.Errorf("missing %s, want %s", got, want)
+		}
+		h := r.catalog.Health()[0]
+		if want := `server "wrong" cannot be used: KEY is not set; correct the server's entry, then start holdfast again`; h.State != Down || h.Reason != want || !h.Next.IsZero() {
+			t.Errorf("%+v", h)
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if got, want := missing(), `[`+wrong+`]`; got != want {
+			t.Errorf("missing %s, want %s", got, want)
+		}
+		if h := r.catalog.Health()[0]; !h.Next.IsZero() {
+			t.Errorf("it is tried again: %+v", h)
+		}
+	}, backend.NewUnusable("wrong", "KEY is not set"), slow)
 }

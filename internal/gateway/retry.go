@@ -42,7 +42,7 @@ func (c *Catalog) onceMore(s *source, p part) bool {
 		close(a.ended)
 		a.ended = nil
 	}
-	if a.down != "" {
+	if a.down != "" && !s.final {
 		c.retryLocked(s, p, min(max(time.Since(a.failing), firstRetry), maxRetry*c.cfg.Fresh))
 	}
 	return false

@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/search"
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
 // Bounds on what is named beside an answer or an error.
@@ -85,19 +86,52 @@ func (k *known) missing() string {
 // missingServers encodes which of some servers are down or have not listed their
 // tools yet; nil when none are.
 func missingServers(e *edition, among []*source) Raw {
-	type missing struct {
-		Server string `json:"server"`
-		Reason string `json:"reason"`
-	}
-	var all []missing
+	var all []missingServer
 	for _, s := range among {
-		if why := e.revision.states[s.index][toolList].missing(); why != "" && len(all) < maxMissing {
-			all = append(all, missing{s.name, why})
+		if why := e.revision.states[s.index][toolList].missing(); why != "" {
+			all = append(all, missingServer{s.name, why})
 		}
 	}
+	return encodeMissing(all)
+}
+
+// missingServer is a server whose tools are not among those that are told.
+type missingServer struct {
+	Server string `json:"server"`
+	Reason string `json:"reason"`
+}
+
+// MetaUnavailableServers is the key of a tool list's _meta that names the servers which
+// have not listed their tools, and says why: a list of objects with server and reason,
+// at most 20. A server that is down but has listed them before has its entries marked
+// with [MetaUnavailable] instead.
+const MetaUnavailableServers = "dev.holdfast/unavailableServers"
+
+// withoutTools encodes which of the servers that g shows have listed no tools yet, nil when all
+// have.
+func (g *Gateway) withoutTools(r *revision) Raw {
+	var all []missingServer
+	for _, s := range g.sources {
+		if k := &r.states[s.index][toolList]; k.shelf == nil && (g.own != nil || g.filter.mayTake(s.prefix)) {
+			all = append(all, missingServer{s.name, k.missing()})
+		}
+	}
+	return encodeMissing(all)
+}
+
+// withMissing returns a list that names the servers whose entries it lacks.
+func withMissing(list, missing Raw) Raw {
+	if missing == nil {
+		return list
+	}
+	return jsonrpc.Set(list, "_meta", jsonrpc.Set(nil, MetaUnavailableServers, missing))
+}
+
+func encodeMissing(all []missingServer) Raw {
 	if all == nil {
 		return nil
 	}
+	all = all[:min(len(all), maxMissing)]
 	body, err := json.Marshal(all)
 	if err != nil {
 		panic("gateway: encode servers: " + err.Error()) // plain strings

@@ -29,6 +29,7 @@ type view struct {
 	digest  digest            // of what callers get
 	content digest            // of the entries
 	digests digestSet         // of each
+	missing Raw               // the servers whose tools are not among them, encoded; nil for none
 	entries []chosen
 	picked  []int   // where they are in the revision's list
 	names   *naming // of that list
@@ -99,7 +100,10 @@ func (g *Gateway) view(old *edition, r *revision, p part) *view {
 	} else {
 		g.choose(v, r.lists[p], p)
 	}
-	if old != nil && old.views[p].content == v.content && old.views[p].cache == v.cache {
+	if p == toolList && !g.cfg.Search {
+		v.missing = g.withoutTools(r)
+	}
+	if old != nil && old.views[p].content == v.content && old.views[p].cache == v.cache && string(old.views[p].missing) == string(v.missing) {
 		return old.views[p]
 	}
 	entries := v.entries
@@ -109,7 +113,7 @@ func (g *Gateway) view(old *edition, r *revision, p part) *view {
 			v.headers[e.key] = e.headers
 		}
 	}
-	body := func() Raw { return encode(p, entries) }
+	body := func() Raw { return withMissing(encode(p, entries), v.missing) }
 	v.digest = v.content
 	if p == toolList && g.cfg.Search {
 		var last *finder

@@ -50,8 +50,12 @@ func (n *Node) servers() []control.MCPServer {
 	var all []control.MCPServer
 	if c := n.catalog.Load(); c != nil {
 		for _, h := range c.Health() {
+			var faults []control.Fault
+			for _, f := range c.Faults(h.Name) {
+				faults = append(faults, control.Fault(f))
+			}
 			all = append(all, control.MCPServer{
-				Name: h.Name, State: string(h.State), Since: h.Since, Reason: h.Reason, Tools: h.Tools, Next: h.Next, Stderr: h.Stderr,
+				Name: h.Name, State: string(h.State), Since: h.Since, Reason: h.Reason, Tools: h.Tools, Next: h.Next, Stderr: h.Stderr, Faults: faults,
 			})
 		}
 	}

@@ -52,7 +52,7 @@ func resolve(spec *Spec) (*command, error) {
 	}
 	path, err := lookup(spec.Command, dir, env)
 	if err != nil {
-		return nil, explain(spec.Command, err)
+		return nil, err
 	}
 	return &command{
 		path: path, dir: dir, argv: append([]string{spec.Command}, spec.Args...), env: env, limits: spec.Limits,
@@ -67,14 +67,17 @@ func Check(spec *Spec) error {
 	return err
 }
 
-// explain adds what is probably meant by a command that is not found: a whole
-// command line, which only a shell would take apart.
-func explain(name string, err error) error {
+// whatToDo says what to do about a command that is not found. It is probably a whole
+// command line, which only a shell would take apart, or not where it is looked for.
+func whatToDo(name string) string {
 	words := strings.Fields(name)
-	if len(words) < 2 {
-		return err
+	switch {
+	case len(words) < 2 && strings.ContainsRune(name, filepath.Separator):
+		return "install it, or correct the path"
+	case len(words) < 2:
+		return "install it, or name it by its whole path"
 	}
-	return fmt.Errorf("%w; arguments belong in args: command %q, args %q", err, words[0], words[1:])
+	return fmt.Sprintf("arguments belong in args: command %q, args %q", words[0], words[1:])
 }
 
 // become finds the user and reports why nothing can run as that one.
@@ -137,7 +140,11 @@ func lookup(name, dir string, env []string) (string, error) {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)
 		}
-		if err := executable(path); err != nil {
+		err := executable(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("command %q: %w; %s", path, err, whatToDo(name))
+		}
+		if err != nil {
 			return "", fmt.Errorf("command %q: %w", path, err)
 		}
 		return path, nil
@@ -145,7 +152,7 @@ func lookup(name, dir string, env []string) (string, error) {
 	if runtime.GOOS == "windows" { // suffixes and PATHEXT
 		path, err := exec.LookPath(name)
 		if err != nil {
-			return "", fmt.Errorf("command %q: %w", name, err)
+			return "", fmt.Errorf("command %q: %w; %s", name, err, whatToDo(name))
 		}
 		return path, nil
 	}
@@ -175,7 +182,7 @@ func search(name string, env []string) (string, error) {
 	if found != nil {
 		return "", found
 	}
-	return "", fmt.Errorf("command %q: %w (PATH is %q)", name, exec.ErrNotFound, list)
+	return "", fmt.Errorf("command %q: %w; %s (PATH is %q)", name, exec.ErrNotFound, whatToDo(name), list)
 }
 
 func executable(path string) error {
