@@ -172,11 +172,12 @@ func (j job) do(ctx context.Context) (seen, error) {
 			s.Lists["resources"] = append(s.Lists["resources"], resource.Name)
 		}
 	}
-	s.Outcomes = j.outcomes(ctx, c)
+	s.Outcomes = j.withEach(func(tool string) outcome { return call(ctx, c, tool) })
 	return s, nil
 }
 
-func (j job) outcomes(ctx context.Context, c *client.Client) []outcome {
+// withEach makes the steps by a function that makes a call.
+func (j job) withEach(call func(tool string) outcome) []outcome {
 	outcomes := make([]outcome, len(j.Steps))
 	var begun sync.WaitGroup
 	for i, step := range j.Steps {
@@ -189,10 +190,10 @@ func (j job) outcomes(ctx context.Context, c *client.Client) []outcome {
 			}
 			res.Body.Close()
 		case step.Begin:
-			begun.Go(func() { outcomes[i] = call(ctx, c, step.Tool) })
+			begun.Go(func() { outcomes[i] = call(step.Tool) })
 		default:
 			for range max(step.Times, 1) {
-				outcomes[i] = call(ctx, c, step.Tool)
+				outcomes[i] = call(step.Tool)
 			}
 		}
 	}

@@ -35,6 +35,24 @@ func testTable(t *testing.T, table string) {
 	t.Run("through", func(t *testing.T) { testThrough(t, table, variants) })
 }
 
+// TestGoSDK holds that the official Go SDK works with a server that has no oddity, directly over each transport. Of
+// the others it refuses many, and through Holdfast none.
+func TestGoSDK(t *testing.T) {
+	t.Parallel()
+	web := httptest.NewServer(NewWeb([]Variant{{Name: "plain", HTTP: &HTTP{}}, {Name: "sse", HTTP: &HTTP{SSE: true}}}))
+	defer web.Close()
+	jobs := []job{
+		{Command: program(t, "tests/field/odd"), Args: []string{"stdio", "messages", healthy.Name}, Steps: healthy.steps()},
+		{URL: web.URL + "/plain/mcp", Steps: healthy.steps()},
+		{URL: web.URL + "/sse/mcp", SSE: true, Steps: healthy.steps()},
+	}
+	for i, s := range goSDK.run(t, jobs) {
+		if why := healthy.amiss(s); why != "" {
+			t.Errorf("%+v: %s", jobs[i], why)
+		}
+	}
+}
+
 // testDirect holds that the variants are what they are said to be, and that Holdfast's own client takes them.
 func testDirect(t *testing.T, table string, variants []Variant) {
 	odd := program(t, "tests/field/odd")
@@ -80,7 +98,7 @@ func testThrough(t *testing.T, table string, variants []Variant) {
 		jobs = append(jobs, job{URL: g.url("/servers/" + v.Name + "/mcp"), Forget: g.web + "/" + v.Name + "/forget", Steps: v.steps()})
 	}
 	jobs = append(jobs, job{URL: g.url("/mcp"), Steps: []Step{{Tool: "healthy__echo"}}})
-	for _, p := range []peer{own, script1, script2} {
+	for _, p := range []peer{own, script1, script2, goSDK} { // whatever a client takes directly it takes so
 		all := p.run(t, jobs)
 		for i, v := range append(present, healthy) {
 			t.Run(p.name+"/"+v.Name, func(t *testing.T) {

@@ -110,6 +110,16 @@ func TestStateIsBoundToPrincipal(t *testing.T) {
 	}
 }
 
+// TestWordsOfServersAreRead: what the server behind a call said, and what the gateway says
+// of it, has a status with which every client reads the body.
+func TestWordsOfServersAreRead(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.post(callExchange("fail of server", 1, "")).want(t, 200, `"message":"no key"`)
+		r.post(callExchange("fail of gateway", 2, "")).want(t, 200, `"message":"it could not be started"`)
+		r.post(callExchange("fail", 3, "")).want(t, 500, "internal error")
+	})
+}
+
 func TestStateSurvivesReordering(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		token := r.post(callExchange("input", 1, `,"arguments":{"a":1,"b":[2]}`)).token(t)

@@ -131,6 +131,10 @@ func (f *fixture) tool(ctx context.Context, call *rpc.Call) (rpc.Result, error) 
 	case "notify-fail":
 		notify(ctx, call.Client)
 		return rpc.Result{}, jsonrpc.NewError(jsonrpc.CodeInvalidParams, "bad after all")
+	case "fail of server":
+		return rpc.Result{}, jsonrpc.PeerError(jsonrpc.CodeInternal, "no key", nil)
+	case "fail of gateway":
+		return rpc.Result{}, jsonrpc.NewError(jsonrpc.CodeInternal, "it could not be started").WithData(map[string]any{"gateway": map[string]string{"server": "x"}})
 	case "fail":
 		return rpc.Result{}, fmt.Errorf("secret")
 	case "panic":

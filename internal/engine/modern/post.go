@@ -60,6 +60,15 @@ func statusOf(wire *jsonrpc.Error) int {
 	return mcp.HTTPStatus(wire.Code)
 }
 
+// ofServer reports whether an error is what the server behind a call said, or what the
+// gateway says of that server. Its client is to read the words: that of the official Go
+// SDK (1.8) reads no body of a 5xx answer and says "Internal Server Error" instead. The
+// revision leaves the status of these errors open.
+func ofServer(wire *jsonrpc.Error) bool {
+	_, gateway := jsonrpc.Get(wire.Data, "gateway")
+	return gateway || wire.FromPeer()
+}
+
 // reply answers with an error's message.
 func reply(x transport.Exchange, status int, msg []byte) {
 	if status == 503 {

@@ -34,6 +34,9 @@ func (p *Protocol) answer(l leg, m *method, peer *rpc.Peer, round int, o outcome
 		if status = statusOf(wire); status != 503 {
 			status = statusOf(down)
 		}
+		if status == 500 && ofServer(wire) {
+			status = 200
+		}
 		wire = down
 	} else if *buf, wire = p.appendOutcome((*buf)[:0], req, m, peer, round, &o.res); wire != nil {
 		status = statusOf(wire)
