@@ -9,6 +9,7 @@ package backend
 
 import (
 	"context"
+	"errors"
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
@@ -46,6 +47,10 @@ type Status struct {
 	Starting bool   // the instance that answers lists is being started
 	Final    bool   // it is not up and will not be, as long as this process runs
 }
+
+// ErrUnready is in the chain of the error of a call that no node of the cluster could
+// take, because none is ready yet.
+var ErrUnready = errors.New("no node of the cluster is ready")
 
 // StderrTailer is a Backend whose server writes to standard error.
 type StderrTailer interface {

@@ -88,6 +88,8 @@ func TestFirstAnswers(t *testing.T) {
 		{"one comes after the list", 0, 1500 * time.Millisecond, 0, time.Second, []string{"good__one"}, []string{"good__one", "bad__two"}, 1},
 		{"both come while it is waited", 1200 * time.Millisecond, 1700 * time.Millisecond, time.Second, 1200 * time.Millisecond,
 			[]string{"good__one"}, []string{"good__one", "bad__two"}, 1},
+		{"no node takes one for a moment", 0, -700 * time.Millisecond, 0, 800 * time.Millisecond, []string{"good__one", "bad__two"}, []string{"good__one", "bad__two"}, 0},
+		{"no node takes one for a while", 0, -time.Minute, 0, time.Second, []string{"good__one"}, []string{"good__one", "bad__two"}, 1},
 		{"both need minutes", 2 * time.Minute, 3 * time.Minute, time.Second, 2 * time.Second, nil, []string{"good__one", "bad__two"}, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -95,6 +97,10 @@ func TestFirstAnswers(t *testing.T) {
 			bad := &starting{scripted: scripted{name: "bad", answers: offering("two")}, after: tc.bad}
 			bubble(t, cfg, func(t *testing.T, r *rig) {
 				good.up, bad.up = make(chan struct{}), make(chan struct{})
+				if tc.bad < 0 {
+					bad.fail(fmt.Errorf("%w", backend.ErrUnready))
+					time.AfterFunc(-tc.bad, func() { bad.fail(nil) })
+				}
 				s := r.hub.Subscribe(toolsChanged.Topic)
 				defer s.Close()
 				r.catalog.Open()

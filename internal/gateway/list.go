@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/backend"
 	"github.com/holdfast-mcp/holdfast/internal/display"
 	"github.com/holdfast-mcp/holdfast/internal/pause"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -161,6 +162,9 @@ func (c *Catalog) ask(s *source, p part) {
 			was = starting
 			got, err = c.question(s, p)
 		}
+		for wait := firstPause; errors.Is(err, backend.ErrUnready) && !c.tried(s, p) && pause.For(c.ctx, wait) == nil; wait = min(2*wait, maxPause) {
+			got, err = c.question(s, p)
+		}
 		late.Stop()
 		c.end(s, p, number, got, err)
 		again := c.onceMore(s, p)
@@ -169,6 +173,20 @@ func (c *Catalog) ask(s *source, p part) {
 			return
 		}
 	}
+}
+
+// How soon a server's first question is asked again while no node of the cluster is ready
+// to take it: until it has taken so long that lists do not wait for the server any more.
+const (
+	firstPause = 100 * time.Millisecond // and then twice as long each time
+	maxPause   = 250 * time.Millisecond
+)
+
+// tried reports whether the server has answered p or failed, or its time is over.
+func (c *Catalog) tried(s *source, p part) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return s.parts[p].tried
 }
 
 // awaited reports whether the start of a server was seen to hold up its answer.

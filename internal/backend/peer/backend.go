@@ -184,8 +184,18 @@ func (b *Backend) unplaced(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return b.ended(ctx)
 	}
-	return b.hidden("unavailable", false, "no node of the cluster takes the call at the moment", err)
+	failed := b.hidden("unavailable", false, "no node of the cluster takes the call at the moment", err)
+	if errors.Is(err, backend.ErrUnready) || errors.Is(err, errNotReady) {
+		return &unready{failed}
+	}
+	return failed
 }
+
+// unready is a failure of a call that came before a node was ready.
+type unready struct{ error }
+
+// Unwrap returns the failure, and that it was too early.
+func (e *unready) Unwrap() []error { return []error{e.error, backend.ErrUnready} }
 
 // ended is the error of a call whose context has ended.
 func (b *Backend) ended(ctx context.Context) error {

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/holdfast-mcp/holdfast/internal/backend"
 )
 
 var errNotReady = errors.New("this node is not ready to become a home")
@@ -168,7 +170,7 @@ func (b *Backend) place(ctx context.Context, s search) (node string, h *holding,
 		best := rendezvous(s.key, b.x.cluster.Members(), s.not)
 		switch {
 		case best == "":
-			return "", nil, false, errors.New("no node of the cluster is ready")
+			return "", nil, false, backend.ErrUnready
 		case s.asker == "" && best != b.x.self && !(s.ask && b.ready()):
 			return best, nil, false, nil
 		case !b.ready():

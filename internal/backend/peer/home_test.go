@@ -5,6 +5,7 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -156,8 +157,14 @@ func TestNobodyReady(t *testing.T) {
 			n.setReady(false)
 		}
 		_, err := c.nodes["n1"].b.Handle(t.Context(), call("count", `{}`, "s1", &person{}))
-		if reason, started := gatewayData(t, err); reason != "unavailable" || started != "false" {
+		if reason, started := gatewayData(t, err); reason != "unavailable" || started != "false" || !errors.Is(err, backend.ErrUnready) {
 			t.Errorf("%v", err)
+		}
+		for _, n := range c.nodes {
+			n.setReady(true)
+		}
+		if _, err := c.nodes["n1"].b.Handle(t.Context(), call("fails", `{}`, "s1", &person{})); err == nil || errors.Is(err, backend.ErrUnready) {
+			t.Errorf("a node is ready: %v", err)
 		}
 	})
 }
