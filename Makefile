@@ -36,10 +36,11 @@ conformance: ## run the official suite in every revision, also through the gatew
 bench: ## CPU per call and bytes per session, beside other implementations
 	$(GO) run ./bench
 
-bench-cluster: ## three nodes in one process: session changes, lag of the feed, requests, bytes between nodes
+bench-cluster: ## three nodes in one process: session changes, lag of the feed, requests, forwarded calls, bytes between nodes
 	@set -e; for b in SessionPut/nodes=3 FeedLag Request/cross-node Wire Compression Link; do \
 	  $(GO) test -run '^$$' -bench "$$b" -benchtime 3s ./internal/cluster; \
 	done # each in a process of its own, as what one leaves behind costs the next one's collector
+	$(GO) test -run '^$$' -bench Forward -benchtime 3s ./internal/node
 
 bench-gateway: ## CPU per proxied call, beside httputil.ReverseProxy
 	$(GO) run ./bench -gateway

@@ -30,7 +30,7 @@ var layers = map[string]int{
 	"jsonrpc": 0, "internal/sse": 0, "internal/filelock": 0, "internal/gate": 0, "internal/process": 1, "internal/httpguard": 1, "internal/control": 0, "internal/search": 0,
 	"internal/ownership": 0, "internal/jsonform": 0, "internal/typo": 0,
 	"mcp":          1,
-	"internal/rpc": 2, "transport": 2, "internal/seal": 2, "internal/peer": 2,
+	"internal/rpc": 2, "transport": 2, "internal/seal": 1, "internal/nodes": 2,
 	"internal/uritemplate": 0,
 	"internal/engine":      3, "internal/session": 3, "internal/task": 4, "internal/subscription": 3,
 	"internal/display": 0,

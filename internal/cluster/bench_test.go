@@ -221,7 +221,7 @@ func BenchmarkStream(b *testing.B) {
 			}
 		}
 	})
-	s, err := nodes[0].Open(b.Context(), "n2", kind)
+	s, err := nodes[0].Open(b.Context(), at("n2", kind), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

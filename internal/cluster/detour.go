@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 )
 
 // detour is the way to a node by way of a third one, made while the link to it is
@@ -147,14 +149,11 @@ func (c *Cluster) passBy(ctx context.Context, node string, p passage) (*Stream, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	s, err := c.Open(ctx, node, kindDetour)
+	s, err := c.Open(ctx, nodes.Address{Node: node, Kind: kindDetour}, hello)
 	if err != nil {
 		return nil, err
 	}
-	if err = s.Send(ctx, hello); err == nil {
-		_, err = s.Receive(ctx)
-	}
-	if err != nil {
+	if _, err = s.Receive(ctx); err != nil {
 		s.Close(err)
 		return nil, err
 	}

@@ -6,9 +6,6 @@ package cluster
 import (
 	"errors"
 	"fmt"
-	"strings"
-
-	"github.com/holdfast-mcp/holdfast/internal/peer"
 )
 
 // Errors that callers branch on.
@@ -20,13 +17,8 @@ var (
 	ErrStorage error = &refusal{"the store has no space left"}
 	// ErrTooLarge reports a value or message over the limit of the transport.
 	ErrTooLarge = errors.New("too large for the cluster")
-	// ErrNodeLost reports that the node addressed is not there, or is no longer.
-	// The error is a [NodeLostError].
-	ErrNodeLost = errors.New("node lost")
 	// ErrBusy reports that the node addressed has too many requests in work.
 	ErrBusy = errors.New("node has too many requests in work")
-	// ErrNoHandler reports that the node addressed serves no such kind.
-	ErrNoHandler = errors.New("node serves no such kind of request")
 	// ErrClosed reports that the cluster has been closed.
 	ErrClosed = errors.New("cluster is closed")
 
@@ -64,29 +56,6 @@ func (r *refusal) Error() string { return r.text }
 
 // Is implements the interface of [errors.Is].
 func (r *refusal) Is(target error) bool { return target == ErrNoQuorum }
-
-// NodeLostError says of a request to a lost node whether it may have begun.
-type NodeLostError struct {
-	Node string
-	// Sent is false when the node never received the request.
-	Sent bool
-	// HeardBy are the nodes that hear it, when only the link from here is broken.
-	HeardBy []string
-}
-
-// Error implements error.
-func (e *NodeLostError) Error() string {
-	switch {
-	case e.Sent:
-		return fmt.Sprintf("node %q was lost while it had the request", e.Node)
-	case len(e.HeardBy) > 0:
-		return fmt.Sprintf("node %q cannot be reached from here at the moment, though %s hears it", e.Node, strings.Join(e.HeardBy, ", "))
-	}
-	return fmt.Sprintf("node %q is not there", e.Node)
-}
-
-// Is reports whether target is [ErrNodeLost], or [peer.ErrLost], which is the same.
-func (e *NodeLostError) Is(target error) bool { return target == ErrNodeLost || target == peer.ErrLost }
 
 // RemoteError is an error that another node's handler returned.
 type RemoteError struct {

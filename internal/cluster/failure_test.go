@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	contract "github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 )
 
@@ -128,7 +129,7 @@ func TestLeaderLost(t *testing.T) {
 		return nil, nil
 	})
 	leader.ServeStream("idle", func(ctx context.Context, _ *Stream) { <-ctx.Done() })
-	s, err := others[0].Open(ctx, leader.Name(), "idle")
+	s, err := others[0].Open(ctx, at(leader.Name(), "idle"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,14 +146,14 @@ func TestLeaderLost(t *testing.T) {
 	leader.conn.Close() // its answers go nowhere from now on
 	leader.server.srv.Shutdown()
 	err = <-asked
-	if lost, ok := errors.AsType[*NodeLostError](err); !ok || !lost.Sent {
+	if lost, ok := errors.AsType[*contract.LostError](err); !ok || !lost.Sent {
 		t.Errorf("request in work at a node that died: %v", err)
 	}
 	t.Logf("request failed after %v", time.Since(killed).Round(time.Millisecond))
-	if _, err := s.Receive(ctx); !errors.Is(err, ErrNodeLost) {
+	if _, err := s.Receive(ctx); !errors.Is(err, contract.ErrLost) {
 		t.Errorf("stream to a node that died: %v", err)
 	}
-	if _, err := others[1].Request(ctx, leader.Name(), "hang", nil); !errors.Is(err, ErrNodeLost) {
+	if _, err := others[1].Request(ctx, leader.Name(), "hang", nil); !errors.Is(err, contract.ErrLost) {
 		t.Errorf("request to a dead node: %v", err)
 	}
 	crash(leader)
@@ -322,7 +323,7 @@ func TestSuspicion(t *testing.T) {
 	if noticed > 1500*time.Millisecond {
 		t.Errorf("a hang was noticed after %v", noticed)
 	}
-	if _, err := nodes[0].Request(ctx, "n3", "any", nil); !errors.Is(err, ErrNodeLost) {
+	if _, err := nodes[0].Request(ctx, "n3", "any", nil); !errors.Is(err, contract.ErrLost) {
 		t.Errorf("request to a suspected node: %v", err)
 	}
 	hung.mu.Unlock()

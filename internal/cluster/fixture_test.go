@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/holdfast-mcp/holdfast/internal/loopbacktest"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 )
 
@@ -153,3 +154,6 @@ func eventually(t testing.TB, within time.Duration, check func() error) {
 func testRecord(subscriptions ...string) session.Record {
 	return session.Record{Expires: time.Now().Add(time.Hour).Truncate(time.Second).UTC(), LogLevel: "info", Subscriptions: subscriptions}
 }
+
+// at is what serves a kind at a node, whatever its instance.
+func at(node, kind string) nodes.Address { return nodes.Address{Node: node, Kind: kind} }

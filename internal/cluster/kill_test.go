@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	contract "github.com/holdfast-mcp/holdfast/internal/nodes"
 )
 
 // child is that process.
@@ -177,7 +179,7 @@ func interrupted(t *testing.T, here []*Cluster, third *child, do func(), bound t
 	do()
 	err := <-asked
 	noticed := time.Since(began)
-	if lost, ok := errors.AsType[*NodeLostError](err); !ok || !lost.Sent {
+	if lost, ok := errors.AsType[*contract.LostError](err); !ok || !lost.Sent {
 		t.Errorf("request in work: %v", err)
 	}
 	if noticed > bound {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 )
 
 // link says whether messages pass between this node and an instance of another.
@@ -63,7 +65,7 @@ func (l *link) await(ctx, near context.Context) error {
 // reach returns a context that ends when the link to a node breaks, and the node's
 // instance; neither when the node has never been heard of. To a node that only
 // others hear it waits for a way, at most [linkPatience] from when the link broke.
-// It fails with a [NodeLostError], or ctx's cause.
+// It fails with a [nodes.LostError], or ctx's cause.
 func (m *members) reach(ctx context.Context, node string) (whole context.Context, instance string, err error) {
 	for {
 		m.mu.Lock()
@@ -74,7 +76,7 @@ func (m *members) reach(ctx context.Context, node string) (whole context.Context
 		}
 		suspected, link, near := k.Suspected, k.link, k.near
 		whole, instance = k.whole, k.Instance
-		lost := &NodeLostError{Node: node, HeardBy: k.HeardBy}
+		lost := &nodes.LostError{Node: node, HeardBy: k.HeardBy}
 		m.mu.Unlock()
 		switch {
 		case !suspected:

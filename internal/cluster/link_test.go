@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	contract "github.com/holdfast-mcp/holdfast/internal/nodes"
 )
 
 // TestReach: what is addressed to a node that only others hear waits for a way to
@@ -43,7 +45,7 @@ func TestReach(t *testing.T) {
 				o.nodes = tc.then
 				o.pass(2 * linkPatience)
 				err := <-done
-				if lost, ok := errors.AsType[*NodeLostError](err); ok != tc.refuse || ok && lost.Sent {
+				if lost, ok := errors.AsType[*contract.LostError](err); ok != tc.refuse || ok && lost.Sent {
 					t.Errorf("%v", err)
 				}
 				if took < tc.waits-500*time.Millisecond || took > tc.waits+500*time.Millisecond {
@@ -77,12 +79,12 @@ func TestStreamCompares(t *testing.T) {
 			}
 		}
 	})
-	s, err := nodes[0].Open(ctx, "n2", kind)
+	s, err := nodes[0].Open(ctx, at("n2", kind), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	sent := make(chan error, 1)
-	const n = 2 * windowMessages
+	const n = 2 * windowParts
 	go func() {
 		for i := range n {
 			if err := s.Send(ctx, []byte{byte(i)}); err != nil {
@@ -95,7 +97,7 @@ func TestStreamCompares(t *testing.T) {
 	eventually(t, 5*time.Second, func() error { // it waits for the other end
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.sent.messages < windowMessages {
+		if s.sent.parts < windowParts {
 			return errors.New("the window is not full")
 		}
 		return nil
@@ -112,7 +114,7 @@ func TestStreamCompares(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.mu.Lock()
-	s.sent.messages++ // as if one had been lost
+	s.sent.parts++ // as if one had been lost
 	s.mu.Unlock()
 	nodes[0].rpc.compare("n2")
 	if _, err := s.Receive(ctx); err == nil || errors.Is(err, io.EOF) {
@@ -127,7 +129,7 @@ func TestStreamHolds(t *testing.T) {
 		m, _ := s.Receive(ctx)
 		_ = s.Send(ctx, m)
 	})
-	s, err := nodes[0].Open(ctx, "n2", kind)
+	s, err := nodes[0].Open(ctx, at("n2", kind), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

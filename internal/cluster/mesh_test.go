@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/clustertest"
+	contract "github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 )
 
@@ -268,7 +269,7 @@ func TestStreamsOverCutLink(t *testing.T) {
 		return nil, context.Cause(ctx)
 	})
 	open := func(kind string) *Stream {
-		s, err := nodes[0].Open(ctx, "n2", kind)
+		s, err := nodes[0].Open(ctx, at("n2", kind), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -284,7 +285,7 @@ func TestStreamsOverCutLink(t *testing.T) {
 	if err := hasty.Send(ctx, []byte("lost")); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-asked; !errors.Is(err, ErrNodeLost) {
+	if err := <-asked; !errors.Is(err, contract.ErrLost) {
 		t.Errorf("the request: %v", err)
 	}
 	seesNode(t, nodes[1], "n1", "suspected", 5*time.Second, func(m *Member) bool { return m.Suspected })
@@ -297,7 +298,7 @@ func TestStreamsOverCutLink(t *testing.T) {
 	if _, err := hasty.Receive(ctx); err == nil || ctx.Err() != nil {
 		t.Errorf("the stream that lost a message: %v", err)
 	}
-	if _, err := nodes[0].Open(ctx, "n2", "quiet"); err != nil {
+	if _, err := nodes[0].Open(ctx, at("n2", "quiet"), nil); err != nil {
 		t.Errorf("a new stream: %v", err)
 	}
 }

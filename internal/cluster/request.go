@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 )
 
 // Handler answers requests of one kind from other nodes. ctx ends with the
@@ -27,8 +29,14 @@ const (
 	headerInstance = "Instance" // of the caller
 	headerTo       = "To"       // instance that is meant; empty for any
 	headerTimeout  = "Timeout"  // milliseconds left
-	headerStream   = "Stream"   // id of the caller's end
+	headerStream   = "Stream"   // what is asked about a stream; empty for a request
 	headerFailure  = "Failure"  // of the answer
+)
+
+// What headerStream says.
+const (
+	streamOpen    = "open"
+	streamAbandon = "abandon"
 )
 
 // What headerFailure says; anything else is a handler's error.
@@ -96,9 +104,9 @@ func (c *Cluster) Serve(kind string, h Handler) {
 }
 
 // Request sends a request to a node, this one included, and waits for its answer.
-// It fails at once with [ErrNodeLost] when the node is not there, or the link to it
+// It fails at once with [nodes.ErrLost] when the node is not there, or the link to it
 // breaks meanwhile; to a node that only others hear it first waits for another way,
-// up to five seconds. It fails with [ErrBusy] or [ErrNoHandler] when the request was
+// up to five seconds. It fails with [ErrBusy] or [nodes.ErrUnserved] when the request was
 // not begun; with a [RemoteError] when the handler failed; or with ctx's cause.
 func (c *Cluster) Request(ctx context.Context, node, kind string, payload []byte) ([]byte, error) {
 	m, err := c.rpc.request(ctx, node, kind, &nats.Msg{Data: payload, Header: nats.Header{}})
@@ -123,7 +131,7 @@ func (x *exchange) request(ctx context.Context, node, kind string, msg *nats.Msg
 	msg.Subject = x.subject + node + "." + kind
 	msg.Header[headerFrom] = []string{x.c.cfg.Name}
 	msg.Header[headerInstance] = []string{x.c.members.self.Instance}
-	if instance != "" && msg.Header.Get(headerStream) == "" { // who opens a stream says in it whom it is for
+	if instance != "" && msg.Header.Get(headerStream) == "" { // who opens a stream may take any
 		msg.Header[headerTo] = []string{instance}
 	}
 	if deadline, ok := ctx.Deadline(); ok {
@@ -133,16 +141,18 @@ func (x *exchange) request(ctx context.Context, node, kind string, msg *nats.Msg
 		var cancel context.CancelCauseFunc
 		ctx, cancel = context.WithCancelCause(ctx)
 		defer cancel(nil)
-		defer context.AfterFunc(whole, func() { cancel(&NodeLostError{Node: node, Sent: true}) })()
+		defer context.AfterFunc(whole, func() { cancel(&nodes.LostError{Node: node, Sent: true}) })()
 	}
 	answer, err := x.c.conn.RequestMsgWithContext(ctx, msg)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
-		return nil, &NodeLostError{Node: node}
+		return nil, &nodes.LostError{Node: node}
 	case errors.Is(err, nats.ErrConnectionClosed):
 		return nil, ErrClosed
-	case err != nil && ctx.Err() != nil:
+	case err != nil && errors.Is(context.Cause(ctx), nodes.ErrLost):
 		return nil, context.Cause(ctx)
+	case err != nil && ctx.Err() != nil:
+		return nil, fmt.Errorf("%w: %w", nodes.ErrUnanswered, context.Cause(ctx))
 	case err != nil:
 		return nil, fmt.Errorf("request to node %q: %w", node, err)
 	}
@@ -157,9 +167,9 @@ func failure(node string, answer *nats.Msg) error {
 	case failBusy:
 		return fmt.Errorf("%w: %q", ErrBusy, node)
 	case failKind:
-		return fmt.Errorf("%w: %q", ErrNoHandler, node)
+		return fmt.Errorf("%w: %q", nodes.ErrUnserved, node)
 	case failGone:
-		return &NodeLostError{Node: node}
+		return &nodes.LostError{Node: node}
 	}
 	return &RemoteError{Node: node, Message: string(answer.Data)}
 }
@@ -175,6 +185,10 @@ func (x *exchange) receive(m *nats.Msg) {
 	kind := m.Subject[len(x.subject)+len(x.c.cfg.Name)+1:]
 	if kind == kindPing {
 		respond(m, nil, "")
+		return
+	}
+	if m.Header.Get(headerStream) == streamAbandon {
+		x.abandoned(m)
 		return
 	}
 	if to := m.Header.Get(headerTo); to != "" && to != x.c.members.self.Instance {
@@ -203,11 +217,19 @@ func (x *exchange) receive(m *nats.Msg) {
 		respond(m, nil, failBusy)
 		return
 	}
+	var stream *Stream
+	if isStream { // before anything else of it comes
+		if stream = x.opened(m); stream == nil {
+			<-x.slots
+			x.wg.Done()
+			return
+		}
+	}
 	go func() { // counted above; close waits for it
 		defer x.wg.Done()
 		defer func() { <-x.slots }()
 		if isStream {
-			x.acceptStream(m, kind, accept)
+			x.acceptStream(m, stream, kind, accept)
 			return
 		}
 		x.answer(m, handle)
@@ -225,7 +247,7 @@ func (x *exchange) answer(m *nats.Msg, handle Handler) {
 		defer stop()
 	}
 	if whole := x.c.members.unbroken(from); whole != nil {
-		defer context.AfterFunc(whole, func() { cancel(&NodeLostError{Node: from}) })()
+		defer context.AfterFunc(whole, func() { cancel(&nodes.LostError{Node: from}) })()
 	}
 	result, err := x.guard(ctx, handle, from, m.Data)
 	switch {

@@ -120,7 +120,7 @@ func (e *embedded) cluster(cfg *Config, seeds []string) error {
 
 // protocol is the number of the way nodes talk to each other. Nodes of different
 // numbers refuse each other; raise it only for what an older node cannot bear.
-const protocol = 3
+const protocol = 4
 
 // wireName is the cluster's name among servers; it keeps protocols apart.
 func wireName(cluster string) string { return cluster + "." + strconv.Itoa(protocol) }

@@ -10,19 +10,22 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 )
 
-// Stream carries messages in order both ways between two nodes. It ends when
-// either end closes it, either node is lost, or a message is lost on the way: when
-// the link between the nodes was broken, and whole again within five seconds, both
-// ends compare what they have sent and received. What one end may send ahead of
-// the other's receiving is bounded in messages and bytes. It is safe for
-// concurrent use; usually one goroutine receives.
+// Stream is a [nodes.Stream]. It ends when either end closes it, either node is
+// lost, or a message is lost on the way: when the link between the nodes was
+// broken, and whole again within five seconds, both ends compare what they have
+// sent and received. What one end may send ahead of the other's receiving is
+// bounded in parts of messages and in bytes. It is safe for concurrent use; usually
+// one goroutine receives.
 type Stream struct {
 	x       *exchange
 	id      uint64      // of this end
@@ -36,30 +39,37 @@ type Stream struct {
 	mu       sync.Mutex
 	peer     uint64 // id of the other end; 0 until accepted
 	changed  chan struct{}
-	queue    [][]byte
-	ended    bool   // the other end sends no more
-	err      error  // why it is over
-	received uint64 // number of the last frame of data
+	queue    []part
+	begun    [][]byte // parts of a message that is not whole yet
+	max      int      // bytes of a message that is received
+	ended    bool     // the other end sends no more
+	err      error    // why it is over
+	received uint64   // number of the last part
 	consumed credit
 	granted  credit // what the other end has been told of consumed
 	eager    bool   // the other end waits to hear of it
 
-	sending    sync.Mutex  // one frame of data at a time; locked before mu
-	uncompared atomic.Bool // the other end is to be told how much was sent
+	sending    chan struct{} // holds a value while a message is sent; taken before mu
+	uncompared atomic.Bool   // the other end is to be told how much was sent
 	sent       credit
 	acked      credit
 	closed     bool // End was called
 }
 
+var _ nodes.Stream = (*Stream)(nil)
+
+// part is a message, or some of it.
+type part struct {
+	data []byte
+	more bool // the message goes on in the next part
+}
+
 // credit counts what has passed through a stream.
-type credit struct{ messages, bytes uint64 }
+type credit struct{ parts, bytes uint64 }
 
 const (
-	windowMessages = 256
-	windowBytes    = maxPayload
-	// maxFrame is the largest message: with a quarter of the window unconfirmed it
-	// must still fit.
-	maxFrame = maxPayload - 1<<10
+	windowParts = 256
+	windowBytes = maxPayload
 )
 
 // openTimeout bounds the wait for the other node to accept a stream.
@@ -78,30 +88,99 @@ func (c *Cluster) ServeStream(kind string, accept func(ctx context.Context, s *S
 	x.acceptor[kind] = accept
 }
 
-// Open opens a stream to a node, this one included. ctx bounds only the opening.
-// It fails as [Cluster.Request] does.
-func (c *Cluster) Open(ctx context.Context, node, kind string) (*Stream, error) {
+// Open opens a stream to a node, this one included; see [nodes.Nodes]. To a node
+// that only others hear it first waits for another way, up to five seconds. It
+// fails with [ErrBusy] when the node has too many requests in work.
+func (c *Cluster) Open(ctx context.Context, to nodes.Address, first []byte) (*Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	s, err := c.rpc.newStream(node, 0)
+	s, err := c.rpc.newStream(to.Node, 0)
 	if err != nil {
 		return nil, err
 	}
-	var id [8]byte
-	binary.BigEndian.PutUint64(id[:], s.id)
-	msg := &nats.Msg{Data: id[:], Header: nats.Header{headerStream: {"1"}}}
-	answer, err := c.rpc.request(ctx, node, kind, msg)
+	s.sending <- struct{}{} // nobody else has the stream, and it is free until then
+	defer s.release()
+	head, rest := first[:min(len(first), nodes.PartBytes)], []byte(nil)
+	if len(head) < len(first) {
+		rest = first[len(head):]
+	}
+	if first != nil {
+		s.mu.Lock()
+		s.sent = credit{1, uint64(len(head))}
+		s.mu.Unlock()
+	}
+	answer, err := c.rpc.request(ctx, to.Node, to.Kind, opening(s.id, to.Instance, head, first != nil, rest != nil))
 	if err == nil && len(answer.Data) != 8 {
-		err = fmt.Errorf("node %q: not a stream", node)
+		err = fmt.Errorf("node %q: not a stream", to.Node)
 	}
 	if err != nil {
 		s.end(err)
+		if errors.Is(err, nodes.ErrUnanswered) {
+			c.rpc.abandon(to, s.id)
+		}
 		return nil, err
 	}
 	s.mu.Lock()
 	s.peer = binary.BigEndian.Uint64(answer.Data)
 	s.mu.Unlock()
+	if rest != nil {
+		if err := s.sendParts(ctx, rest, true); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
+}
+
+// How the request that opens a stream begins: the id of the opener's end, and what
+// comes behind it.
+const (
+	openBare  = 0 // nothing
+	openWhole = 1 // a message
+	openPart  = 2 // the first part of one
+
+	openHead = 8 + 1
+)
+
+// opening is the request that opens a stream.
+func opening(id uint64, instance string, first []byte, has, more bool) *nats.Msg {
+	data := make([]byte, openHead, openHead+len(first))
+	binary.BigEndian.PutUint64(data, id)
+	switch {
+	case more:
+		data[8] = openPart
+	case has:
+		data[8] = openWhole
+	}
+	msg := &nats.Msg{Data: append(data, first...), Header: nats.Header{headerStream: {streamOpen}}}
+	if instance != "" {
+		msg.Header[headerTo] = []string{instance}
+	}
+	return msg
+}
+
+// abandon tells a node that nobody waits for the stream that the end of an id is to
+// open. It arrives behind the request that opens it.
+func (x *exchange) abandon(to nodes.Address, id uint64) {
+	_ = x.c.conn.PublishMsg(&nats.Msg{
+		Subject: x.subject + to.Node + "." + to.Kind, Data: binary.BigEndian.AppendUint64(nil, id),
+		Header: nats.Header{headerFrom: {x.c.cfg.Name}, headerStream: {streamAbandon}},
+	}) // without it the other end learns of it when it sends something
+}
+
+// abandoned ends a stream that another node has opened and does not wait for.
+func (x *exchange) abandoned(m *nats.Msg) {
+	if len(m.Data) != 8 {
+		return
+	}
+	id := binary.BigEndian.Uint64(m.Data)
+	for _, s := range x.streamsTo(m.Header.Get(headerFrom)) {
+		s.mu.Lock()
+		is := s.peer == id
+		s.mu.Unlock()
+		if is {
+			s.end(&RemoteError{Node: s.node, Message: "it does not wait for the stream any more"})
+		}
+	}
 }
 
 // newStream makes and registers this node's end of a stream.
@@ -111,7 +190,7 @@ func (x *exchange) newStream(node string, peer uint64) (*Stream, error) {
 	}
 	s := &Stream{
 		x: x, id: rand.Uint64() | 1, node: node, peer: peer, subject: x.c.cfg.Cluster + ".frame." + node,
-		changed: make(chan struct{}), detach: func() bool { return true },
+		changed: make(chan struct{}), detach: func() bool { return true }, sending: make(chan struct{}, 1), max: nodes.MaxMessage,
 	}
 	s.life, s.over = context.WithCancel(context.Background())
 	var near context.Context
@@ -124,7 +203,7 @@ func (x *exchange) newStream(node string, peer uint64) (*Stream, error) {
 	x.streams[s.id] = s
 	x.mu.Unlock()
 	if near != nil {
-		detach := context.AfterFunc(near, func() { s.end(&NodeLostError{Node: node, Sent: true}) })
+		detach := context.AfterFunc(near, func() { s.end(&nodes.LostError{Node: node, Sent: true}) })
 		s.mu.Lock()
 		s.detach = detach
 		over := s.err != nil
@@ -136,16 +215,25 @@ func (x *exchange) newStream(node string, peer uint64) (*Stream, error) {
 	return s, nil
 }
 
-// acceptStream answers the opener and runs what serves the stream.
-func (x *exchange) acceptStream(m *nats.Msg, kind string, accept func(context.Context, *Stream)) {
-	if len(m.Data) != 8 {
-		return
+// opened registers the stream that a request opens, with the message that comes with it.
+// It returns nil when it cannot.
+func (x *exchange) opened(m *nats.Msg) *Stream {
+	if len(m.Data) < openHead || m.Data[8] > openPart {
+		return nil
 	}
 	s, err := x.newStream(m.Header.Get(headerFrom), binary.BigEndian.Uint64(m.Data))
 	if err != nil {
 		respond(m, []byte(err.Error()), failHandler)
-		return
+		return nil
 	}
+	if m.Data[8] != openBare {
+		s.data(1, part{m.Data[openHead:], m.Data[8] == openPart})
+	}
+	return s
+}
+
+// acceptStream answers the opener and runs what serves the stream.
+func (x *exchange) acceptStream(m *nats.Msg, s *Stream, kind string, accept func(context.Context, *Stream)) {
 	var id [8]byte
 	binary.BigEndian.PutUint64(id[:], s.id)
 	respond(m, id[:], "")
@@ -174,27 +262,56 @@ func (s *Stream) reason() error {
 	return s.err
 }
 
-// Send sends a message, waiting while the other end is too far behind. It fails
-// with the reason why the stream is over, or ctx's cause. A sent message has not
-// necessarily arrived.
-func (s *Stream) Send(ctx context.Context, payload []byte) error {
-	if len(payload) > maxFrame {
-		return ErrTooLarge
+// Send implements [nodes.Stream].
+func (s *Stream) Send(ctx context.Context, message []byte) error {
+	if len(message) > nodes.MaxMessage {
+		return nodes.ErrTooLarge
 	}
-	s.sending.Lock()
+	select {
+	case s.sending <- struct{}{}:
+	case <-s.life.Done():
+		return s.reason()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	defer s.release()
-	if err := s.room(ctx, uint64(len(payload))); err != nil {
+	return s.sendParts(ctx, message, false)
+}
+
+// sendParts sends what is left of a message; begun says that some of it has gone. A
+// message that is broken off ends the stream. sending is held.
+func (s *Stream) sendParts(ctx context.Context, rest []byte, begun bool) error {
+	for {
+		head := rest[:min(len(rest), nodes.PartBytes)]
+		rest = rest[len(head):]
+		if err := s.sendPart(ctx, part{head, len(rest) > 0}); err != nil {
+			if begun {
+				s.Close(err)
+			}
+			return err
+		}
+		if begun = true; len(rest) == 0 {
+			return nil
+		}
+	}
+}
+
+func (s *Stream) sendPart(ctx context.Context, p part) error {
+	if err := s.room(ctx, uint64(len(p.data))); err != nil {
 		return err
 	}
 	s.mu.Lock()
-	s.sent.messages++
-	s.sent.bytes += uint64(len(payload))
-	number, err := s.sent.messages, s.err
+	s.sent.parts++
+	s.sent.bytes += uint64(len(p.data))
+	number, err := s.sent.parts, s.err
 	s.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case p.more:
+		return s.frame(framePart, number, p.data)
 	}
-	return s.frame(frameData, number, payload)
+	return s.frame(frameData, number, p.data)
 }
 
 // room waits until n bytes may be sent: while the link is broken, none.
@@ -205,7 +322,7 @@ func (s *Stream) room(ctx context.Context, n uint64) error {
 		}
 		s.sayCompare()
 		s.mu.Lock()
-		messages, bytes := s.sent.messages-s.acked.messages, s.sent.bytes-s.acked.bytes
+		parts, bytes := s.sent.parts-s.acked.parts, s.sent.bytes-s.acked.bytes
 		err, changed := s.err, s.changed
 		if s.closed && err == nil {
 			err = errors.New("the stream was ended by this side")
@@ -217,7 +334,7 @@ func (s *Stream) room(ctx context.Context, n uint64) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		}
-		if messages < windowMessages && (bytes+n <= windowBytes || messages == 0) {
+		if parts < windowParts && (bytes+n <= windowBytes || parts == 0) {
 			return nil
 		}
 		if s.uncompared.Load() {
@@ -238,40 +355,83 @@ func (s *Stream) room(ctx context.Context, n uint64) error {
 	}
 }
 
-// Receive returns the next message. It returns io.EOF after the last one when the
-// other end has called End or closed the stream without a reason, else the
-// reason why the stream is over, or ctx's cause. Messages that arrived before
-// the end of the stream are returned first.
+// Limit implements [nodes.Stream].
+func (s *Stream) Limit(bytes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.max = bytes
+}
+
+// Receive implements [nodes.Stream].
 func (s *Stream) Receive(ctx context.Context) ([]byte, error) {
 	for {
-		s.mu.Lock()
-		if len(s.queue) > 0 {
-			payload := s.queue[0]
-			s.queue[0] = nil
-			s.queue = s.queue[1:]
-			s.consumed.messages++
-			s.consumed.bytes += uint64(len(payload))
-			grant := s.due()
-			s.mu.Unlock()
-			if grant {
-				s.grant()
-			}
-			return payload, nil
-		}
-		err, changed := s.err, s.changed
-		if s.ended {
-			err = io.EOF
-		}
-		s.mu.Unlock()
-		if err != nil {
+		message, whole, wait, err := s.next()
+		switch {
+		case errors.Is(err, nodes.ErrTooLarge):
+			s.Close(err)
 			return nil, err
+		case err != nil:
+			return nil, err
+		case whole:
+			return message, nil
+		case wait == nil:
+			continue
 		}
 		select {
-		case <-changed:
+		case <-wait:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// next takes the next part of a message. It returns the message when it is whole,
+// or what to wait for when there is no part.
+func (s *Stream) next() (message []byte, whole bool, wait <-chan struct{}, err error) {
+	s.mu.Lock()
+	if len(s.queue) == 0 {
+		defer s.mu.Unlock()
+		if s.ended {
+			return nil, false, nil, io.EOF
+		}
+		return nil, false, s.changed, s.err
+	}
+	p := s.queue[0]
+	s.queue[0] = part{}
+	s.queue = s.queue[1:]
+	s.consumed.parts++
+	s.consumed.bytes += uint64(len(p.data))
+	if message, err = s.join(p); err == nil {
+		whole = !p.more
+	}
+	grant := s.due()
+	s.mu.Unlock()
+	if grant {
+		s.grant()
+	}
+	return message, whole, nil, err
+}
+
+// join adds a part to what there is of its message, and returns that when it is
+// whole. s.mu is held.
+func (s *Stream) join(p part) ([]byte, error) {
+	size := len(p.data)
+	for _, b := range s.begun {
+		size += len(b)
+	}
+	switch {
+	case size > s.max:
+		s.begun = nil
+		return nil, fmt.Errorf("%w: over %d bytes", nodes.ErrTooLarge, s.max)
+	case p.more:
+		s.begun = append(s.begun, p.data)
+		return nil, nil
+	case s.begun == nil:
+		return p.data, nil
+	}
+	whole := slices.Concat(append(s.begun, p.data)...)
+	s.begun = nil
+	return whole, nil
 }
 
 // due reports whether the other end should hear how far this one is. s.mu is held.
@@ -279,8 +439,8 @@ func (s *Stream) due() bool {
 	if s.err != nil {
 		return false
 	}
-	messages, bytes := s.consumed.messages-s.granted.messages, s.consumed.bytes-s.granted.bytes
-	return s.eager && messages > 0 || messages >= windowMessages/4 || bytes >= windowBytes/4
+	parts, bytes := s.consumed.parts-s.granted.parts, s.consumed.bytes-s.granted.bytes
+	return s.eager && parts > 0 || parts >= windowParts/4 || bytes >= windowBytes/4
 }
 
 func (s *Stream) grant() {
@@ -289,19 +449,19 @@ func (s *Stream) grant() {
 	c := s.granted
 	s.mu.Unlock()
 	var data [16]byte
-	binary.BigEndian.PutUint64(data[:], c.messages)
+	binary.BigEndian.PutUint64(data[:], c.parts)
 	binary.BigEndian.PutUint64(data[8:], c.bytes)
 	_ = s.frame(frameGrant, 0, data[:]) // the other end asks again if it matters
 }
 
 // End says that this end sends no more; it may go on receiving.
 func (s *Stream) End() error {
-	s.sending.Lock()
+	s.sending <- struct{}{}
 	defer s.release()
 	s.mu.Lock()
 	over := s.closed || s.err != nil
 	s.closed = true
-	number := s.sent.messages
+	number := s.sent.parts
 	s.mu.Unlock()
 	if over {
 		return nil
@@ -317,7 +477,7 @@ func (s *Stream) Close(reason error) {
 		text = reason.Error()
 	}
 	s.mu.Lock()
-	over, number := s.err != nil, s.sent.messages
+	over, number := s.err != nil, s.sent.parts
 	s.mu.Unlock()
 	if over {
 		return

@@ -9,17 +9,20 @@ import (
 	"io"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 )
 
 // What a frame of a stream is made of.
 const (
 	frameHead  = 8 + 8 + 1 + 8 // to, from, type, number
-	frameData  = 'd'
-	frameEnd   = 'e' // no more data
-	frameClose = 'c' // it is over, with an error text
-	frameGrant = 'g' // so much has been received
-	frameWant  = 'w' // the other end waits for a grant
-	frameReset = 'r' // no such stream
+	frameData  = 'd'           // a message, or the last part of one
+	framePart  = 'p'           // a part of a message that goes on
+	frameEnd   = 'e'           // no more data
+	frameClose = 'c'           // it is over, with an error text
+	frameGrant = 'g'           // so much has been received
+	frameWant  = 'w'           // the other end waits for a grant
+	frameReset = 'r'           // no such stream
 	// frameCompare says how many messages have been sent, and whether End was
 	// called: the link was broken, and some may have been lost.
 	frameCompare = 'm'
@@ -57,7 +60,7 @@ func (x *exchange) frame(m *nats.Msg) {
 		s.take(kind, number, m.Data[frameHead:])
 		return
 	}
-	if (kind == frameData || kind == frameWant || kind == frameCompare) && m.Reply != "" {
+	if (kind == frameData || kind == framePart || kind == frameWant || kind == frameCompare) && m.Reply != "" {
 		_ = x.send(m.Reply, from, to, frameReset, 0, nil) // it notices otherwise
 	}
 }
@@ -65,8 +68,8 @@ func (x *exchange) frame(m *nats.Msg) {
 // take handles one frame. It does not block.
 func (s *Stream) take(kind byte, number uint64, payload []byte) {
 	switch kind {
-	case frameData:
-		s.data(number, payload)
+	case frameData, framePart:
+		s.data(number, part{payload, kind == framePart})
 	case frameEnd, frameClose:
 		s.peerEnds(kind, number, string(payload))
 	case frameGrant:
@@ -82,18 +85,18 @@ func (s *Stream) take(kind byte, number uint64, payload []byte) {
 	case frameCompare:
 		s.compared(number, len(payload) > 0)
 	case frameReset:
-		s.end(&NodeLostError{Node: s.node, Sent: true})
+		s.end(&nodes.LostError{Node: s.node, Sent: true})
 	}
 }
 
 var errBroken = errors.New("messages of the stream were lost on the way")
 
-func (s *Stream) data(number uint64, payload []byte) {
+func (s *Stream) data(number uint64, p part) {
 	s.mu.Lock()
-	broken := number != s.received+1 || len(s.queue) >= 2*windowMessages
+	broken := number != s.received+1 || len(s.queue) >= 2*windowParts
 	if !broken {
 		s.received = number
-		s.queue = append(s.queue, payload)
+		s.queue = append(s.queue, p)
 		s.wake()
 	}
 	s.mu.Unlock()
@@ -147,20 +150,30 @@ func (s *Stream) compare() {
 	s.mu.Lock()
 	s.wake() // who waits for a grant that may have been lost asks again
 	s.mu.Unlock()
-	if s.sending.TryLock() { // else who sends does it
+	if s.trySending() { // else who sends does it
 		s.release()
 	}
 }
 
-// release unlocks sending, after what compare has asked for: behind the last
+// release gives sending back, after what compare has asked for: behind the last
 // message that has a number.
 func (s *Stream) release() {
 	for {
 		s.sayCompare()
-		s.sending.Unlock()
-		if !s.uncompared.Load() || !s.sending.TryLock() {
+		<-s.sending
+		if !s.uncompared.Load() || !s.trySending() {
 			return
 		}
+	}
+}
+
+// trySending takes sending if nobody has it.
+func (s *Stream) trySending() bool {
+	select {
+	case s.sending <- struct{}{}:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -171,7 +184,7 @@ func (s *Stream) sayCompare() {
 		return
 	}
 	s.mu.Lock()
-	number, open := s.sent.messages, s.peer != 0 && s.err == nil
+	number, open := s.sent.parts, s.peer != 0 && s.err == nil
 	var ended []byte
 	if s.closed {
 		ended = []byte{1}
@@ -203,7 +216,7 @@ func (s *Stream) credited(data []byte) {
 	c := credit{binary.BigEndian.Uint64(data), binary.BigEndian.Uint64(data[8:])}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.messages > s.acked.messages && c.messages <= s.sent.messages {
+	if c.parts > s.acked.parts && c.parts <= s.sent.parts {
 		s.acked = c
 		s.wake()
 	}

@@ -16,7 +16,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/holdfast-mcp/holdfast/internal/peer"
+	contract "github.com/holdfast-mcp/holdfast/internal/nodes"
+	"github.com/holdfast-mcp/holdfast/internal/nodes/nodestest"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 )
 
@@ -57,12 +58,12 @@ func TestRequest(t *testing.T) {
 			t.Errorf("%s: %v, want a RemoteError", payload, err)
 		}
 	}
-	if _, err := nodes[0].Request(ctx, "n3", kind, nil); !errors.Is(err, ErrNoHandler) {
+	if _, err := nodes[0].Request(ctx, "n3", kind, nil); !errors.Is(err, contract.ErrUnserved) {
 		t.Errorf("kind not served: %v", err)
 	}
 	began := time.Now()
 	_, err := nodes[0].Request(ctx, "n9", kind, nil)
-	if lost, ok := errors.AsType[*NodeLostError](err); !ok || lost.Sent || !errors.Is(err, ErrNodeLost) {
+	if lost, ok := errors.AsType[*contract.LostError](err); !ok || lost.Sent || !errors.Is(err, contract.ErrLost) {
 		t.Errorf("node that never was: %v", err)
 	}
 	if d := time.Since(began); d > time.Second {
@@ -134,7 +135,7 @@ func TestStream(t *testing.T) {
 			}
 		}
 	})
-	s, err := nodes[0].Open(ctx, "n3", kind)
+	s, err := nodes[0].Open(ctx, at("n3", kind), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +173,7 @@ func TestStream(t *testing.T) {
 // in messages and in bytes, and goes on with it.
 func TestStreamIsBounded(t *testing.T) {
 	nodes, ctx := three(t), bounded(t)
-	for _, size := range []int{1, 1 << 20, maxFrame} {
+	for _, size := range []int{1, 1 << 20, maxPayload - 1<<10} {
 		kind, release := kindOf(t), make(chan struct{})
 		nodes[1].ServeStream(kind, func(ctx context.Context, s *Stream) {
 			<-release
@@ -182,7 +183,7 @@ func TestStreamIsBounded(t *testing.T) {
 				}
 			}
 		})
-		s, err := nodes[0].Open(ctx, "n2", kind)
+		s, err := nodes[0].Open(ctx, at("n2", kind), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,7 +195,7 @@ func TestStreamIsBounded(t *testing.T) {
 			if err != nil {
 				break
 			}
-			if sent > windowMessages || sent*size > windowBytes {
+			if sent > windowParts || sent*size > windowBytes {
 				t.Fatalf("%d messages of %d bytes sent ahead", sent, size)
 			}
 		}
@@ -214,7 +215,7 @@ func TestStreamClosedWithReason(t *testing.T) {
 		_ = s.Send(ctx, []byte("one"))
 		s.Close(errors.New("enough"))
 	})
-	s, err := nodes[0].Open(ctx, "n2", kind)
+	s, err := nodes[0].Open(ctx, at("n2", kind), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +229,7 @@ func TestStreamClosedWithReason(t *testing.T) {
 	if err := s.Send(ctx, nil); err == nil {
 		t.Error("a closed stream takes messages")
 	}
-	if _, err := nodes[0].Open(ctx, "n3", kind); !errors.Is(err, ErrNoHandler) {
+	if _, err := nodes[0].Open(ctx, at("n3", kind), nil); !errors.Is(err, contract.ErrUnserved) {
 		t.Errorf("kind not served: %v", err)
 	}
 }
@@ -360,45 +361,54 @@ func TestEventsWithGap(t *testing.T) {
 	}
 }
 
-// TestPeers holds what a live thing's home sees of the others.
-func TestPeers(t *testing.T) {
-	nodes, ctx, kind := three(t), bounded(t), kindOf(t)
-	stop := nodes[1].Peers().Serve(kind, func(ctx context.Context, s peer.Stream) {
-		if m, err := peer.Read(ctx, s, 1<<20); err == nil {
-			_ = peer.Write(ctx, s, m)
-		}
-	})
-	s, err := nodes[0].Peers().Open(ctx, "n2", kind)
-	if err != nil {
-		t.Fatal(err)
-	}
-	long := bytes.Repeat([]byte("x"), 3*peer.MaxPart)
-	if err := peer.Write(ctx, s, long); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := peer.Read(ctx, s, 1<<20); err != nil || !bytes.Equal(got, long) {
-		t.Errorf("%d bytes, %v", len(got), err)
-	}
-	if _, err := s.Receive(ctx); !errors.Is(err, io.EOF) {
-		t.Errorf("after the end: %v", err)
-	}
-	stop()
-	if _, err := nodes[0].Peers().Open(ctx, "n2", kind); !errors.Is(err, ErrNoHandler) {
-		t.Errorf("no longer served: %v", err)
-	}
-	if _, err := nodes[0].Peers().Open(ctx, "n9", kind); !errors.Is(err, peer.ErrLost) {
-		t.Errorf("a node that never was: %v", err)
-	}
-	name, instance := nodes[1].Peers().Self()
+// TestNodes holds the contract for what lives at one node.
+func TestNodes(t *testing.T) {
+	nodes := three(t)
+	nodestest.Run(t, nodes[0].Nodes(), nodes[1].Nodes())
+	name, instance := nodes[1].Nodes().Self()
 	eventually(t, 5*time.Second, func() error {
 		for _, n := range nodes {
-			p := n.Peers()
+			p := n.Nodes()
 			if p.Lost(name, instance) || !p.Lost(name, "another") || !p.Lost("n9", "any") {
 				return fmt.Errorf("%s: %t %t %t", n.Name(), p.Lost(name, instance), p.Lost(name, "another"), p.Lost("n9", "any"))
 			}
 		}
 		return nil
 	})
+}
+
+// TestAbandonedOpening: who gives up while a stream is being opened ends what its first
+// message has begun, although it has not heard of the stream.
+func TestAbandonedOpening(t *testing.T) {
+	nodes, kind := three(t), kindOf(t)
+	began, ended := make(chan struct{}), make(chan error, 1)
+	nodes[1].ServeStream(kind, func(ctx context.Context, s *Stream) {
+		_, _ = s.Receive(ctx)
+		close(began)
+		<-ctx.Done()
+		ended <- context.Cause(ctx)
+	})
+	x := nodes[0].rpc
+	s, err := x.newStream("n2", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg := opening(s.id, "", []byte("work"), true, false)
+	msg.Subject, msg.Header[headerFrom] = x.subject+"n2."+kind, []string{"n1"}
+	if err := x.c.conn.PublishMsg(msg); err != nil {
+		t.Fatal(err)
+	}
+	<-began
+	s.end(errors.New("given up"))
+	x.abandon(at("n2", kind), s.id)
+	select {
+	case err := <-ended:
+		if _, ok := errors.AsType[*RemoteError](err); !ok {
+			t.Errorf("the work ended with %v", err)
+		}
+	case <-bounded(t).Done():
+		t.Error("the work goes on")
+	}
 }
 
 func TestSessionFeed(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/engine/legacy"
 	"github.com/holdfast-mcp/holdfast/internal/engine/modern"
-	"github.com/holdfast-mcp/holdfast/internal/peer"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/session"
@@ -58,14 +58,12 @@ type Config struct {
 	// Name is what [task.Config.Handler] of Tasks knows Handler by, the same at all
 	// nodes. Empty means that no task of this endpoint is restarted.
 	Name string
-	// Nodes are the other nodes for modern clients, whose parked calls stay at one of
-	// them, and NodesKind the kind of the streams between them: each endpoint of a
-	// node needs its own, the same at all nodes. Nil means no other nodes.
-	Nodes     peer.Peers
-	NodesKind string
-	Eras      []mcp.Era      // nil means both
-	Limits    jsonrpc.Limits // zero means jsonrpc.DefaultLimits
-	Log       *slog.Logger   // nil means slog.Default
+	// Nodes are the nodes that serve this endpoint, [nodes.Scoped] to it. Nil means no
+	// others.
+	Nodes  nodes.Nodes
+	Eras   []mcp.Era      // nil means both
+	Limits jsonrpc.Limits // zero means jsonrpc.DefaultLimits
+	Log    *slog.Logger   // nil means slog.Default
 }
 
 // Endpoint serves one handler in every era. It is safe for concurrent use.
@@ -121,7 +119,7 @@ func New(cfg Config) *Endpoint {
 		e.modern = modern.New(modern.Config{
 			Handler: cfg.Handler, Info: cfg.Info, Ring: cfg.Ring, Hub: cfg.Hub, Tasks: e.tasks, Endpoint: cfg.Name,
 			Extensions: cfg.Extensions, Legacy: older, ToolHeaders: cfg.ToolHeaders, Log: cfg.Log,
-			Peers: cfg.Nodes, PeerKind: cfg.NodesKind, Shares: cfg.Shares,
+			Nodes: cfg.Nodes, Shares: cfg.Shares,
 		})
 		protocols = append(protocols, e.modern)
 	}

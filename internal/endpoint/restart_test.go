@@ -17,7 +17,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/client"
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
-	"github.com/holdfast-mcp/holdfast/internal/peer/peertest"
+	"github.com/holdfast-mcp/holdfast/internal/nodes/nodestest"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/internal/task"
@@ -29,7 +29,7 @@ import (
 
 // workers is one SDK server at two nodes, a and b, which share their tasks.
 type workers struct {
-	net  *peertest.Network
+	net  *nodestest.Network
 	url  map[string]string
 	runs atomic.Int64
 }
@@ -40,7 +40,7 @@ type workIn struct {
 
 // newWorkers starts both. What runs at a never ends; b says who called.
 func newWorkers(t *testing.T) *workers {
-	w := &workers{net: peertest.New(), url: map[string]string{}}
+	w := &workers{net: nodestest.New(), url: map[string]string{}}
 	store := task.NewMemory()
 	for _, node := range []string{"a", "b"} {
 		s := server.New("workers", "1")
@@ -57,7 +57,7 @@ func newWorkers(t *testing.T) *workers {
 		server.AddTool(s, "once", "", work, asTask)
 		parts, _ := rpc.PartsOf(s)
 		nodes := w.net.Start(node)
-		tasks := task.NewSet(task.Config{Store: store, Peers: nodes, Handler: func(name string) (rpc.Handler, error) {
+		tasks := task.NewSet(task.Config{Store: store, Nodes: nodes, Handler: func(name string) (rpc.Handler, error) {
 			if name != "/mcp" {
 				return nil, fmt.Errorf("no endpoint %q", name)
 			}

@@ -5,9 +5,7 @@ package node
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +15,7 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/cluster"
 	"github.com/holdfast-mcp/holdfast/internal/config"
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/ownership"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/task"
@@ -177,7 +176,7 @@ func (n *Node) importAlone(ctx context.Context) error {
 
 // join connects an endpoint to the same one on the other nodes.
 func (n *Node) join(path string, cfg *endpoint.Config) {
-	cfg.Nodes, cfg.NodesKind = n.cluster.Peers(), kindAt("retry-", path)
+	cfg.Nodes = nodes.Scoped(n.cluster.Nodes(), path)
 	cfg.Sessions, cfg.Peers = n.cluster.Sessions(), newLegacyPeers(n.cluster, path)
 }
 
@@ -185,21 +184,15 @@ func (n *Node) join(path string, cfg *endpoint.Config) {
 // at the other nodes, of which there are none for a node alone.
 func (n *Node) joinStreams(path string, cfg *httpsse.Config) {
 	if !n.alone() {
-		cfg.Nodes, cfg.NodesKind, cfg.Ring = n.cluster.Peers(), kindAt("sse-", path), n.data.ring
+		cfg.Nodes, cfg.Ring = nodes.Scoped(n.cluster.Nodes(), path), n.data.ring
 	}
-}
-
-// kindAt returns the kind of what one endpoint's nodes say to each other.
-func kindAt(prefix, path string) string {
-	sum := sha256.Sum256([]byte(path))
-	return prefix + hex.EncodeToString(sum[:8])
 }
 
 // openTasks makes the set of tasks that all endpoints share.
 func (n *Node) openTasks() {
 	cfg := task.Config{Log: n.cfg.Log}
 	if n.cluster != nil {
-		cfg.Store, cfg.Peers = n.cluster.Tasks(), n.cluster.Peers()
+		cfg.Store, cfg.Nodes = n.cluster.Tasks(), n.cluster.Nodes()
 		cfg.Handler, cfg.Members = n.handler, n.takers
 	}
 	n.tasks = task.NewSet(cfg)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/cluster"
 	"github.com/holdfast-mcp/holdfast/internal/engine/legacy"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 )
 
@@ -59,7 +60,7 @@ func newLegacyPeers(c *cluster.Cluster, endpoint string) *legacyPeers {
 }
 
 // Self implements [legacy.Peers].
-func (p *legacyPeers) Self() (node, instance string) { return p.c.Peers().Self() }
+func (p *legacyPeers) Self() (node, instance string) { return p.c.Nodes().Self() }
 
 // Nodes implements [legacy.Peers]. Who is leaving still finishes its calls, and
 // one that only others hear lives: what is sent to it waits for a way.
@@ -85,7 +86,7 @@ func (p *legacyPeers) Request(ctx context.Context, node string, message []byte) 
 
 // Open implements [legacy.Peers].
 func (p *legacyPeers) Open(ctx context.Context, node string) (legacy.PeerStream, error) {
-	s, err := p.c.Open(ctx, node, p.stream)
+	s, err := p.c.Open(ctx, nodes.Address{Node: node, Kind: p.stream}, nil)
 	if err != nil {
 		return nil, lost(err)
 	}
@@ -126,7 +127,7 @@ func (s lostStream) Receive(ctx context.Context) ([]byte, error) {
 }
 
 func lost(err error) error {
-	if errors.Is(err, cluster.ErrNodeLost) {
+	if errors.Is(err, nodes.ErrLost) {
 		return errors.Join(legacy.ErrNodeLost, err)
 	}
 	return err

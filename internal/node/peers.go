@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/backend/peer"
 	"github.com/holdfast-mcp/holdfast/internal/cluster"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 )
 
 // peers shows the cluster to package peer.
@@ -36,12 +37,9 @@ func (p peers) Members() []peer.Member {
 // Open opens a stream. What was not there, or does not serve peers yet, is absent;
 // what only others hear is not.
 func (p peers) Open(ctx context.Context, node, kind string) (peer.Stream, error) {
-	s, err := p.Cluster.Open(ctx, node, kind)
-	lost, isLost := errors.AsType[*cluster.NodeLostError](err)
+	s, err := p.Cluster.Open(ctx, nodes.Address{Node: node, Kind: kind}, nil)
 	switch {
-	case isLost && len(lost.HeardBy) > 0:
-		return nil, err
-	case isLost, errors.Is(err, cluster.ErrNoHandler):
+	case nodes.Absent(err), nodes.MayHaveArrived(err) && errors.Is(err, nodes.ErrLost):
 		return nil, fmt.Errorf("%w: %w", peer.ErrAbsent, err)
 	case err != nil:
 		return nil, err

@@ -68,7 +68,7 @@ func (s *Set) put(ctx context.Context, t Task) (Task, error) {
 	if err := s.cfg.Store.Put(ctx, t); err != nil {
 		return Task{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	if s.cfg.Peers == nil {
+	if s.cfg.Nodes == nil {
 		return t, nil
 	}
 	kept, err := s.cfg.Store.Get(ctx, t.ID)
@@ -96,7 +96,7 @@ func (t *Task) superseded(kept *Task) bool {
 // seeToOrphans revives or fails every task whose home is lost, and reports
 // whether that is not over with.
 func (s *Set) seeToOrphans() (left bool) {
-	if s.cfg.Peers == nil {
+	if s.cfg.Nodes == nil {
 		return false
 	}
 	lost := s.cfg.Store.All(s.lost)
@@ -152,7 +152,7 @@ func (s *Set) running() []*live {
 // check looks whether somebody else has ended the task or taken it over. It costs
 // no message: a replicated store answers it from memory.
 func (l *live) check(ctx context.Context) {
-	if l.set.cfg.Peers == nil {
+	if l.set.cfg.Nodes == nil {
 		return
 	}
 	kept, err := l.set.cfg.Store.Get(ctx, l.id)

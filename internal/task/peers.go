@@ -11,7 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/holdfast-mcp/holdfast/internal/peer"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -30,9 +30,6 @@ const (
 	opWait   = "wait"
 	opClaim  = "claim"
 )
-
-// maxMessage bounds a request or reply between nodes.
-const maxMessage = 64 << 20
 
 // request is what a node asks a task's home for.
 type request struct {
@@ -130,20 +127,17 @@ func (e *wireError) unpack() *jsonrpc.Error {
 var errBrokenOff = errors.New("broken off")
 
 // exchange sends a request to the home of t and receives the reply.
-func (s *Set) exchange(ctx context.Context, t *Task, r *request) (peer.Stream, reply, error) {
-	stream, err := s.cfg.Peers.Open(ctx, t.Home, kindTask)
+func (s *Set) exchange(ctx context.Context, t *Task, r *request) (nodes.Stream, reply, error) {
+	msg, err := json.Marshal(r)
+	if err != nil {
+		return nil, reply{}, fmt.Errorf("encode a request to another node: %w", err)
+	}
+	stream, err := s.cfg.Nodes.Open(ctx, nodes.Address{Node: t.Home, Instance: t.Instance, Kind: kindTask, ID: t.ID}, msg)
 	if err != nil {
 		return nil, reply{}, err
 	}
 	var answer reply
-	msg, err := json.Marshal(r)
-	if err == nil {
-		err = peer.Write(ctx, stream, msg)
-	}
-	if err == nil {
-		msg, err = peer.Read(ctx, stream, maxMessage)
-	}
-	if err == nil {
+	if msg, err = stream.Receive(ctx); err == nil {
 		err = json.Unmarshal(msg, &answer)
 	}
 	if err != nil {
@@ -154,7 +148,7 @@ func (s *Set) exchange(ctx context.Context, t *Task, r *request) (peer.Stream, r
 }
 
 // accept serves a stream of another node that asks for something to be done here.
-func (s *Set) accept(ctx context.Context, stream peer.Stream) {
+func (s *Set) accept(ctx context.Context, stream nodes.Stream) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -167,7 +161,7 @@ func (s *Set) accept(ctx context.Context, stream peer.Stream) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(s.base, func() { cancel(ErrClosed) })()
-	msg, err := peer.Read(ctx, stream, maxMessage)
+	msg, err := stream.Receive(ctx)
 	var r request
 	if err == nil {
 		err = json.Unmarshal(msg, &r)
@@ -197,7 +191,7 @@ func (s *Set) accept(ctx context.Context, stream peer.Stream) {
 		s.cfg.Log.Error("task not encoded for another node", "error", err)
 		return
 	}
-	if peer.Write(ctx, stream, msg) == nil && r.Op == opClaim {
+	if stream.Send(ctx, msg) == nil && r.Op == opClaim {
 		_, _ = stream.Receive(ctx) // until the claimant is done, or lost
 	}
 }

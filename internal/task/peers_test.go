@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/holdfast-mcp/holdfast/internal/peer/peertest"
+	"github.com/holdfast-mcp/holdfast/internal/nodes/nodestest"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/task"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -61,7 +61,7 @@ func (f *faulty) Put(ctx context.Context, t task.Task) error {
 
 // trio is three nodes in one process.
 type trio struct {
-	net    *peertest.Network
+	net    *nodestest.Network
 	memory *task.Memory
 	sets   map[string]*task.Set
 	stores map[string]*faulty
@@ -77,7 +77,7 @@ func three(t *testing.T, f func(t *testing.T, n *trio)) { threeOf(t, nil, f) }
 // threeOf is three with nodes that are configured further.
 func threeOf(t *testing.T, adapt func(node string, cfg *task.Config), f func(t *testing.T, n *trio)) {
 	synctest.Test(t, func(t *testing.T) {
-		n := &trio{net: peertest.New(), memory: task.NewMemory(), sets: map[string]*task.Set{}, stores: map[string]*faulty{}, adapt: adapt}
+		n := &trio{net: nodestest.New(), memory: task.NewMemory(), sets: map[string]*task.Set{}, stores: map[string]*faulty{}, adapt: adapt}
 		for _, name := range []string{"a", "b", "c"} {
 			n.start(name)
 		}
@@ -93,7 +93,7 @@ func threeOf(t *testing.T, adapt func(node string, cfg *task.Config), f func(t *
 
 func (n *trio) start(name string) *task.Set {
 	n.stores[name] = &faulty{Memory: n.memory}
-	cfg := task.Config{Store: n.stores[name], Peers: n.net.Start(name)}
+	cfg := task.Config{Store: n.stores[name], Nodes: n.net.Start(name)}
 	if n.adapt != nil {
 		n.adapt(name, &cfg)
 	}

@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/pause"
-	"github.com/holdfast-mcp/holdfast/internal/peer"
 )
 
 const (
@@ -118,10 +118,10 @@ func (s *Set) here(ctx context.Context, l *live, r *request) (t Task, answer rep
 
 // elsewhere reports whether t is work of another node, or of what ran here before.
 func (s *Set) elsewhere(t *Task) bool {
-	if s.cfg.Peers == nil || t.Home == "" || t.Status.Terminal() {
+	if s.cfg.Nodes == nil || t.Home == "" || t.Status.Terminal() {
 		return false
 	}
-	node, instance := s.cfg.Peers.Self()
+	node, instance := s.cfg.Nodes.Self()
 	return t.Home != node || t.Instance != instance
 }
 
@@ -130,8 +130,8 @@ func (s *Set) orphaned(t *Task) bool {
 	if !s.elsewhere(t) {
 		return false
 	}
-	node, _ := s.cfg.Peers.Self()
-	return t.Home == node || s.cfg.Peers.Lost(t.Home, t.Instance)
+	node, _ := s.cfg.Nodes.Self()
+	return t.Home == node || s.cfg.Nodes.Lost(t.Home, t.Instance)
 }
 
 // lost reports whether nobody runs t although its state does not say so: its home
@@ -168,8 +168,8 @@ func (s *Set) ask(ctx context.Context, t Task, r *request) (Task, reply, func(),
 		if ctx.Err() != nil {
 			return Task{}, reply{}, nothing, context.Cause(ctx)
 		}
-		leaving := errors.Is(err, peer.ErrLost) || errors.Is(err, errBrokenOff)
-		if !leaving || !peer.AwaitLoss(ctx, s.cfg.Peers, t.Home, t.Instance, noticeLoss) {
+		leaving := errors.Is(err, nodes.ErrLost) || errors.Is(err, errBrokenOff)
+		if !leaving || !nodes.AwaitLoss(ctx, s.cfg.Nodes, t.Home, t.Instance, noticeLoss) {
 			return Task{}, reply{}, nothing, fmt.Errorf("%w: ask node %q: %w", ErrUnavailable, t.Home, err)
 		}
 	}
@@ -197,7 +197,7 @@ func (s *Set) changes(ctx context.Context, t *Task) bool {
 
 // read turns a reply into what it says. It closes the stream, unless r asked for
 // a claim and has it.
-func (s *Set) read(answer reply, stream peer.Stream, r *request) (Task, reply, func(), error) {
+func (s *Set) read(answer reply, stream nodes.Stream, r *request) (Task, reply, func(), error) {
 	release := func() { stream.Close(nil) }
 	if answer.Task != nil {
 		if r.Op != opClaim {

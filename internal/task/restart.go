@@ -56,7 +56,7 @@ var errOnce = errors.New("it may not be done twice")
 // hopeless returns why no node may begin a task's work again, nil when one may.
 func (s *Set) hopeless(t *Task) error {
 	switch {
-	case t.Call == nil, s.cfg.Handler == nil, s.cfg.Peers == nil:
+	case t.Call == nil, s.cfg.Handler == nil, s.cfg.Nodes == nil:
 		return errOnce
 	case t.Call.Oversized:
 		return errors.New("its params are too large to be kept")
@@ -112,7 +112,7 @@ func (s *Set) place(id string) (before, all int) {
 	if s.cfg.Members == nil {
 		return 0, 0
 	}
-	self, _ := s.cfg.Peers.Self()
+	self, _ := s.cfg.Nodes.Self()
 	members := s.cfg.Members()
 	own := weight(id, self)
 	for _, node := range members {
@@ -138,7 +138,7 @@ func (s *Set) take(t Task, call *rpc.Call, work *rpc.Deferred) {
 		l.check(s.base) // what ran here before others took it over gives way
 	}
 	l, ctx := s.newLive(rpc.WithPrincipal(context.Background(), call.Principal), t, Spec{Method: t.Method, Target: t.Target, Peer: call.Peer})
-	l.task.Home, l.task.Instance = s.cfg.Peers.Self()
+	l.task.Home, l.task.Instance = s.cfg.Nodes.Self()
 	for key := range t.Questions {
 		l.used[key] = struct{}{}
 	}

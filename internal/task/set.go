@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/holdfast-mcp/holdfast/internal/peer"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/share"
 	"github.com/holdfast-mcp/holdfast/internal/throttle"
@@ -33,10 +33,10 @@ type Config struct {
 	Poll         time.Duration // when the work names none; default 1 second
 	Sweep        time.Duration // between sweeps; default 10 seconds
 	Log          *slog.Logger  // default: discard
-	// Peers are the other nodes with which Store is shared. A Set then serves the
+	// Nodes are the nodes with which Store is shared. A Set then serves the
 	// streams of kind "task". Nil means that nobody else knows the Store, nor did
 	// before.
-	Peers peer.Peers
+	Nodes nodes.Nodes
 
 	// Handler returns what answers the calls of an endpoint, for tasks whose work
 	// was lost with its node and may be done again. It fails with [ErrNotYet] while
@@ -108,8 +108,8 @@ type Set struct {
 func NewSet(cfg Config) *Set {
 	s := &Set{cfg: cfg.withDefaults(), live: map[string]*live{}, orphans: map[orphan]time.Time{}, isDelivered: map[string]struct{}{}, unwire: func() {}}
 	s.base, s.stop = context.WithCancel(context.Background())
-	if s.cfg.Peers != nil {
-		s.unwire = s.cfg.Peers.Serve(kindTask, s.accept)
+	if s.cfg.Nodes != nil {
+		s.unwire = s.cfg.Nodes.Serve(kindTask, s.accept)
 	}
 	s.wg.Go(s.sweep)
 	return s
@@ -181,10 +181,10 @@ func (s *Set) Start(ctx context.Context, owner Owner, spec Spec, d *rpc.Deferred
 		TTL:  min(cmp.Or(spec.TTL, d.TTL, s.cfg.TTL), s.cfg.MaxTTL),
 		Poll: cmp.Or(d.Poll, s.cfg.Poll),
 	}
-	if s.cfg.Peers != nil {
-		t.Home, t.Instance = s.cfg.Peers.Self()
+	if s.cfg.Nodes != nil {
+		t.Home, t.Instance = s.cfg.Nodes.Self()
 	}
-	if d.Repeatable && spec.Call != nil && spec.Endpoint != "" && s.cfg.Peers != nil && s.cfg.Handler != nil {
+	if d.Repeatable && spec.Call != nil && spec.Endpoint != "" && s.cfg.Nodes != nil && s.cfg.Handler != nil {
 		t.Call = keepCall(spec.Endpoint, spec.Call, s.cfg.MaxCall)
 	}
 	s.mu.Lock()
@@ -351,8 +351,8 @@ func (s *Set) sweep() {
 	soon := time.NewTimer(firstSweep)
 	defer soon.Stop()
 	var changes <-chan struct{}
-	if s.cfg.Peers != nil {
-		news, stop := s.cfg.Peers.Changes()
+	if s.cfg.Nodes != nil {
+		news, stop := s.cfg.Nodes.Changes()
 		defer stop()
 		changes = news
 	}

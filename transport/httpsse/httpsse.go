@@ -31,7 +31,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/httpguard"
 	"github.com/holdfast-mcp/holdfast/internal/httpio"
-	"github.com/holdfast-mcp/holdfast/internal/peer"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -53,12 +53,9 @@ type Config struct {
 	// that opens it; nil means the request's.
 	Context func(*http.Request) context.Context
 
-	// Nodes are the other nodes that serve the same endpoint, with the same bounds;
-	// nil means none. NodesKind is then the kind of the streams between them: each
-	// endpoint of a node needs its own, the same at all nodes. Ring seals session
-	// ids; all nodes need the same.
-	Nodes       peer.Peers
-	NodesKind   string
+	// Nodes are the nodes that serve the same endpoint, with the same bounds; nil means
+	// no others. Ring seals session ids; all nodes need the same.
+	Nodes       nodes.Nodes
 	Ring        *seal.Ring
 	MaxForwards int          // POSTs on their way to other nodes, and as many from them; default 256
 	Log         *slog.Logger // gets what goes wrong between nodes; nil means discard
@@ -79,7 +76,7 @@ type Handler struct {
 }
 
 // NewHandler returns the transport in front of srv. It panics when cfg has
-// Nodes without NodesKind or Ring.
+// Nodes without Ring.
 func NewHandler(srv transport.Server, cfg Config) *Handler {
 	cfg.Messages = cmp.Or(cfg.Messages, "messages")
 	cfg.MaxBody = cmp.Or(max(cfg.MaxBody, 0), 4<<20)

@@ -9,18 +9,19 @@ import (
 	"encoding/binary"
 	"errors"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/holdfast-mcp/holdfast/internal/peer"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/transport"
 )
 
-// A stream between nodes brings one message to the home of its event stream: the
-// length of the session id in two bytes, the id, the message. The home answers
-// with one byte.
+// kindMessage is the kind of the streams between nodes that bring one message each to
+// the home of its event stream: the length of the session id in two bytes, the id, the
+// message. The home answers with one byte.
+const kindMessage = "sse"
+
 const (
 	verdictTaken = "t"
 	verdictEnded = "e" // the event stream is no more
@@ -54,8 +55,7 @@ type recipient interface {
 // goroutine: who posts waits for the forwarding, and visits run on the cluster's;
 // close ends and awaits both.
 type peering struct {
-	nodes peer.Peers
-	kind  string
+	nodes nodes.Nodes
 	ring  *seal.Ring
 	max   int // bytes of a message
 	room  *transport.Budget
@@ -69,15 +69,15 @@ type peering struct {
 }
 
 func newPeering(cfg *Config, find func(id string) *conn) *peering {
-	if cfg.Ring == nil || cfg.NodesKind == "" {
-		panic("httpsse: other nodes without a ring or a kind")
+	if cfg.Ring == nil {
+		panic("httpsse: other nodes without a ring")
 	}
 	p := &peering{
-		nodes: cfg.Nodes, kind: cfg.NodesKind, ring: cfg.Ring, max: int(cfg.MaxBody), room: cfg.Budget, find: find, log: cfg.Log,
+		nodes: cfg.Nodes, ring: cfg.Ring, max: int(cfg.MaxBody), room: cfg.Budget, find: find, log: cfg.Log,
 		forwards: slots{max: cfg.MaxForwards}, visits: slots{max: cfg.MaxForwards},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	p.unserve = p.nodes.Serve(p.kind, p.visit)
+	p.unserve = p.nodes.Serve(kindMessage, p.visit)
 	return p
 }
 
@@ -93,8 +93,8 @@ func (p *peering) close() {
 // make up one and with it send this node asking around, and opens only at the
 // same endpoint.
 func (p *peering) newID() string {
-	node, instance := p.nodes.Self()
-	return p.ring.Seal(seal.Stream, p.kind, []byte(node+"\x00"+instance+"\x00"+rand.Text()))
+	address := nodes.Here(p.nodes, kindMessage, rand.Text())
+	return address.Seal(p.ring, seal.Stream, p.nodes.Scope())
 }
 
 // recipient returns who takes messages for a stream that is not open here.
@@ -102,28 +102,25 @@ func (p *peering) recipient(id string) (recipient, error) {
 	if len(id) > maxID {
 		return nil, errUnknown
 	}
-	plain, err := p.ring.Open(seal.Stream, p.kind, id)
+	to, _, err := nodes.Open(p.ring, seal.Stream, p.nodes.Scope(), id)
 	switch {
 	case errors.Is(err, seal.ErrBehind):
 		return nil, errBehind
 	case err != nil:
 		return nil, errUnknown
-	}
-	node, rest, _ := strings.Cut(string(plain), "\x00")
-	instance, _, _ := strings.Cut(rest, "\x00")
-	switch self, own := p.nodes.Self(); {
-	case node == self && instance == own:
+	case to.At(p.nodes):
 		return nil, errEnded
-	case node == self, p.nodes.Lost(node, instance):
+	case to.LostTo(p.nodes):
 		return nil, errGone
 	}
-	return &remote{p: p, id: id, node: node, instance: instance}, nil
+	return &remote{p: p, id: id, to: to}, nil
 }
 
 // remote is a stream whose home is another node.
 type remote struct {
-	p                  *peering
-	id, node, instance string
+	p  *peering
+	id string
+	to nodes.Address
 }
 
 // put brings a message to the stream's home. It fails with [errEnded], [errGone],
@@ -137,18 +134,17 @@ func (r *remote) put(ctx context.Context, m message) error {
 	ctx, cancel := context.WithTimeout(ctx, forwardTimeout)
 	defer cancel()
 	defer context.AfterFunc(r.p.ctx, cancel)()
-	stream, err := r.p.nodes.Open(ctx, r.node, r.p.kind)
-	if err != nil {
-		return r.failed(ctx, err, errUnreached)
-	}
 	frame := make([]byte, 0, 2+len(r.id)+len(m.data))
 	frame = binary.BigEndian.AppendUint16(frame, uint16(len(r.id))) //nolint:gosec // recipient bounds it
 	frame = append(append(frame, r.id...), m.data...)
-	if err := peer.Write(ctx, stream, frame); err != nil { // the home has not got all of it
-		stream.Close(err)
+	stream, err := r.p.nodes.Open(ctx, r.to, frame)
+	switch {
+	case err != nil && nodes.MayHaveArrived(err):
+		return r.failed(ctx, err, errUnsure)
+	case err != nil:
 		return r.failed(ctx, err, errUnreached)
 	}
-	answer, err := peer.Read(ctx, stream, 1)
+	answer, err := stream.Receive(ctx)
 	stream.Close(err)
 	if err != nil {
 		return r.failed(ctx, err, errUnsure)
@@ -165,17 +161,17 @@ func (r *remote) put(ctx context.Context, m message) error {
 // failed says what an error on the way means: otherwise, unless the home is lost,
 // and with it the event stream.
 func (r *remote) failed(ctx context.Context, err, otherwise error) error {
-	if errors.Is(err, peer.ErrLost) && peer.AwaitLoss(ctx, r.p.nodes, r.node, r.instance, noticeLoss) {
+	if errors.Is(err, nodes.ErrLost) && nodes.AwaitLoss(ctx, r.p.nodes, r.to.Node, r.to.Instance, noticeLoss) {
 		return errGone
 	}
 	if !errors.Is(ctx.Err(), context.Canceled) { // else the client has gone, or this node is closing
-		r.p.log.Warn("message not brought to its stream", "node", r.node, "error", err)
+		r.p.log.Warn("message not brought to its stream", "node", r.to.Node, "error", err)
 	}
 	return otherwise
 }
 
 // visit takes a message that another node has brought.
-func (p *peering) visit(ctx context.Context, s peer.Stream) {
+func (p *peering) visit(ctx context.Context, s nodes.Stream) {
 	verdict := verdictBusy
 	if p.visits.enter() {
 		defer p.visits.leave()
@@ -184,15 +180,16 @@ func (p *peering) visit(ctx context.Context, s peer.Stream) {
 	// Whatever ended ctx, the other node should not have to guess.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer cancel()
-	_ = peer.Write(ctx, s, []byte(verdict)) // a failure means that nobody waits for it
+	_ = s.Send(ctx, []byte(verdict)) // a failure means that nobody waits for it
 }
 
 // take hands a message to its stream and returns the verdict.
-func (p *peering) take(ctx context.Context, s peer.Stream) string {
+func (p *peering) take(ctx context.Context, s nodes.Stream) string {
 	ctx, cancel := context.WithTimeout(ctx, takeTimeout)
 	defer cancel()
 	defer context.AfterFunc(p.ctx, cancel)()
-	frame, err := peer.Read(ctx, s, 2+maxID+p.max)
+	s.Limit(2 + maxID + p.max)
+	frame, err := s.Receive(ctx)
 	if err != nil {
 		p.log.Debug("message of another node not received", "error", err)
 		return verdictBusy

@@ -17,8 +17,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/holdfast-mcp/holdfast/internal/peer"
-	"github.com/holdfast-mcp/holdfast/internal/peer/peertest"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
+	"github.com/holdfast-mcp/holdfast/internal/nodes/nodestest"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/sse"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -26,17 +26,17 @@ import (
 
 // counted is a node that counts what it opens, and fails instead if told to.
 type counted struct {
-	peer.Peers
+	nodes.Nodes
 	opened atomic.Int32
 	err    error
 }
 
-func (c *counted) Open(ctx context.Context, node, kind string) (peer.Stream, error) {
+func (c *counted) Open(ctx context.Context, to nodes.Address, first []byte) (nodes.Stream, error) {
 	c.opened.Add(1)
 	if c.err != nil {
 		return nil, c.err
 	}
-	return c.Peers.Open(ctx, node, kind)
+	return c.Nodes.Open(ctx, to, first)
 }
 
 // site is one node with a handler, in memory.
@@ -48,7 +48,7 @@ type site struct {
 // trio is three nodes that share a ring.
 type trio struct {
 	t    *testing.T
-	net  *peertest.Network
+	net  *nodestest.Network
 	ring *seal.Ring
 	srv  transport.Server
 	all  map[string]*site
@@ -58,7 +58,7 @@ type trio struct {
 func cluster(t *testing.T, srv transport.Server, f func(t *testing.T, n *trio)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		n := &trio{t: t, net: peertest.New(), ring: seal.NewRing(), srv: srv, all: map[string]*site{}}
+		n := &trio{t: t, net: nodestest.New(), ring: seal.NewRing(), srv: srv, all: map[string]*site{}}
 		for _, name := range []string{"a", "b", "c"} {
 			n.start(name, Config{})
 		}
@@ -72,11 +72,8 @@ func cluster(t *testing.T, srv transport.Server, f func(t *testing.T, n *trio)) 
 
 // start starts a node, or a new instance of it.
 func (n *trio) start(name string, cfg Config) *site {
-	s := &site{nodes: &counted{Peers: n.net.Start(name)}}
+	s := &site{nodes: &counted{Nodes: n.net.Start(name)}}
 	cfg.Nodes, cfg.Ring = s.nodes, n.ring
-	if cfg.NodesKind == "" {
-		cfg.NodesKind = "sse"
-	}
 	s.Handler = NewHandler(n.srv, cfg)
 	if old := n.all[name]; old != nil {
 		n.t.Cleanup(old.Close)
@@ -178,7 +175,7 @@ func TestPostsMeetOtherNodes(t *testing.T) {
 		if got := n.all["a"].nodes.opened.Load(); got != 0 {
 			t.Errorf("the home asked others %d times", got)
 		}
-		long := `"` + strings.Repeat("x", 3*peer.MaxPart) + `"` // in several parts
+		long := `"` + strings.Repeat("x", 3*nodes.PartBytes) + `"` // in several parts
 		n.post("b", s.path, long, 202, "")
 		if s.next(t) != long {
 			t.Error("a long message was mangled")
@@ -205,7 +202,7 @@ func TestReceivingNodeRefuses(t *testing.T) {
 			}
 		}
 		made := base64.RawURLEncoding.EncodeToString([]byte("a\x00i1\x00AAAAAAAAAAAAAAAAAAAAAAAAAA, and as long as a true one would be"))
-		foreign := seal.NewRing().Seal(seal.Stream, "sse", []byte("a\x00i1\x00x"))
+		foreign := (&nodes.Address{Node: "a", Instance: "i1", Kind: kindMessage, ID: "x"}).Seal(seal.NewRing(), seal.Stream, "")
 		for _, id := range []string{"", "nobody", made, foreign, strings.Repeat("A", 5000)} {
 			n.post("b", "/messages?session="+id, "{}", 404, "unknown session")
 		}
@@ -219,7 +216,7 @@ func TestReceivingNodeRefuses(t *testing.T) {
 func TestEndpointsDoNotMix(t *testing.T) {
 	cluster(t, echo{}, func(t *testing.T, n *trio) {
 		s := n.open("a")
-		other := Config{Nodes: n.all["b"].nodes, Ring: n.ring, NodesKind: "sse-other", Messages: "/v/other/messages"}
+		other := Config{Nodes: nodes.Scoped(n.all["b"].nodes, "other"), Ring: n.ring, Messages: "/v/other/messages"}
 		h := NewHandler(echo{}, other)
 		defer h.Close()
 		w := httptest.NewRecorder()
@@ -249,7 +246,7 @@ func TestHomeIsGone(t *testing.T) {
 func TestHomeCannotBeAsked(t *testing.T) {
 	cluster(t, echo{}, func(t *testing.T, n *trio) {
 		s, b := n.open("a"), n.all["b"].nodes
-		for name, err := range map[string]error{"fails": errors.New("no"), "lost to one": peer.ErrLost} {
+		for name, err := range map[string]error{"fails": errors.New("no"), "lost to one": nodes.ErrLost} {
 			b.err = err
 			began := time.Now()
 			n.post("b", s.path, "{}", 503, "send the message again")
@@ -300,8 +297,14 @@ func TestHomeIsBusy(t *testing.T) {
 	})
 }
 
+// addressOf is the address of a stream that a node might have.
+func addressOf(n nodes.Nodes) *nodes.Address {
+	address := nodes.Here(n, kindMessage, "x")
+	return &address
+}
+
 // hang is a home that accepts streams and never answers.
-func hang(ctx context.Context, s peer.Stream) {
+func hang(ctx context.Context, s nodes.Stream) {
 	_, _ = s.Receive(ctx)
 	<-ctx.Done()
 }
@@ -313,8 +316,7 @@ func TestHomeHangs(t *testing.T) {
 		n.start("b", Config{MaxForwards: 2})
 		mute := n.net.Start("mute")
 		defer mute.Serve("sse", hang)()
-		_, instance := mute.Self()
-		path := "/messages?session=" + n.ring.Seal(seal.Stream, "sse", []byte("mute\x00"+instance+"\x00x"))
+		path := "/messages?session=" + addressOf(mute).Seal(n.ring, seal.Stream, "")
 		began := time.Now()
 		n.post("b", path, "{}", 504, "did not say")
 		if took := time.Since(began); took != forwardTimeout {
@@ -342,8 +344,7 @@ func TestHomeDiesHoldingAMessage(t *testing.T) {
 	cluster(t, echo{}, func(t *testing.T, n *trio) {
 		mute := n.net.Start("mute")
 		defer mute.Serve("sse", hang)()
-		_, instance := mute.Self()
-		path := "/messages?session=" + n.ring.Seal(seal.Stream, "sse", []byte("mute\x00"+instance+"\x00x"))
+		path := "/messages?session=" + addressOf(mute).Seal(n.ring, seal.Stream, "")
 		time.AfterFunc(time.Second, func() { n.net.Cut("mute") })
 		n.post("b", path, "{}", 404, "open a stream again")
 	})
@@ -353,19 +354,16 @@ func TestHomeDiesHoldingAMessage(t *testing.T) {
 func TestVisitorsAreBounded(t *testing.T) {
 	cluster(t, deaf{}, func(t *testing.T, n *trio) {
 		n.start("a", Config{MaxForwards: 1})
-		ask := func(msg []byte) peer.Stream {
-			s, err := n.all["b"].nodes.Open(t.Context(), "a", "sse")
-			if err == nil && msg != nil {
-				err = peer.Write(t.Context(), s, msg)
-			}
+		ask := func(msg []byte) nodes.Stream {
+			s, err := n.all["b"].nodes.Open(t.Context(), nodes.Address{Node: "a", Kind: kindMessage}, msg)
 			if err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
 			return s
 		}
-		verdict := func(s peer.Stream) string {
-			answer, err := peer.Read(t.Context(), s, 1)
+		verdict := func(s nodes.Stream) string {
+			answer, err := s.Receive(t.Context())
 			if err != nil {
 				t.Error(err)
 			}

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
-	"github.com/holdfast-mcp/holdfast/internal/peer"
-	"github.com/holdfast-mcp/holdfast/internal/peer/peertest"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
+	"github.com/holdfast-mcp/holdfast/internal/nodes/nodestest"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
@@ -28,7 +28,7 @@ import (
 // trio is three nodes in one process: one ring, one store of tasks, and hubs
 // that tell each other.
 type trio struct {
-	net       *peertest.Network
+	net       *nodestest.Network
 	ring      *seal.Ring
 	store     task.Store
 	configure []func(*Config)
@@ -37,7 +37,7 @@ type trio struct {
 }
 
 func newTrio(configure ...func(*Config)) *trio {
-	n := &trio{net: peertest.New(), ring: seal.NewRing(), store: task.NewMemory(), configure: configure, nodes: map[string]*rig{}}
+	n := &trio{net: nodestest.New(), ring: seal.NewRing(), store: task.NewMemory(), configure: configure, nodes: map[string]*rig{}}
 	for _, name := range []string{"a", "b", "c"} {
 		n.start(name)
 	}
@@ -50,10 +50,10 @@ func (n *trio) start(name string) *rig {
 		n.old = append(n.old, old)
 	}
 	peers := n.net.Start(name)
-	tasks := task.NewSet(task.Config{Store: n.store, Peers: peers})
+	tasks := task.NewSet(task.Config{Store: n.store, Nodes: peers})
 	var own *subscription.Hub
 	r := newRig(append([]func(*Config){func(c *Config) {
-		c.Ring, c.Peers, c.Tasks, own = n.ring, peers, tasks, c.Hub
+		c.Ring, c.Nodes, c.Tasks, own = n.ring, peers, tasks, c.Hub
 	}}, n.configure...)...)
 	r.tasks.Close()
 	r.tasks = tasks
@@ -78,8 +78,8 @@ func (n *trio) close() {
 	synctest.Wait()
 }
 
-// nodes runs f with nodes a, b and c under a fake clock.
-func nodes(t *testing.T, f func(t *testing.T, n *trio), configure ...func(*Config)) {
+// onTrio runs f with nodes a, b and c under a fake clock.
+func onTrio(t *testing.T, f func(t *testing.T, n *trio), configure ...func(*Config)) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newTrio(configure...)
 		defer n.close()
@@ -101,7 +101,7 @@ func progressiveExchange(tool string, id int, extra string) *exchange {
 // TestRetryElsewhere: each round of a call reaches another node, and everything
 // of the call comes back there.
 func TestRetryElsewhere(t *testing.T) {
-	nodes(t, func(t *testing.T, n *trio) {
+	onTrio(t, func(t *testing.T, n *trio) {
 		token := n.nodes["a"].post(callExchange("ask-twice", 1, "").as("anna")).token(t)
 		n.nodes["b"].post(callExchange("ask-twice", 2, retry(token)).as("bert")).want(t, 400, "not valid for this request")
 		second := n.nodes["b"].post(progressiveExchange("ask-twice", 3, retry(token)).as("anna"))
@@ -124,7 +124,7 @@ func TestRetryElsewhere(t *testing.T) {
 }
 
 func TestRetryAtHomeStaysThere(t *testing.T) {
-	nodes(t, func(t *testing.T, n *trio) {
+	onTrio(t, func(t *testing.T, n *trio) {
 		token := n.nodes["a"].post(callExchange("ask", 1, "")).token(t)
 		n.net.Cut("a") // so that forwarding would fail
 		n.nodes["a"].post(callExchange("ask", 2, retry(token))).want(t, 200, "complete")
@@ -133,7 +133,7 @@ func TestRetryAtHomeStaysThere(t *testing.T) {
 
 // TestReturnedStateNeedsNoHome: a handler that returns its questions keeps nothing.
 func TestReturnedStateNeedsNoHome(t *testing.T) {
-	nodes(t, func(t *testing.T, n *trio) {
+	onTrio(t, func(t *testing.T, n *trio) {
 		token := n.nodes["a"].post(callExchange("input", 1, "")).token(t)
 		n.net.Cut("a")
 		token = n.nodes["b"].post(callExchange("input", 2, retry(token))).token(t)
@@ -158,7 +158,7 @@ func asksThenWaits(causes chan error) func(*Config) {
 
 func TestDisconnectElsewhereCancelsAtHome(t *testing.T) {
 	causes := make(chan error, 1)
-	nodes(t, func(t *testing.T, n *trio) {
+	onTrio(t, func(t *testing.T, n *trio) {
 		token := n.nodes["a"].post(callExchange("x", 1, "")).token(t)
 		second := n.nodes["b"].post(callExchange("x", 2, retry(token)))
 		second.want(t, 0, "")
@@ -175,7 +175,7 @@ func TestDisconnectElsewhereCancelsAtHome(t *testing.T) {
 // TestCancelledOnConnElsewhere: notifications/cancelled at one node cancels at another.
 func TestCancelledOnConnElsewhere(t *testing.T) {
 	causes := make(chan error, 1)
-	nodes(t, func(t *testing.T, n *trio) {
+	onTrio(t, func(t *testing.T, n *trio) {
 		token := n.nodes["a"].post(callExchange("x", 1, "")).token(t)
 		mine, theirs := transport.Pipe()
 		served := make(chan error, 1)
@@ -196,7 +196,7 @@ func TestCancelledOnConnElsewhere(t *testing.T) {
 
 func TestHomeLost(t *testing.T) {
 	causes := make(chan error, 4)
-	nodes(t, func(t *testing.T, n *trio) {
+	onTrio(t, func(t *testing.T, n *trio) {
 		before := n.nodes["a"].post(callExchange("x", 1, "")).token(t)
 		during := n.nodes["a"].post(callExchange("x", 2, "")).token(t)
 		waiting := n.nodes["b"].post(callExchange("x", 3, retry(during)))
@@ -216,7 +216,7 @@ func TestHomeLost(t *testing.T) {
 
 // TestUnreachedHome: nothing has begun, and the client is told to repeat.
 func TestUnreachedHome(t *testing.T) {
-	nodes(t, func(t *testing.T, n *trio) {
+	onTrio(t, func(t *testing.T, n *trio) {
 		token := n.nodes["a"].post(callExchange("ask", 1, "")).token(t)
 		n.net.Cut("b")
 		x := n.nodes["b"].post(callExchange("ask", 2, retry(token)))
@@ -232,7 +232,7 @@ func TestUnreachedHome(t *testing.T) {
 
 func TestHomeCloses(t *testing.T) {
 	causes := make(chan error, 1)
-	nodes(t, func(t *testing.T, n *trio) {
+	onTrio(t, func(t *testing.T, n *trio) {
 		token := n.nodes["a"].post(callExchange("x", 1, "")).token(t)
 		waiting := n.nodes["b"].post(callExchange("x", 2, retry(token)))
 		n.nodes["a"].Close()
@@ -245,7 +245,7 @@ func TestHomeCloses(t *testing.T) {
 // TestDrainKeepsParked: a draining home takes retries, forwarded or not, until
 // its calls have ended; a draining node forwards none.
 func TestDrainKeepsParked(t *testing.T) {
-	nodes(t, func(t *testing.T, n *trio) {
+	onTrio(t, func(t *testing.T, n *trio) {
 		token := n.nodes["a"].post(callExchange("ask", 1, "")).token(t)
 		n.nodes["c"].drainNow()
 		n.nodes["c"].post(callExchange("ask", 2, retry(token))).want(t, 503, "busy")
@@ -267,14 +267,14 @@ func (r *rig) drainNow() {
 
 // TestOutcomeWaitsForRetryElsewhere also has one that takes several parts.
 func TestOutcomeWaitsForRetryElsewhere(t *testing.T) {
-	long := strings.Repeat("x", 3*peer.MaxPart)
+	long := strings.Repeat("x", 3*nodes.PartBytes)
 	handler := rpc.HandlerFunc(func(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
 		short, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		_, _ = call.Client.Ask(short, map[string]rpc.InputRequest{"name": name})
 		return text(long)
 	})
-	nodes(t, func(t *testing.T, n *trio) {
+	onTrio(t, func(t *testing.T, n *trio) {
 		token := n.nodes["a"].post(callExchange("x", 1, "")).token(t)
 		time.Sleep(2 * time.Second)
 		n.nodes["b"].post(callExchange("x", 2, retry(token))).want(t, 200, long)
@@ -283,9 +283,9 @@ func TestOutcomeWaitsForRetryElsewhere(t *testing.T) {
 
 // TestLongAnswersToQuestions: a retry that takes several parts.
 func TestLongAnswersToQuestions(t *testing.T) {
-	nodes(t, func(t *testing.T, n *trio) {
+	onTrio(t, func(t *testing.T, n *trio) {
 		token := n.nodes["a"].post(callExchange("ask", 1, "")).token(t)
-		long := strings.Repeat("y", 3*peer.MaxPart)
+		long := strings.Repeat("y", 3*nodes.PartBytes)
 		extra := fmt.Sprintf(`,"inputResponses":{"name":{"action":"accept","content":{"n":%q}}},"requestState":%q`, long, token)
 		n.nodes["b"].post(callExchange("ask", 2, extra)).want(t, 200, long)
 	})
@@ -294,7 +294,7 @@ func TestLongAnswersToQuestions(t *testing.T) {
 // TestTaskFollowedElsewhere: a listener at b hears of a task that a runs and c
 // is sent the answers for.
 func TestTaskFollowedElsewhere(t *testing.T) {
-	nodes(t, func(t *testing.T, n *trio) {
+	onTrio(t, func(t *testing.T, n *trio) {
 		x := n.nodes["a"].post(callExchange("job-asks", 1, ""))
 		_, reply := x.got()
 		result, _ := jsonrpc.Get(Raw(reply), "result")
@@ -317,7 +317,7 @@ func TestTaskFollowedElsewhere(t *testing.T) {
 }
 
 func TestTaskOfLostNode(t *testing.T) {
-	nodes(t, func(t *testing.T, n *trio) {
+	onTrio(t, func(t *testing.T, n *trio) {
 		x := n.nodes["a"].post(callExchange("job-runs", 1, ""))
 		_, reply := x.got()
 		result, _ := jsonrpc.Get(Raw(reply), "result")
@@ -344,7 +344,7 @@ func taskExchange(id int, method, taskID, extra string) *exchange {
 // TestKeyNotHeardOf holds that a requestState sealed with a key that a node may not
 // have heard of is not called invalid there.
 func TestKeyNotHeardOf(t *testing.T) {
-	nodes(t, func(t *testing.T, n *trio) {
+	onTrio(t, func(t *testing.T, n *trio) {
 		for _, tool := range []string{"ask", "input"} { // a parked call, and a handler's own state
 			token := n.nodes["a"].post(callExchange(tool, 1, "")).token(t)
 			was := n.ring

@@ -15,7 +15,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/gate"
-	"github.com/holdfast-mcp/holdfast/internal/peer"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
@@ -56,13 +56,10 @@ type Config struct {
 	// ToolHeaders returns which arguments of a tool Mcp-Param headers mirror; nil
 	// for a tool that is unknown or not the caller's to see. Nil: none do.
 	ToolHeaders func(ctx context.Context, tool string) []mcp.HeaderParam
-	// Peers are the other nodes that serve the same endpoint over the same Ring.
+	// Nodes are the nodes that serve the same endpoint over the same Ring.
 	// The Protocol then serves the streams of kind "retry": a parked call stays at
-	// its home, where retries that reach another node are forwarded. Nil means none.
-	Peers peer.Peers
-	// PeerKind is the kind of the streams instead of "retry", for a node that serves
-	// several endpoints: the same for an endpoint at all nodes.
-	PeerKind string
+	// its home, where retries that reach another node are forwarded. Nil means no others.
+	Nodes nodes.Nodes
 	// Shares bounds calls, listens and subscriptions of all endpoints of a node.
 	// Default: bounds of this Protocol alone.
 	Shares *engine.Shares
@@ -150,7 +147,6 @@ func New(cfg Config) *Protocol {
 	if cfg.Shares == nil {
 		cfg.Shares = engine.NewShares(0, engine.DefaultShare)
 	}
-	cfg.PeerKind = cmp.Or(cfg.PeerKind, "retry")
 	cfg.Limits = cfg.Limits.withDefaults()
 	p := &Protocol{
 		cfg: cfg, unwatch: func() {}, unwire: func() {}, supported: append([]mcp.Version{version}, cfg.Legacy...),
@@ -166,8 +162,8 @@ func New(cfg Config) *Protocol {
 		p.unwatch = cfg.Tasks.Watch(mcp.Modern, p.publishTask)
 	}
 	p.buildMethods()
-	if cfg.Peers != nil {
-		p.unwire = cfg.Peers.Serve(cfg.PeerKind, p.acceptRetry)
+	if cfg.Nodes != nil {
+		p.unwire = cfg.Nodes.Serve(kindRetry, p.acceptRetry)
 	}
 	return p
 }

@@ -164,10 +164,10 @@ func (p *Protocol) address(k *parked, round int, deadline time.Time) []byte {
 	plain = append(plain, k.id[:]...)
 	plain = binary.BigEndian.AppendUint16(plain, uint16(round))
 	plain = binary.BigEndian.AppendUint64(plain, uint64(deadline.Unix()))
-	if p.cfg.Peers == nil {
+	if p.cfg.Nodes == nil {
 		return plain
 	}
-	node, instance := p.cfg.Peers.Self()
+	node, instance := p.cfg.Nodes.Self()
 	return append(append(append(plain, node...), 0), instance...)
 }
 

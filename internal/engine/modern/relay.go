@@ -13,14 +13,16 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
-	"github.com/holdfast-mcp/holdfast/internal/peer"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
-// A stream between nodes carries one retry: first the envelope, then messages of
-// the home to the relay, each with a letter before it, and possibly one of the
-// relay. Whoever closes it first ends it.
+// kindRetry is the kind of the streams between nodes that carry one retry each:
+// first the envelope, then messages of the home to the relay, each with a letter
+// before it, and possibly one of the relay. Whoever closes it first ends it.
+const kindRetry = "retry"
+
 const (
 	relayNotification = 'n'
 	relayAnswer       = 'a' // and the HTTP status in two bytes
@@ -41,8 +43,6 @@ const (
 	noticeLoss = 3 * time.Second
 	// farewell bounds the attempt to tell the home why its client is gone.
 	farewell = time.Second
-	// maxRelayed bounds a message between nodes.
-	maxRelayed = engine.MaxWhole + 1<<20
 )
 
 // errHomeLost tells a client what is known of its call: it had started, and
@@ -50,7 +50,8 @@ const (
 var errHomeLost = jsonrpc.NewError(jsonrpc.CodeInternal, "the node that held the call was lost; start over").WithData(
 	Raw(`{"gateway":{"reason":"node_lost","started":true},"restart":true}`))
 
-// errUnreached tells a client that its retry has not been begun.
+// errUnreached tells a client that nothing is known of its retry. It may repeat it: a
+// retry that was taken after all is not taken twice.
 var errUnreached = jsonrpc.NewError(jsonrpc.CodeInternal, "the node that holds the call cannot be reached from here at the moment; repeat the request")
 
 // relay is a retry forwarded to the home of its call, and what its leg belongs
@@ -68,17 +69,17 @@ var _ carried = (*relay)(nil)
 
 // away reports whether an address is another node's, or that of what ran here before.
 func (p *Protocol) away(to *address) bool {
-	if to.node == "" || p.cfg.Peers == nil {
+	if to.node == "" || p.cfg.Nodes == nil {
 		return false
 	}
-	node, instance := p.cfg.Peers.Self()
+	node, instance := p.cfg.Nodes.Self()
 	return to.node != node || to.instance != instance
 }
 
 // relay forwards a retry to the home of its call. The answer goes to l.
 func (p *Protocol) relay(ctx context.Context, req *request, l leg, to *address) *jsonrpc.Error {
-	node, _ := p.cfg.Peers.Self()
-	if to.node == node || p.cfg.Peers.Lost(to.node, to.instance) {
+	node, _ := p.cfg.Nodes.Self()
+	if to.node == node || p.cfg.Nodes.Lost(to.node, to.instance) {
 		return errHomeLost
 	}
 	if wire := p.enter(req); wire != nil {
@@ -110,22 +111,23 @@ func (r *relay) run(ctx context.Context) {
 
 // forward returns nil when the leg has been answered.
 func (r *relay) forward(ctx context.Context) *jsonrpc.Error {
-	stream, err := r.p.cfg.Peers.Open(ctx, r.to.node, r.p.cfg.PeerKind)
+	in := r.req.in
+	msg, err := json.Marshal(envelope{*r.req.principal, jsonrpc.AppendRequest(nil, in.ID, in.Method, in.Params)})
+	if err != nil {
+		r.p.cfg.Log.Error("retry not encoded for another node", "error", err)
+		return errUnreached
+	}
+	stream, err := r.p.cfg.Nodes.Open(ctx, nodes.Address{Node: r.to.node, Instance: r.to.instance, Kind: kindRetry}, msg)
 	if err != nil {
 		r.p.cfg.Log.Warn("retry not forwarded", "node", r.to.node, "error", err)
-		if errors.Is(err, peer.ErrLost) && peer.AwaitLoss(ctx, r.p.cfg.Peers, r.to.node, r.to.instance, noticeLoss) {
+		if errors.Is(err, nodes.ErrLost) && nodes.AwaitLoss(ctx, r.p.cfg.Nodes, r.to.node, r.to.instance, noticeLoss) {
 			return errHomeLost
 		}
 		return errUnreached
 	}
 	defer r.close(ctx, stream)
-	in := r.req.in
-	msg, err := json.Marshal(envelope{*r.req.principal, jsonrpc.AppendRequest(nil, in.ID, in.Method, in.Params)})
-	if err == nil {
-		err = peer.Write(ctx, stream, msg)
-	}
 	for err == nil {
-		if msg, err = peer.Read(ctx, stream, maxRelayed); err != nil {
+		if msg, err = stream.Receive(ctx); err != nil {
 			break
 		}
 		switch {
@@ -147,11 +149,11 @@ func (r *relay) forward(ctx context.Context) *jsonrpc.Error {
 }
 
 // close ends the stream, and with it what it asked for unless that is done.
-func (r *relay) close(ctx context.Context, stream peer.Stream) {
+func (r *relay) close(ctx context.Context, stream nodes.Stream) {
 	if errors.Is(context.Cause(ctx), engine.ErrCancelled) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 		defer cancel()
-		_ = peer.Write(ctx, stream, []byte{relayCancelled}) // without it, the client counts as gone
+		_ = stream.Send(ctx, []byte{relayCancelled}) // without it, the client counts as gone
 	}
 	stream.Close(nil)
 }

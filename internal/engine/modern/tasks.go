@@ -142,7 +142,7 @@ func (p *Protocol) wireTask(t task.Task, detailed bool) mcp.Task {
 // at other nodes, each looks the task up itself: it may be large.
 func (p *Protocol) publishTask(t task.Task) {
 	e := subscription.Event{Topic: subscription.Topic{Kind: subscription.Task, Key: t.ID}}
-	if p.cfg.Peers == nil {
+	if p.cfg.Nodes == nil {
 		e.Params = mustMarshal(p.wireTask(t, true))
 	}
 	p.cfg.Hub.Publish(e)

@@ -12,7 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
-	"github.com/holdfast-mcp/holdfast/internal/peer"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -25,7 +25,7 @@ type visitLeg struct {
 	call   carried // nil until it has taken a call over
 	ctx    context.Context
 	done   context.CancelCauseFunc // ends ctx
-	stream peer.Stream
+	stream nodes.Stream
 
 	mu    sync.Mutex // held while writing too: one message at a time, and nothing after the answer
 	ended bool
@@ -38,9 +38,9 @@ var errAnswered = errors.New("answered")
 
 // acceptRetry serves a retry that another node has forwarded. It returns once
 // the retry is answered or nobody waits for that any more.
-func (p *Protocol) acceptRetry(ctx context.Context, stream peer.Stream) {
+func (p *Protocol) acceptRetry(ctx context.Context, stream nodes.Stream) {
 	if !p.visits.Enter() { // too many, or shutting down
-		_ = peer.Write(ctx, stream, []byte{relayRefused})
+		_ = stream.Send(ctx, []byte{relayRefused})
 		return
 	}
 	defer p.visits.Leave()
@@ -50,7 +50,7 @@ func (p *Protocol) acceptRetry(ctx context.Context, stream peer.Stream) {
 	req, to, err := p.readRetry(ctx, stream)
 	if err != nil {
 		p.cfg.Log.Warn("forwarded retry not taken", "error", err)
-		_ = peer.Write(ctx, stream, []byte{relayRefused})
+		_ = stream.Send(ctx, []byte{relayRefused})
 		return
 	}
 	l := &visitLeg{req: req, ctx: ctx, done: done, stream: stream}
@@ -70,8 +70,8 @@ var errEnding = errors.New("shutting down")
 
 // readRetry receives a retry and checks it as if its client were here, but for
 // the headers, which the node that forwarded it has checked.
-func (p *Protocol) readRetry(ctx context.Context, stream peer.Stream) (*request, *address, error) {
-	data, err := peer.Read(ctx, stream, maxRelayed)
+func (p *Protocol) readRetry(ctx context.Context, stream nodes.Stream) (*request, *address, error) {
+	data, err := stream.Receive(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -104,7 +104,7 @@ func (p *Protocol) readRetry(ctx context.Context, stream peer.Stream) (*request,
 // wait waits until the leg is answered or its client has gone, which cancels the
 // call.
 func (l *visitLeg) wait() {
-	msg, err := peer.Read(l.ctx, l.stream, maxRelayed)
+	msg, err := l.stream.Receive(l.ctx)
 	cause := engine.ErrDisconnected
 	switch {
 	case errors.Is(err, errAnswered):
@@ -132,7 +132,7 @@ func (l *visitLeg) send(msg []byte) error {
 		l.mu.Unlock()
 		return nil
 	}
-	err := peer.Write(l.ctx, l.stream, append([]byte{relayNotification}, msg...))
+	err := l.stream.Send(l.ctx, append([]byte{relayNotification}, msg...))
 	l.mu.Unlock()
 	if err != nil {
 		l.call.abandon(l, engine.ErrDisconnected)
@@ -156,6 +156,6 @@ func (l *visitLeg) answer(m message) {
 		ctx = limited
 	}
 	head := binary.BigEndian.AppendUint16([]byte{relayAnswer}, uint16(m.status)) //nolint:gosec // a status has three digits
-	_ = peer.Write(ctx, l.stream, append(head, m.whole()...))                    // a failure means that the client has gone
+	_ = l.stream.Send(ctx, append(head, m.whole()...))                           // a failure means that the client has gone
 	l.done(errAnswered)
 }
