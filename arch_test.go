@@ -44,7 +44,7 @@ var layers = map[string]int{
 	"internal/engine/legacy": 5, "internal/engine/modern": 5,
 	"internal/endpoint": 6,
 	"server":            7, "client": 7,
-	"internal/demo": 8, "internal/backend": 8, "internal/backend/peer": 9,
+	"internal/demo": 8, "internal/backend": 8, "internal/backend/placement": 9,
 	"internal/cluster": 9,
 	"internal/gateway": 10,
 	"internal/config":  10,

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
-	"github.com/holdfast-mcp/holdfast/internal/backend/peer"
+	"github.com/holdfast-mcp/holdfast/internal/backend/placement"
 	"github.com/holdfast-mcp/holdfast/internal/config"
 	"github.com/holdfast-mcp/holdfast/internal/process"
 	"github.com/holdfast-mcp/holdfast/transport"
@@ -26,7 +26,7 @@ import (
 // launchers makes the backends of configured servers.
 type launchers struct {
 	keeper   *process.Keeper
-	exchange *peer.Exchange // nil when there are no other nodes
+	exchange *placement.Exchange // nil when there are no other nodes
 	// repeatable reports whether a server's tool may be called twice.
 	repeatable func(server, tool string) bool
 	processes  *backend.Slots  // of all servers together

@@ -11,7 +11,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/holdfast-mcp/holdfast/internal/backend/peer"
+	"github.com/holdfast-mcp/holdfast/internal/backend/placement"
 	"github.com/holdfast-mcp/holdfast/internal/cluster"
 	"github.com/holdfast-mcp/holdfast/internal/config"
 	"github.com/holdfast-mcp/holdfast/internal/endpoint"
@@ -227,7 +227,7 @@ func (n *Node) takers() []string {
 // of for a node alone.
 func (n *Node) openExchange() {
 	if !n.alone() {
-		n.exchange = peer.New(peers{n.cluster}, peer.Config{Log: n.cfg.Log})
+		n.exchange = placement.New(n.cluster.Nodes(), placement.Config{Log: n.cfg.Log})
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/client"
 	"github.com/holdfast-mcp/holdfast/internal/backend"
-	"github.com/holdfast-mcp/holdfast/internal/backend/peer"
+	"github.com/holdfast-mcp/holdfast/internal/backend/placement"
 	"github.com/holdfast-mcp/holdfast/internal/cluster"
 	"github.com/holdfast-mcp/holdfast/internal/loopbacktest"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
@@ -58,7 +58,7 @@ func BenchmarkForward(b *testing.B) {
 }
 
 // threeBackends returns a shared server at three nodes, and which of them is its home.
-func threeBackends(b *testing.B) (backends []*peer.Backend, home int) {
+func threeBackends(b *testing.B) (backends []*placement.Backend, home int) {
 	log, dir := slog.New(slog.DiscardHandler), b.TempDir()
 	var join []string
 	for range 3 {
@@ -85,7 +85,7 @@ func threeBackends(b *testing.B) (backends []*peer.Backend, home int) {
 		if err := c.Await(b.Context()); err != nil {
 			b.Fatal(err)
 		}
-		x := peer.New(peers{c}, peer.Config{Log: log})
+		x := placement.New(c.Nodes(), placement.Config{Log: log})
 		b.Cleanup(x.Close)
 		cfg := backend.Config{
 			Name: "measure", Sharing: backend.Shared, Processes: backend.NewSlots(10), Log: log,

@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
-	"github.com/holdfast-mcp/holdfast/internal/backend/peer"
+	"github.com/holdfast-mcp/holdfast/internal/backend/placement"
 	"github.com/holdfast-mcp/holdfast/internal/cluster"
 	"github.com/holdfast-mcp/holdfast/internal/config"
 	"github.com/holdfast-mcp/holdfast/internal/control"
@@ -72,7 +72,7 @@ type Node struct {
 	sockets  []*websocket.Handler
 	cluster  *cluster.Cluster // nil when all is kept in memory
 	keys     *keyFollower
-	exchange *peer.Exchange // nil when there are no other nodes
+	exchange *placement.Exchange // nil when there are no other nodes
 	tasks    *task.Set
 	bounds   bounds
 	guard    httpguard.Guard

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package peer
+package placement
 
 import (
 	"testing"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
+	"github.com/holdfast-mcp/holdfast/internal/nodes/nodestest"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -132,16 +133,16 @@ func TestAnswerIsGivenOnce(t *testing.T) {
 	modernThree(t, func(t *testing.T, c *cell) {
 		home, far := c.away("s1")
 		answered := asked(t, func(call *rpc.Call) (rpc.Result, error) { return far.b.Handle(t.Context(), call) })
-		node, life, rest, ok := bound(answered.Input.State)
-		if !ok || node != home.name {
-			t.Fatalf("the question is bound to %q, want %q", node, home.name)
+		asker, rest, ok := bound(answered.Input.State)
+		if !ok || asker.Node != home.name {
+			t.Fatalf("the question is bound to %q, want %q", asker.Node, home.name)
 		}
 		answered.Input.State = rest
-		to := search{bound: life, again: true}
-		if out := far.b.send(t.Context(), node, to, answered); out.err != nil || textOf(out.res) != "accept Ada" {
+		to := search{bound: asker.Instance, again: true}
+		if out := far.b.send(t.Context(), asker.Node, to, answered); out.err != nil || textOf(out.res) != "accept Ada" {
 			t.Errorf("the first that arrives: %q, %v", textOf(out.res), out.err)
 		}
-		if out := far.b.send(t.Context(), node, to, answered); !out.lost { // else the process saw it, whatever it said
+		if out := far.b.send(t.Context(), asker.Node, to, answered); !out.lost { // else the process saw it, whatever it said
 			t.Errorf("the next: %q, %v", textOf(out.res), out.err)
 		}
 	})
@@ -166,18 +167,20 @@ func TestPinned(t *testing.T) {
 }
 
 func TestBoundState(t *testing.T) {
-	x := &Exchange{self: "n1", life: "l1"}
-	res := x.bind(rpc.Result{Input: &rpc.InputRequired{State: []byte("rest")}})
-	node, life, rest, ok := bound(res.Input.State)
-	if !ok || node != "n1" || life != "l1" || string(rest) != "rest" {
-		t.Errorf("%q %q %q %t", node, life, rest, ok)
+	n := nodestest.New().Start("n1")
+	_, instance := n.Self()
+	b := &Backend{x: &Exchange{nodes: n, self: "n1"}, name: "inner"}
+	res := b.bind(rpc.Result{Input: &rpc.InputRequired{State: []byte("rest")}})
+	asker, rest, ok := bound(res.Input.State)
+	if !ok || asker.Node != "n1" || asker.Instance != instance || asker.ID != "inner" || string(rest) != "rest" {
+		t.Errorf("%+v %q %t", asker, rest, ok)
 	}
 	for _, state := range []string{"", "b", "x1", "b\xff", "b\x7f", "b\x01a\x05b"} {
-		if _, _, _, ok := bound([]byte(state)); ok {
+		if _, _, ok := bound([]byte(state)); ok {
 			t.Errorf("%q says where it is for", state)
 		}
 	}
-	if res := x.bind(rpc.Result{}); res.Input != nil {
+	if res := b.bind(rpc.Result{}); res.Input != nil {
 		t.Error("a result without questions got some")
 	}
 }

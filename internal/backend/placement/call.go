@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package peer
+package placement
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
@@ -34,34 +35,32 @@ func (b *Backend) send(ctx context.Context, node string, to search, call *rpc.Ca
 			s.close(ctx)
 		}
 	}()
-	stream, err := b.x.cluster.Open(ctx, node, Kind)
+	e := encodeCall(ctx, call)
+	e.Server, e.Key, e.Ask, e.Bound, e.Again, e.Not = b.name, to.key, to.ask, to.bound != "", to.again, slices.Collect(maps.Keys(to.not))
+	data, err := e.within(b.x.cfg.MaxBytes)
+	if err != nil {
+		return outcome{err: b.failure("too_large", false, err)}
+	}
+	stream, err := b.x.nodes.Open(ctx, nodes.Address{Node: node, Instance: to.bound, Kind: kindPlaced}, data)
 	if err != nil {
 		return b.unopened(ctx, node, err)
 	}
 	s.wire = newWire(stream, b.x.cfg.MaxBytes)
-	e := encodeCall(ctx, call)
-	e.Server, e.Key, e.Ask, e.Bound, e.Again, e.Not = b.name, to.key, to.ask, to.bound, to.again, slices.Collect(maps.Keys(to.not))
-	if err := s.wire.send(ctx, e); err != nil {
-		switch {
-		case ctx.Err() != nil:
-			return outcome{err: b.ended(ctx)}
-		case errors.Is(err, errTooLarge):
-			return outcome{err: b.failure("too_large", false, err)}
-		}
-		return outcome{node: node, lost: true, err: err}
-	}
 	return s.follow(ctx, call.Client)
 }
 
+// unopened is the outcome of a call whose stream could not be opened. The call went
+// with the opening, so it may have begun.
 func (b *Backend) unopened(ctx context.Context, node string, err error) outcome {
+	begun := nodes.MayHaveArrived(err)
 	switch {
-	case errors.Is(err, ErrAbsent), !b.x.alive(node):
-		return outcome{node: node, lost: true, err: err}
+	case nodes.Absent(err), begun && errors.Is(err, nodes.ErrLost), !b.x.alive(node):
+		return outcome{node: node, lost: true, begun: begun, err: err}
 	case ctx.Err() != nil:
 		return outcome{err: b.ended(ctx)}
 	}
 	// A home that lives is not replaced.
-	return outcome{err: b.hidden("unavailable", false, "the node where its instance is cannot be reached", err)}
+	return outcome{err: b.hidden("unavailable", begun, "the node where its instance is cannot be reached", err)}
 }
 
 // close ends the stream, which cancels what has not been answered.
@@ -126,7 +125,7 @@ func (s *sent) broken(ctx context.Context, err error) outcome {
 	switch {
 	case ctx.Err() != nil:
 		return outcome{err: s.b.ended(ctx)}
-	case syntax, errors.Is(err, errFrame), errors.Is(err, errVersion), errors.Is(err, errTooLarge):
+	case syntax, errors.Is(err, errFrame), errors.Is(err, errVersion), errors.Is(err, nodes.ErrTooLarge):
 		return s.garbage(err)
 	}
 	return outcome{node: s.node, lost: true, begun: true, err: err}
@@ -223,7 +222,7 @@ func (a *asks) pose(e *envelope) {
 		if err != nil {
 			answer.Answers, answer.Error = nil, encodeError(err)
 		}
-		if err := a.wire.send(a.ctx, answer); errors.Is(err, errTooLarge) {
+		if err := a.wire.send(a.ctx, answer); errors.Is(err, nodes.ErrTooLarge) {
 			too := jsonrpc.Errorf(jsonrpc.CodeInternal, "the client's answer is over the limit: %w", err)
 			_ = a.wire.send(a.ctx, &envelope{Kind: kindAnswer, N: e.N, Error: encodeError(too)}) // the end of the stream tells
 		}

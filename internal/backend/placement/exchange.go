@@ -1,23 +1,24 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package peer
+package placement
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
 	"github.com/holdfast-mcp/holdfast/internal/gate"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 )
 
-// Kind is the kind of this package's streams.
-const Kind = "peer"
+// kindPlaced is the kind of this package's streams.
+const kindPlaced = "placed"
 
 // Config bounds an Exchange. Zero fields take the documented defaults.
 type Config struct {
@@ -46,13 +47,12 @@ func (c *Config) defaults() {
 // concurrent use. There is one per cluster and node. It owns the goroutines that
 // the package doc names; Close ends them and waits.
 type Exchange struct {
-	cluster     Cluster
-	self        string
-	life        string // of this process, to tell it from those before it
-	cfg         Config
-	calling     *gate.Gate // calls to other nodes
-	serving     *gate.Gate // calls of other nodes
-	unsubscribe func()
+	nodes   nodes.Nodes
+	self    string
+	cfg     Config
+	calling *gate.Gate // calls to other nodes
+	serving *gate.Gate // calls of other nodes
+	leave   []func()   // ends what the nodes do for it
 
 	ctx    context.Context // ends with the exchange
 	cancel context.CancelCauseFunc
@@ -68,22 +68,28 @@ type Exchange struct {
 var errClosed = errors.New("this node is being stopped")
 
 // New returns the exchange of a node, which serves the others from now on.
-func New(c Cluster, cfg Config) *Exchange {
+func New(n nodes.Nodes, cfg Config) *Exchange {
 	cfg.defaults()
+	self, _ := n.Self()
 	x := &Exchange{
-		cluster: c, self: c.Name(), cfg: cfg, calling: gate.New(cfg.MaxCalls), serving: gate.New(cfg.MaxCalls),
-		backends: map[string]*Backend{}, pinned: map[string]*Backend{}, life: rand.Text(),
+		nodes: n, self: self, cfg: cfg, calling: gate.New(cfg.MaxCalls), serving: gate.New(cfg.MaxCalls),
+		backends: map[string]*Backend{}, pinned: map[string]*Backend{},
 	}
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())
-	x.unsubscribe = c.Subscribe(topic, x.notice)
-	changes, stop := c.WatchMembers()
-	before := gaps(c.Members())
+	x.leave = append(x.leave, n.Subscribe(topic, x.notice))
+	changes, stop := n.Changes()
+	before := gaps(x.members())
 	x.wg.Go(func() {
 		defer stop()
 		x.watchMembers(changes, before)
 	})
-	c.ServeStream(Kind, x.accept)
+	x.leave = append(x.leave, n.Serve(kindPlaced, x.accept))
 	return x
+}
+
+// members returns the nodes that can be reached, this one included.
+func (x *Exchange) members() []nodes.Member {
+	return slices.DeleteFunc(x.nodes.Members(), func(m nodes.Member) bool { return !m.Reachable })
 }
 
 // settle is how long a node that gives its homes up still answers those who have
@@ -131,7 +137,9 @@ func (x *Exchange) Close() {
 	x.mu.Lock()
 	x.closed = true
 	x.mu.Unlock()
-	x.unsubscribe()
+	for _, leave := range x.leave {
+		leave()
+	}
 	x.cancel(errClosed)
 	x.wg.Wait()
 }
@@ -154,19 +162,11 @@ func (x *Exchange) all() []*Backend {
 
 // alive reports whether a node is there as far as this one knows.
 func (x *Exchange) alive(node string) bool {
-	if node == "" {
-		return false
-	}
-	select {
-	case <-x.cluster.Down(node):
-		return false
-	default:
-		return true
-	}
+	return node != "" && x.nodes.Alive(node)
 }
 
 // gaps returns the names of members with the gaps of each.
-func gaps(members []Member) map[string]uint64 {
+func gaps(members []nodes.Member) map[string]uint64 {
 	set := make(map[string]uint64, len(members))
 	for _, m := range members {
 		set[m.Name] = m.Gaps
@@ -183,7 +183,7 @@ func (x *Exchange) watchMembers(changes <-chan struct{}, before map[string]uint6
 			return
 		case <-changes:
 		}
-		now := gaps(x.cluster.Members())
+		now := gaps(x.members())
 		joined := false
 		for name, n := range now {
 			was, known := before[name]

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package peer
+package placement
 
 import (
 	"context"
@@ -96,8 +96,8 @@ const maxHops = 5
 
 // Handle makes a call at the home of its instance.
 func (b *Backend) Handle(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
-	if node, life, state, ok := bound(call.Input.State); ok {
-		return b.again(ctx, node, life, state, call, b.Handle)
+	if asker, state, ok := bound(call.Input.State); ok {
+		return b.again(ctx, asker, state, call, b.Handle)
 	}
 	whose := b.inner.Whose(call)
 	if whose == "" {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package peer gives each stateful instance of a server one home in the cluster
+// Package placement gives each stateful instance of a server one home in the cluster
 // and lets every node call it. It wraps a [backend.Remote]; what needs no home,
 // such as lists, stays on the node where it was asked.
 //
@@ -49,4 +49,4 @@
 // instances here, which its Close waits for. A call that was sent away has one per
 // question that is with its client, and returns after them. The goroutines that
 // streams of others are accepted on belong to the cluster.
-package peer
+package placement

@@ -1,13 +1,15 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package peer
+package placement
 
 import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"sync"
+
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 )
 
 // keyOf names an owner's instances between nodes. It tells nothing about the owner.
@@ -33,7 +35,7 @@ func outranks(key, node string, generation uint64, over string, overGeneration u
 // rendezvous returns the ready member with the highest score that is not in
 // not; "" when there is none. A member that comes or goes changes it only for
 // the keys that are or were its own.
-func rendezvous(key string, members []Member, not map[string]bool) string {
+func rendezvous(key string, members []nodes.Member, not map[string]bool) string {
 	best, high := "", uint64(0)
 	for _, m := range members {
 		if !m.Ready || not[m.Name] {

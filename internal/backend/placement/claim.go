@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package peer
+package placement
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 )
 
 var errNotReady = errors.New("this node is not ready to become a home")
@@ -47,11 +48,11 @@ func (b *Backend) askAll(key, whose string, c *claim) {
 	defer cancel()
 	s := survey{b: b, key: key, asked: map[string]bool{b.x.self: true}}
 	nodes := make([]string, 0, 8)
-	for _, m := range b.x.cluster.Members() {
+	for _, m := range b.x.members() {
 		nodes = append(nodes, m.Name)
 	}
 	all := s.ask(ctx, nodes)
-	all.apart = !b.x.cluster.Majority()
+	all.apart = !b.x.nodes.Majority()
 	if h := b.table.settle(key, whose, c, all); h != nil {
 		b.publish(notice{Held: []heldKey{{key, h.generation}}})
 		if b.inner.Single() {
@@ -122,20 +123,18 @@ func (s *survey) askOne(ctx context.Context, node string) {
 
 // query asks one node. One that is not there has nothing.
 func (b *Backend) query(ctx context.Context, node, key string) (*envelope, error) {
-	s, err := b.x.cluster.Open(ctx, node, Kind)
-	if errors.Is(err, ErrAbsent) || err != nil && !b.x.alive(node) {
-		return &envelope{}, nil
-	}
+	question, err := (&envelope{Kind: kindQuery, Server: b.name, Key: key}).encode()
 	if err != nil {
 		return nil, err
 	}
-	defer s.Close(nil)
-	w := newWire(s, b.x.cfg.MaxBytes)
 	said := &envelope{}
-	if err = w.send(ctx, &envelope{Kind: kindQuery, Server: b.name, Key: key}); err == nil {
-		said, err = w.receive(ctx)
+	answer, err := nodes.Ask(ctx, b.x.nodes, nodes.Address{Node: node, Kind: kindPlaced}, question)
+	if err == nil {
+		said, err = decode(answer)
 	}
 	switch {
+	case nodes.Absent(err):
+		return &envelope{}, nil
 	case err != nil && !b.x.alive(node):
 		return &envelope{}, nil
 	case err != nil:
@@ -154,7 +153,7 @@ type search struct {
 	not        map[string]bool // nodes known to be gone
 	asker      string          // the node that sent the call here, having looked at the hash; else empty
 	ask        bool            // what is known has led nowhere
-	bound      string          // the life of the node that the call is bound to; else empty
+	bound      string          // the process of the node that the call is bound to; else empty
 	again      bool            // a bound call was sent before, and may have arrived
 }
 
@@ -167,7 +166,7 @@ func (b *Backend) place(ctx context.Context, s search) (node string, h *holding,
 		if at := b.table.where(s.key).node; !s.ask && at != b.x.self && at != s.asker && !s.not[at] && b.x.alive(at) && !b.table.parted(at) {
 			return at, nil, false, nil
 		}
-		best := rendezvous(s.key, b.x.cluster.Members(), s.not)
+		best := rendezvous(s.key, b.x.members(), s.not)
 		switch {
 		case best == "":
 			return "", nil, false, backend.ErrUnready
@@ -191,7 +190,7 @@ func (b *Backend) place(ctx context.Context, s search) (node string, h *holding,
 
 // ready reports whether this node may become a home.
 func (b *Backend) ready() bool {
-	for _, m := range b.x.cluster.Members() {
+	for _, m := range b.x.members() {
 		if m.Name == b.x.self {
 			return m.Ready
 		}

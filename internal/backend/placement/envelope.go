@@ -1,9 +1,10 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package peer
+package placement
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/go-json-experiment/json"
@@ -35,9 +36,9 @@ const (
 	kindError  = "error"  // ←
 )
 
-// envelope is one message between two nodes: a JSON object, of which each kind
-// uses some members. Members that are not known are ignored, so that versions
-// can differ by additions; what cannot be understood has another frame version.
+// envelope is one message between two nodes, of which each kind uses some members:
+// a JSON object, and behind it, as they are, the params and the body, which may be
+// large. Members that are not known are ignored.
 type envelope struct {
 	Kind string `json:"kind"`
 	N    uint64 `json:"n,omitzero"` // of a question
@@ -50,7 +51,7 @@ type envelope struct {
 	Ask        bool     `json:"ask,omitzero"`   // of a call that has been sent about: ask all
 	Known      bool     `json:"known,omitzero"` // of a key that had a home
 	To         string   `json:"to,omitzero"`
-	Bound      string   `json:"bound,omitzero"`  // of a call with answers: the life of the node that asked
+	Bound      bool     `json:"bound,omitzero"`  // of a call with answers, for the process that asked
 	Again      bool     `json:"again,omitzero"`  // of such a call: it was sent before, and may have arrived
 	Not        []string `json:"not,omitzero"`    // nodes that are not there
 	Reason     string   `json:"reason,omitzero"` // of a refusal, for people
@@ -70,10 +71,8 @@ type envelope struct {
 	Input *wireInput `json:"input,omitzero"`
 	Error *wireError `json:"error,omitzero"`
 
-	// Params (of a call or notification) and Body (of a result) are written
-	// last, as they are.
-	Params Raw `json:"params,omitzero"`
-	Body   Raw `json:"body,omitzero"`
+	Params Raw `json:"-"` // of a call or notification
+	Body   Raw `json:"-"` // of a result
 }
 
 // wireCall is a call without its params.
@@ -121,40 +120,54 @@ type wireError struct {
 
 var encoding = json.JoinOptions(jsontext.PreserveRawStrings(true), jsontext.AllowDuplicateNames(true), json.Deterministic(false))
 
-// encode returns the envelope's bytes. Params and Body, which may be large, are
-// not looked at again.
+// encode returns the envelope's bytes: the length of the object, the object, the length
+// of the params, the params, the body. Params and body are not looked at again.
 func (e *envelope) encode() ([]byte, error) {
-	params, body := e.Params, e.Body
-	head := *e
-	head.Params, head.Body = nil, nil
-	data, err := json.Marshal(&head, encoding)
+	head, err := json.Marshal(e, encoding)
 	if err != nil {
-		return nil, fmt.Errorf("encode a message to a peer: %w", err)
+		return nil, fmt.Errorf("encode a message to a node: %w", err)
 	}
-	if params == nil && body == nil {
-		return data, nil
-	}
-	out := make([]byte, 0, len(data)+len(params)+len(body)+32)
-	out = append(out, data[:len(data)-1]...) // kind is always there, so a comma follows
-	if params != nil {
-		out = append(append(out, `,"params":`...), params...)
-	}
-	if body != nil {
-		out = append(append(out, `,"body":`...), body...)
-	}
-	return append(out, '}'), nil
+	out := make([]byte, 0, 2*binary.MaxVarintLen32+len(head)+len(e.Params)+len(e.Body))
+	out = append(binary.AppendUvarint(out, uint64(len(head))), head...)
+	out = append(binary.AppendUvarint(out, uint64(len(e.Params))), e.Params...)
+	return append(out, e.Body...), nil
 }
 
-// decode reads an envelope.
+// decode reads an envelope, which keeps data. Params and body are what another node
+// of this cluster has read, so they are not read again.
 func decode(data []byte) (*envelope, error) {
+	head, rest, ok := section(data)
+	if !ok {
+		return nil, errFrame
+	}
+	params, body, ok := section(rest)
+	if !ok {
+		return nil, errFrame
+	}
 	e := &envelope{}
-	if err := json.Unmarshal(data, e, encoding); err != nil {
-		return nil, fmt.Errorf("malformed message of a peer: %w", err)
+	if err := json.Unmarshal(head, e, encoding); err != nil {
+		return nil, fmt.Errorf("malformed message of a node: %w", err)
 	}
 	if e.Kind == "" {
-		return nil, fmt.Errorf("malformed message of a peer: no kind")
+		return nil, fmt.Errorf("%w: no kind", errFrame)
+	}
+	if len(params) > 0 {
+		e.Params = params
+	}
+	if len(body) > 0 {
+		e.Body = body
 	}
 	return e, nil
+}
+
+// section cuts what its length stands before.
+func section(data []byte) (part, rest []byte, ok bool) {
+	n, used := binary.Uvarint(data)
+	if used <= 0 || n > uint64(len(data)-used) {
+		return nil, nil, false
+	}
+	end := used + int(n) //nolint:gosec // bounded above
+	return data[used:end:end], data[end:], true
 }
 
 // encodeError returns what travels of an error.

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package peer
+package placement
 
 import (
 	"context"
@@ -48,40 +48,23 @@ func TestCallSurvivesEncoding(t *testing.T) {
 	}
 }
 
-type chopped struct{ frames [][]byte }
-
-func (*chopped) Node() string { return "n" }
-
-func (*chopped) Send(context.Context, []byte) error { return nil }
-
-func (*chopped) Close(error) {}
-
-func (c *chopped) Receive(context.Context) ([]byte, error) {
-	if len(c.frames) == 0 {
-		return nil, errLost
-	}
-	f := c.frames[0]
-	c.frames = c.frames[1:]
-	return f, nil
-}
-
 func FuzzDecode(f *testing.F) {
 	seed, err := encodeCall(context.Background(), call("echo", `{"text":"x"}`, "s1", nil)).encode()
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(append([]byte{frameVersion, frameLast}, seed...), 10)
-	f.Add([]byte{frameVersion, frameMore, '{', '}'}, 3)
-	f.Add([]byte("\x01\x00"+`{"kind":"result","body":{"content":[]},"cache":{"ttl":1}}`), 100)
-	f.Add([]byte("\x01\x00"+`{"kind":"error","error":{"code":-1,"message":"m","data":null}}`), 100)
-	f.Add([]byte("\x01\x00"+`{"kind":"ask","n":1,"requests":{"a":{"method":"roots/list"}}}`), 100)
-	f.Add([]byte("\x01"+`{"node":"n","server":"s","held":[{"key":"k","generation":18446744073709551615}]}`), 100)
-	f.Fuzz(func(t *testing.T, data []byte, cut int) {
-		s := &chopped{frames: [][]byte{data}}
-		if cut > 0 && cut < len(data) {
-			s.frames = [][]byte{data[:cut], data[cut:]}
-		}
-		if e, err := newWire(s, 1<<10).receive(context.Background()); err == nil {
+	f.Add(seed)
+	for head, body := range map[string]string{
+		`{"kind":"result","cache":{"ttl":1}}`:                                `{"content":[]}`,
+		`{"kind":"error","error":{"code":-1,"message":"m","data":null}}`:     "",
+		`{"kind":"ask","n":1,"requests":{"a":{"method":"roots/list"}}}`:      "",
+		`{"kind":"call","method":"m","call":{"version":"2025-11-25"},"x":1}`: `{}`,
+	} {
+		f.Add(append(append(append([]byte{byte(len(head))}, head...), 0), body...))
+	}
+	f.Add([]byte("\x01" + `{"node":"n","server":"s","held":[{"key":"k","generation":18446744073709551615}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if e, err := decode(data); err == nil {
 			if call, err := e.decodeCall(); err == nil {
 				if _, err := encodeCall(context.Background(), call).encode(); err != nil {
 					t.Errorf("a decoded call cannot be encoded: %v", err)

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package peer
+package placement
 
 import (
 	"fmt"
@@ -9,11 +9,15 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 )
 
 // topic is where notices are published.
-const topic = "backend.peer"
+const topic = "backend.placement"
+
+// noticeVersion is the version of the encoding of notices.
+const noticeVersion = 1
 
 // notice is what a node tells all others about one server. On the bus it stands
 // behind one byte, the version of this encoding.
@@ -55,16 +59,16 @@ func (n *notice) encode() ([]byte, error) {
 		return nil, fmt.Errorf("encode a notice: %w", err)
 	}
 	if len(data) > maxNotice {
-		return nil, fmt.Errorf("%w: %d bytes", errTooLarge, len(data))
+		return nil, fmt.Errorf("%w: %d bytes", nodes.ErrTooLarge, len(data))
 	}
-	return append([]byte{frameVersion}, data...), nil
+	return append([]byte{noticeVersion}, data...), nil
 }
 
 func decodeNotice(data []byte) (*notice, error) {
 	switch {
 	case len(data) < 2 || len(data) > maxNotice+1:
 		return nil, errFrame
-	case data[0] != frameVersion:
+	case data[0] != noticeVersion:
 		return nil, errVersion
 	}
 	n := &notice{}
@@ -82,7 +86,7 @@ func (b *Backend) publish(n notice) {
 	n.Node, n.Server = b.x.self, b.name
 	data, err := n.encode()
 	if err == nil {
-		err = b.x.cluster.Publish(topic, data)
+		err = b.x.nodes.Publish(topic, data)
 	}
 	if err != nil {
 		b.x.cfg.Log.Warn("other nodes not told", "server", n.Server, "error", err)

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package peer
+package placement
 
 import (
 	"context"
@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
+	"github.com/holdfast-mcp/holdfast/internal/nodes/nodestest"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 )
@@ -383,7 +385,7 @@ func TestSweepDropsKeysWithoutInstance(t *testing.T) {
 }
 
 func TestRendezvousMovesOnlyWhatItMust(t *testing.T) {
-	all := []Member{{Name: "n1", Ready: true}, {Name: "n2", Ready: true}, {Name: "n3", Ready: true}, {Name: "n4", Ready: true}}
+	all := []nodes.Member{{Name: "n1", Ready: true}, {Name: "n2", Ready: true}, {Name: "n3", Ready: true}, {Name: "n4", Ready: true}}
 	moved := 0
 	for i := range 1000 {
 		key := fmt.Sprint(i)
@@ -403,7 +405,7 @@ func TestRendezvousMovesOnlyWhatItMust(t *testing.T) {
 func TestSilentMemberStopsClaims(t *testing.T) {
 	three(t, backend.Config{}, func(t *testing.T, c *cell) {
 		silent := c.nodes["n3"]
-		silent.ServeStream(Kind, func(ctx context.Context, _ Stream) { <-ctx.Done() })
+		silent.set(func(s *nodestest.State) { s.Hung = true })
 		session := ""
 		for i := 0; session == ""; i++ { // one whose place is n1
 			s := fmt.Sprint("s", i)
@@ -464,7 +466,7 @@ func TestHomeOfUnheardNode(t *testing.T) {
 	three(t, backend.Config{Sharing: backend.Shared}, func(t *testing.T, c *cell) {
 		home, _ := c.away("s1")
 		key, first := keyOf("inner", home.b.inner.Whose(call("count", `{}`, "s1", &person{}))), "n4"
-		for i := 5; rendezvous(key, append(home.Members(), Member{Name: first, Ready: true}), nil) != first; i++ {
+		for i := 5; rendezvous(key, append(home.Members(), nodes.Member{Name: first, Ready: true}), nil) != first; i++ {
 			first = fmt.Sprint("n", i) // until it is a node that would be the home if there were none
 		}
 		late := c.join(first, home.name)

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package peer
+package placement
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
@@ -20,7 +21,7 @@ import (
 const firstWord = 10 * time.Second
 
 // accept serves a stream that another node has opened.
-func (x *Exchange) accept(ctx context.Context, s Stream) {
+func (x *Exchange) accept(ctx context.Context, s nodes.Stream) {
 	w := newWire(s, x.cfg.MaxBytes)
 	x.mu.Lock()
 	closed := x.closed
@@ -44,7 +45,7 @@ func (x *Exchange) accept(ctx context.Context, s Stream) {
 		return
 	}
 	b := x.backend(e.Server)
-	if e.Kind == kindCall && e.Bound != "" {
+	if e.Kind == kindCall && e.Bound {
 		b = x.asker(e.Server)
 	}
 	switch {
@@ -60,7 +61,7 @@ func (x *Exchange) accept(ctx context.Context, s Stream) {
 			said.Holds, said.Will = false, false
 		}
 		_ = w.send(ctx, said) // who asked has gone
-	case e.Kind == kindCall && x.leaving() && e.Bound == "":
+	case e.Kind == kindCall && x.leaving() && !e.Bound:
 		w.refuse(ctx, errClosed.Error(), true)
 	case e.Kind == kindCall:
 		if !x.serving.Enter() {
@@ -92,8 +93,8 @@ func (b *Backend) serve(ctx context.Context, cancel context.CancelCauseFunc, w *
 		w.refuse(ctx, err.Error(), true)
 		return
 	}
-	if e.Bound != "" {
-		if e.Bound != b.x.life || e.Again && !b.inner.Waits(call) {
+	if e.Bound {
+		if e.Again && !b.inner.Waits(call) {
 			w.refuse(ctx, errAskerGone.Error(), true)
 			return
 		}
@@ -183,7 +184,7 @@ func (s *served) answer(ctx context.Context, handle rpc.HandlerFunc, call *rpc.C
 
 func (s *served) reply(ctx context.Context, res rpc.Result, err error) {
 	s.over.Store(true)
-	if err := s.wire.send(ctx, encodeResult(res, err)); errors.Is(err, errTooLarge) {
+	if err := s.wire.send(ctx, encodeResult(res, err)); errors.Is(err, nodes.ErrTooLarge) {
 		too := jsonrpc.Errorf(jsonrpc.CodeInternal, "the result is over the limit for results from another node: %w", err)
 		_ = s.wire.send(ctx, &envelope{Kind: kindError, Error: encodeError(too)}) // who asked has gone
 	}

@@ -1,15 +1,15 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package peer
+package placement
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/backend"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
@@ -23,16 +23,13 @@ import (
 const boundState = 'b'
 
 // bind adds to the state of a result that it is for an instance here.
-func (x *Exchange) bind(res rpc.Result) rpc.Result {
+func (b *Backend) bind(res rpc.Result) rpc.Result {
 	if res.Input == nil || res.Input.State == nil {
 		return res
 	}
 	in := *res.Input
-	in.State = []byte{boundState}
-	for _, part := range []string{x.self, x.life} {
-		in.State = append(binary.AppendUvarint(in.State, uint64(len(part))), part...)
-	}
-	in.State = append(in.State, res.Input.State...)
+	here := nodes.Here(b.x.nodes, kindPlaced, b.name)
+	in.State = append(here.Append([]byte{boundState}), res.Input.State...)
 	res.Input = &in
 	return res
 }
@@ -40,24 +37,16 @@ func (x *Exchange) bind(res rpc.Result) rpc.Result {
 // handle makes a call at an instance here.
 func (b *Backend) handle(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
 	res, err := b.inner.Handle(ctx, call)
-	return b.x.bind(res), err
+	return b.bind(res), err
 }
 
 // bound reads what bind has added.
-func bound(state []byte) (node, life string, rest []byte, ok bool) {
+func bound(state []byte) (asker nodes.Address, rest []byte, ok bool) {
 	if len(state) == 0 || state[0] != boundState {
-		return "", "", nil, false
+		return nodes.Address{}, nil, false
 	}
-	rest = state[1:]
-	var parts [2]string
-	for i := range parts {
-		n, used := binary.Uvarint(rest)
-		if used <= 0 || n > uint64(len(rest)-used) {
-			return "", "", nil, false
-		}
-		parts[i], rest = string(rest[used:used+int(n)]), rest[used+int(n):] //nolint:gosec // bounded above
-	}
-	return parts[0], parts[1], rest, true
+	asker, rest, err := nodes.ReadAddress(state[1:])
+	return asker, rest, err == nil
 }
 
 // errAskerGone says of a call with answers that what asked for them is no more.
@@ -65,14 +54,14 @@ var errAskerGone = errors.New("the process that asked is gone, with what it knew
 
 // again makes a call with answers at the instance that asked for them. When that is
 // gone with its node, a call that may be repeated begins anew, as afresh makes it.
-func (b *Backend) again(ctx context.Context, node, life string, state []byte, call *rpc.Call, afresh rpc.HandlerFunc) (rpc.Result, error) {
+func (b *Backend) again(ctx context.Context, asker nodes.Address, state []byte, call *rpc.Call, afresh rpc.HandlerFunc) (rpc.Result, error) {
 	answered := *call
 	answered.Input.State = state
-	if node == b.x.self && life == b.x.life {
+	if asker.At(b.x.nodes) {
 		return b.handle(ctx, &answered)
 	}
-	if node != b.x.self {
-		if out := b.sendBound(ctx, node, life, &answered); !out.lost && out.moved == "" {
+	if asker.Node != b.x.self {
+		if out := b.sendBound(ctx, asker, &answered); !out.lost && out.moved == "" {
 			return out.res, out.err
 		}
 	}
@@ -94,13 +83,13 @@ const (
 
 // sendBound sends a call with answers to the node that asked for them. A try that is
 // lost may have arrived: later ones are served only while the question is open.
-func (b *Backend) sendBound(ctx context.Context, node, life string, call *rpc.Call) outcome {
+func (b *Backend) sendBound(ctx context.Context, asker nodes.Address, call *rpc.Call) outcome {
 	over := time.NewTimer(absence)
 	defer over.Stop()
-	out := outcome{node: node, lost: true}
-	for to := (search{bound: life}); ; {
-		if b.x.alive(node) {
-			if out = b.send(ctx, node, to, call); !out.lost {
+	out := outcome{node: asker.Node, lost: true}
+	for to := (search{bound: asker.Instance}); ; {
+		if b.x.alive(asker.Node) {
+			if out = b.send(ctx, asker.Node, to, call); !out.lost {
 				return out
 			}
 			to.again = true
@@ -142,8 +131,8 @@ func (x *Exchange) Pinned(name string, inner *backend.Remote) *Pinned {
 
 // Handle implements [backend.Backend].
 func (p *Pinned) Handle(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
-	if node, life, state, ok := bound(call.Input.State); ok {
-		return p.at.again(ctx, node, life, state, call, p.at.handle)
+	if asker, state, ok := bound(call.Input.State); ok {
+		return p.at.again(ctx, asker, state, call, p.at.handle)
 	}
 	return p.at.handle(ctx, call)
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The Holdfast Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package peer
+package placement
 
 import (
 	"bytes"
@@ -19,6 +19,7 @@ import (
 
 	"github.com/holdfast-mcp/holdfast/client"
 	"github.com/holdfast-mcp/holdfast/internal/backend"
+	"github.com/holdfast-mcp/holdfast/internal/nodes/nodestest"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/subscription"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // cell is a network of nodes that serve one server of processes.
 type cell struct {
 	t       testing.TB
-	net     *network
+	net     *nodestest.Network
 	cfg     backend.Config
 	limits  Config
 	era     mcp.Era
@@ -43,7 +44,8 @@ type cell struct {
 
 // node is one of them.
 type node struct {
-	*memory
+	*nodestest.Node
+	name string
 	cell *cell
 	x    *Exchange
 	b    *Backend
@@ -58,7 +60,7 @@ type node struct {
 
 func newCell(t testing.TB, cfg backend.Config, names ...string) *cell {
 	t.Helper()
-	c := &cell{t: t, net: &network{}, cfg: cfg, era: mcp.Legacy, began: make(chan string, 16), stopped: make(chan error, 16), nodes: map[string]*node{}}
+	c := &cell{t: t, net: nodestest.New(), cfg: cfg, era: mcp.Legacy, began: make(chan string, 16), stopped: make(chan error, 16), nodes: map[string]*node{}}
 	for _, name := range names {
 		c.join(name)
 	}
@@ -67,10 +69,10 @@ func newCell(t testing.TB, cfg backend.Config, names ...string) *cell {
 
 // join adds a node that has not heard of some others.
 func (c *cell) join(name string, unheard ...string) *node {
-	n := &node{memory: c.net.join(name, unheard...), cell: c, live: map[*server.Server]struct{}{}}
+	n := &node{Node: c.net.Start(name, unheard...), name: name, cell: c, live: map[*server.Server]struct{}{}}
 	limits := c.limits
 	limits.Log = slog.New(slog.DiscardHandler)
-	n.x = New(n.memory, limits)
+	n.x = New(n.Node, limits)
 	cfg := c.cfg
 	cfg.Name, cfg.Launch, cfg.Log = "inner", n.launch, limits.Log
 	if cfg.Sharing == "" {
@@ -101,12 +103,27 @@ func (c *cell) close() {
 func (c *cell) kill(name string) {
 	n := c.nodes[name]
 	delete(c.nodes, name)
-	n.lose()
+	n.Stop()
+	n.Wait()
 	if err := n.b.Close(); err != nil {
 		c.t.Error(err)
 	}
 	n.x.Close()
 }
+
+func (n *node) set(change func(s *nodestest.State)) { n.cell.net.Set(n.name, change) }
+
+// setReady says whether a node takes new instances.
+func (n *node) setReady(ready bool) { n.set(func(s *nodestest.State) { s.Unready = !ready }) }
+
+// cut puts a node on a side of its own, or back with the others.
+func (n *node) cut(side int) { n.set(func(s *nodestest.State) { s.Side = side }) }
+
+// bar makes a node one that only others hear.
+func (n *node) bar(barred bool) { n.set(func(s *nodestest.State) { s.Barred = barred }) }
+
+// deafen has a node miss what is published, or hear again, which all then know.
+func (n *node) deafen(deaf bool) { n.set(func(s *nodestest.State) { s.Deaf = deaf }) }
 
 // launch starts a process: an SDK server with a state of its own.
 func (n *node) launch(context.Context) (*backend.Launched, error) {
