@@ -30,13 +30,17 @@ const (
 	headerTo       = "To"       // instance that is meant; empty for any
 	headerTimeout  = "Timeout"  // milliseconds left
 	headerStream   = "Stream"   // what is asked about a stream; empty for a request
+	headerID       = "ID"       // of the opener's end of the stream, in hexadecimal
 	headerFailure  = "Failure"  // of the answer
 )
 
-// What headerStream says.
+// What headerStream says: that a stream is to be opened, and what comes with it; or
+// that its opener does not wait for it.
 const (
-	streamOpen    = "open"
-	streamAbandon = "abandon"
+	openBare      = "bare"
+	openWhole     = "message"
+	openPart      = "part" // the first of a message
+	openAbandoned = "abandoned"
 )
 
 // What headerFailure says; anything else is a handler's error.
@@ -187,7 +191,7 @@ func (x *exchange) receive(m *nats.Msg) {
 		respond(m, nil, "")
 		return
 	}
-	if m.Header.Get(headerStream) == streamAbandon {
+	if m.Header.Get(headerStream) == openAbandoned {
 		x.abandoned(m)
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,27 +132,17 @@ func (c *Cluster) Open(ctx context.Context, to nodes.Address, first []byte) (*St
 	return s, nil
 }
 
-// How the request that opens a stream begins: the id of the opener's end, and what
-// comes behind it.
-const (
-	openBare  = 0 // nothing
-	openWhole = 1 // a message
-	openPart  = 2 // the first part of one
-
-	openHead = 8 + 1
-)
-
-// opening is the request that opens a stream.
+// opening is the request that opens a stream. Its data are the first message as it is,
+// or the first part.
 func opening(id uint64, instance string, first []byte, has, more bool) *nats.Msg {
-	data := make([]byte, openHead, openHead+len(first))
-	binary.BigEndian.PutUint64(data, id)
+	carries := openBare
 	switch {
 	case more:
-		data[8] = openPart
+		carries = openPart
 	case has:
-		data[8] = openWhole
+		carries = openWhole
 	}
-	msg := &nats.Msg{Data: append(data, first...), Header: nats.Header{headerStream: {streamOpen}}}
+	msg := &nats.Msg{Data: first, Header: nats.Header{headerStream: {carries}, headerID: {strconv.FormatUint(id, 16)}}}
 	if instance != "" {
 		msg.Header[headerTo] = []string{instance}
 	}
@@ -162,17 +153,17 @@ func opening(id uint64, instance string, first []byte, has, more bool) *nats.Msg
 // open. It arrives behind the request that opens it.
 func (x *exchange) abandon(to nodes.Address, id uint64) {
 	_ = x.c.conn.PublishMsg(&nats.Msg{
-		Subject: x.subject + to.Node + "." + to.Kind, Data: binary.BigEndian.AppendUint64(nil, id),
-		Header: nats.Header{headerFrom: {x.c.cfg.Name}, headerStream: {streamAbandon}},
+		Subject: x.subject + to.Node + "." + to.Kind,
+		Header:  nats.Header{headerFrom: {x.c.cfg.Name}, headerStream: {openAbandoned}, headerID: {strconv.FormatUint(id, 16)}},
 	}) // without it the other end learns of it when it sends something
 }
 
 // abandoned ends a stream that another node has opened and does not wait for.
 func (x *exchange) abandoned(m *nats.Msg) {
-	if len(m.Data) != 8 {
+	id, err := strconv.ParseUint(m.Header.Get(headerID), 16, 64)
+	if err != nil {
 		return
 	}
-	id := binary.BigEndian.Uint64(m.Data)
 	for _, s := range x.streamsTo(m.Header.Get(headerFrom)) {
 		s.mu.Lock()
 		is := s.peer == id
@@ -218,16 +209,17 @@ func (x *exchange) newStream(node string, peer uint64) (*Stream, error) {
 // opened registers the stream that a request opens, with the message that comes with it.
 // It returns nil when it cannot.
 func (x *exchange) opened(m *nats.Msg) *Stream {
-	if len(m.Data) < openHead || m.Data[8] > openPart {
-		return nil
+	id, err := strconv.ParseUint(m.Header.Get(headerID), 16, 64)
+	var s *Stream
+	if err == nil {
+		s, err = x.newStream(m.Header.Get(headerFrom), id)
 	}
-	s, err := x.newStream(m.Header.Get(headerFrom), binary.BigEndian.Uint64(m.Data))
 	if err != nil {
 		respond(m, []byte(err.Error()), failHandler)
 		return nil
 	}
-	if m.Data[8] != openBare {
-		s.data(1, part{m.Data[openHead:], m.Data[8] == openPart})
+	if carries := m.Header.Get(headerStream); carries != openBare {
+		s.data(1, part{m.Data, carries == openPart})
 	}
 	return s
 }

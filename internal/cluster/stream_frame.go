@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 
@@ -36,13 +37,21 @@ func (s *Stream) frame(kind byte, number uint64, payload []byte) error {
 	return s.x.send(s.subject, peer, s.id, kind, number, payload)
 }
 
+// frameBuffers are buffers for frames: the connection copies what is published.
+var frameBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
 func (x *exchange) send(subject string, to, from uint64, kind byte, number uint64, payload []byte) error {
-	data := make([]byte, 0, frameHead+len(payload))
+	buf, _ := frameBuffers.Get().(*[]byte)
+	defer frameBuffers.Put(buf)
+	data := (*buf)[:0]
 	data = binary.BigEndian.AppendUint64(data, to)
 	data = binary.BigEndian.AppendUint64(data, from)
 	data = append(data, kind)
 	data = binary.BigEndian.AppendUint64(data, number)
 	data = append(data, payload...)
+	if cap(data) <= 2*nodes.PartBytes {
+		*buf = data
+	}
 	return x.c.conn.PublishMsg(&nats.Msg{Subject: subject, Reply: x.c.cfg.Cluster + ".frame." + x.c.cfg.Name, Data: data})
 }
 

@@ -66,7 +66,7 @@ type Nodes interface {
 	// loss of a single node can lose the message.
 	Keep(ctx context.Context, mailbox string, message []byte) error
 	// Collect returns the messages that are kept in a mailbox, by numbers that do not
-	// change. It takes none out.
+	// change. It takes none out, and may miss what was kept a moment ago.
 	Collect(ctx context.Context, mailbox string) (map[uint64][]byte, error)
 }
 

@@ -37,12 +37,15 @@ func (b *Backend) send(ctx context.Context, node string, to search, call *rpc.Ca
 	}()
 	e := encodeCall(ctx, call)
 	e.Server, e.Key, e.Ask, e.Bound, e.Again, e.Not = b.name, to.key, to.ask, to.bound != "", to.again, slices.Collect(maps.Keys(to.not))
-	data, err := e.within(b.x.cfg.MaxBytes)
-	if err != nil {
+	var stream nodes.Stream
+	err := e.pass(b.x.cfg.MaxBytes, func(data []byte) (err error) {
+		stream, err = b.x.nodes.Open(ctx, nodes.Address{Node: node, Instance: to.bound, Kind: kindPlaced}, data)
+		return err
+	})
+	switch {
+	case errors.Is(err, nodes.ErrTooLarge):
 		return outcome{err: b.failure("too_large", false, err)}
-	}
-	stream, err := b.x.nodes.Open(ctx, nodes.Address{Node: node, Instance: to.bound, Kind: kindPlaced}, data)
-	if err != nil {
+	case err != nil:
 		return b.unopened(ctx, node, err)
 	}
 	s.wire = newWire(stream, b.x.cfg.MaxBytes)

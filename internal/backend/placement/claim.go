@@ -123,7 +123,7 @@ func (s *survey) askOne(ctx context.Context, node string) {
 
 // query asks one node. One that is not there has nothing.
 func (b *Backend) query(ctx context.Context, node, key string) (*envelope, error) {
-	question, err := (&envelope{Kind: kindQuery, Server: b.name, Key: key}).encode()
+	question, err := (&envelope{Kind: kindQuery, Server: b.name, Key: key}).encode(nil)
 	if err != nil {
 		return nil, err
 	}

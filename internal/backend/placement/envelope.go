@@ -6,6 +6,7 @@ package placement
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -120,17 +121,17 @@ type wireError struct {
 
 var encoding = json.JoinOptions(jsontext.PreserveRawStrings(true), jsontext.AllowDuplicateNames(true), json.Deterministic(false))
 
-// encode returns the envelope's bytes: the length of the object, the object, the length
-// of the params, the params, the body. Params and body are not looked at again.
-func (e *envelope) encode() ([]byte, error) {
+// encode appends the envelope's bytes to dst: the length of the object, the object, the
+// length of the params, the params, the body. Params and body are not looked at again.
+func (e *envelope) encode(dst []byte) ([]byte, error) {
 	head, err := json.Marshal(e, encoding)
 	if err != nil {
-		return nil, fmt.Errorf("encode a message to a node: %w", err)
+		return dst, fmt.Errorf("encode a message to a node: %w", err)
 	}
-	out := make([]byte, 0, 2*binary.MaxVarintLen32+len(head)+len(e.Params)+len(e.Body))
-	out = append(binary.AppendUvarint(out, uint64(len(head))), head...)
-	out = append(binary.AppendUvarint(out, uint64(len(e.Params))), e.Params...)
-	return append(out, e.Body...), nil
+	dst = slices.Grow(dst, 2*binary.MaxVarintLen32+len(head)+len(e.Params)+len(e.Body))
+	dst = append(binary.AppendUvarint(dst, uint64(len(head))), head...)
+	dst = append(binary.AppendUvarint(dst, uint64(len(e.Params))), e.Params...)
+	return append(dst, e.Body...), nil
 }
 
 // decode reads an envelope, which keeps data. Params and body are what another node

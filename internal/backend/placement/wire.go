@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/holdfast-mcp/holdfast/internal/nodes"
 )
@@ -30,11 +31,7 @@ func newWire(s nodes.Stream, max int) *wire {
 
 // send sends an envelope; [nodes.ErrTooLarge] is returned before anything was sent.
 func (w *wire) send(ctx context.Context, e *envelope) error {
-	data, err := e.within(w.max)
-	if err != nil {
-		return err
-	}
-	return w.stream.Send(ctx, data)
+	return e.pass(w.max, func(data []byte) error { return w.stream.Send(ctx, data) })
 }
 
 // receive returns the next envelope.
@@ -46,11 +43,26 @@ func (w *wire) receive(ctx context.Context) (*envelope, error) {
 	return decode(data)
 }
 
-// within returns the envelope's bytes, of which there must be max at most.
-func (e *envelope) within(max int) ([]byte, error) {
-	data, err := e.encode()
-	if err == nil && len(data) > max {
-		err = fmt.Errorf("%w: %d bytes of at most %d", nodes.ErrTooLarge, len(data), max)
+// buffers are for encoded envelopes: who sends one copies it.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxBuffer bounds a buffer that is kept, in bytes.
+const maxBuffer = 256 << 10
+
+// pass gives the envelope's bytes, of which there must be max at most, to a function
+// that does not keep them. [nodes.ErrTooLarge] is returned instead of calling it.
+func (e *envelope) pass(max int, to func(data []byte) error) error {
+	buf, _ := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	data, err := e.encode((*buf)[:0])
+	if err != nil {
+		return err
 	}
-	return data, err
+	if cap(data) <= maxBuffer {
+		*buf = data
+	}
+	if len(data) > max {
+		return fmt.Errorf("%w: %d bytes of at most %d", nodes.ErrTooLarge, len(data), max)
+	}
+	return to(data)
 }

@@ -25,7 +25,7 @@ func TestCallSurvivesEncoding(t *testing.T) {
 	before.Peer.RawCapabilities = Raw(`{"elicitation":{}}`)
 	before.Peer.Capabilities.Extensions = map[string]Raw{"a/b": Raw(`{}`)}
 	e := encodeCall(t.Context(), before)
-	data, err := e.encode()
+	data, err := e.encode(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestCallSurvivesEncoding(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	seed, err := encodeCall(context.Background(), call("echo", `{"text":"x"}`, "s1", nil)).encode()
+	seed, err := encodeCall(context.Background(), call("echo", `{"text":"x"}`, "s1", nil)).encode(nil)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if e, err := decode(data); err == nil {
 			if call, err := e.decodeCall(); err == nil {
-				if _, err := encodeCall(context.Background(), call).encode(); err != nil {
+				if _, err := encodeCall(context.Background(), call).encode(nil); err != nil {
 					t.Errorf("a decoded call cannot be encoded: %v", err)
 				}
 			}
@@ -74,7 +74,7 @@ func FuzzDecode(f *testing.F) {
 			if e.Error != nil {
 				_ = e.Error.error().Error()
 			}
-			if _, err := e.encode(); err != nil {
+			if _, err := e.encode(nil); err != nil {
 				t.Errorf("a decoded envelope cannot be encoded: %v", err)
 			}
 		}

@@ -299,11 +299,7 @@ func mailbox(t *testing.T, ctx context.Context, a, b nodes.Nodes) {
 		}
 	}
 	for _, n := range []nodes.Nodes{a, b, a} {
-		messages, err := n.Collect(ctx, name)
-		for err == nil && len(messages) < 3 && ctx.Err() == nil { // it need not have arrived everywhere
-			time.Sleep(time.Millisecond)
-			messages, err = n.Collect(ctx, name)
-		}
+		messages, err := collect(ctx, n, name, 3)
 		sum := 0
 		for _, m := range messages {
 			sum += int(m[0])
@@ -315,6 +311,17 @@ func mailbox(t *testing.T, ctx context.Context, a, b nodes.Nodes) {
 	if messages, err := a.Collect(ctx, name+"x"); err != nil || len(messages) != 0 {
 		t.Errorf("an empty mailbox: %v, %v", messages, err)
 	}
+}
+
+// collect looks into a mailbox until it has so many messages: what is kept need not have
+// arrived everywhere.
+func collect(ctx context.Context, n nodes.Nodes, name string, want int) (map[uint64][]byte, error) {
+	messages, err := n.Collect(ctx, name)
+	for err == nil && len(messages) < want && ctx.Err() == nil {
+		time.Sleep(time.Millisecond)
+		messages, err = n.Collect(ctx, name)
+	}
+	return messages, err
 }
 
 // scopes: two parts of the program have kinds and mailboxes of their own.
@@ -341,7 +348,7 @@ func scopes(t *testing.T, ctx context.Context, a, b nodes.Nodes) {
 		t.Fatal(err)
 	}
 	for scope, want := range map[string]int{"/one": 1, "/two": 0} {
-		if m, err := nodes.Scoped(b, scope).Collect(ctx, kind); err != nil || len(m) != want {
+		if m, err := collect(ctx, nodes.Scoped(b, scope), kind, want); err != nil || len(m) != want {
 			t.Errorf("%s: %d messages, %v, want %d", scope, len(m), err, want)
 		}
 	}
