@@ -200,6 +200,7 @@ func (c *Cluster) build() error {
 	c.sessions = newSessions(c.newJournal(c.members.self.Instance), c.cfg.recordLimits())
 	c.tasks = newTasks(table(kindTask))
 	c.events = newEvents(c)
+	c.sessions.archive = c.events
 	follow(c.settings, func(v value) { c.keys.apply(v); c.roster.apply(v) })
 	c.feeds = append(c.feeds, c.sessions.journal)
 	follow(c.tasks.kv, c.tasks.apply)

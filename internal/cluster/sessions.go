@@ -27,6 +27,7 @@ import (
 type Sessions struct {
 	journal *journal
 	limits  recordLimits
+	archive session.Archive
 	shards  [sessionShards]sessionShard
 
 	count atomic.Int64 // entries, those that have expired included
@@ -209,6 +210,9 @@ func (s *Sessions) base(id session.ID, r *session.Record) (uint64, error) {
 	}
 	return r.Revision, nil
 }
+
+// Archive implements [session.Feed].
+func (s *Sessions) Archive() session.Archive { return s.archive }
 
 // Watch implements [session.Feed].
 func (s *Sessions) Watch(changed func(id session.ID)) (stop func()) {

@@ -51,15 +51,12 @@ type Config struct {
 	// endpoints that have the same. Nil means this endpoint alone.
 	Shares *engine.Shares
 	Logs   *session.LogBudget
-	// Peers are the other nodes that serve this endpoint; Sessions must then be a
-	// session.Feed. Nil means that there are none.
-	Peers legacy.Peers
-	Tasks *task.Set
+	Tasks  *task.Set
 	// Name is what [task.Config.Handler] of Tasks knows Handler by, the same at all
 	// nodes. Empty means that no task of this endpoint is restarted.
 	Name string
-	// Nodes are the nodes that serve this endpoint, [nodes.Scoped] to it. Nil means no
-	// others.
+	// Nodes are the nodes that serve this endpoint, [nodes.Scoped] to it. Sessions are
+	// theirs too when it is a [session.Feed]. Nil means no others.
 	Nodes  nodes.Nodes
 	Eras   []mcp.Era      // nil means both
 	Limits jsonrpc.Limits // zero means jsonrpc.DefaultLimits
@@ -107,7 +104,7 @@ func New(cfg Config) *Endpoint {
 		e.legacy = legacy.New(legacy.Config{
 			Handler: cfg.Handler, Info: cfg.Info, Ring: cfg.Ring, Hub: cfg.Hub, Tasks: e.tasks, Endpoint: cfg.Name,
 			Sessions: session.NewRegistry(session.Config{Store: cfg.Sessions, Logs: cfg.Logs}), Shares: cfg.Shares,
-			Peers: cfg.Peers, Ended: cfg.SessionEnded, RootsChanged: cfg.RootsChanged, Log: cfg.Log,
+			Nodes: cfg.sessionNodes(), Ended: cfg.SessionEnded, RootsChanged: cfg.RootsChanged, Log: cfg.Log,
 		})
 		protocols = append(protocols, e.legacy)
 	}
@@ -125,6 +122,14 @@ func New(cfg Config) *Endpoint {
 	}
 	e.Engine = engine.New(cfg.Limits, cfg.Log, protocols...)
 	return e
+}
+
+// sessionNodes returns the nodes that share the sessions; nil means none.
+func (cfg *Config) sessionNodes() nodes.Nodes {
+	if _, shared := cfg.Sessions.(session.Feed); shared {
+		return cfg.Nodes
+	}
+	return nil
 }
 
 // Load returns how many legacy sessions have something live here, and how many

@@ -177,7 +177,7 @@ func (n *Node) importAlone(ctx context.Context) error {
 // join connects an endpoint to the same one on the other nodes.
 func (n *Node) join(path string, cfg *endpoint.Config) {
 	cfg.Nodes = nodes.Scoped(n.cluster.Nodes(), path)
-	cfg.Sessions, cfg.Peers = n.cluster.Sessions(), newLegacyPeers(n.cluster, path)
+	cfg.Sessions = n.cluster.Sessions()
 }
 
 // joinStreams connects the HTTP+SSE streams of the endpoint at a path to those

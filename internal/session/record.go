@@ -49,6 +49,8 @@ type Feed interface {
 	// until stop is called. Changes that follow each other closely may be told as
 	// one. changed must not block; no call of it begins after stop has returned.
 	Watch(changed func(id ID)) (stop func())
+	// Archive returns the event log that the nodes share.
+	Archive() Archive
 }
 
 // maxAttempts bounds how often Update tries against concurrent writers.

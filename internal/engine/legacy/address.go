@@ -4,53 +4,37 @@
 package legacy
 
 import (
-	"crypto/sha256"
-	"encoding/base32"
 	"encoding/base64"
 	"strings"
 
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
-// An address names the process that something lives in, inside ids that clients
-// carry: a digest of its node's name and one of the process, so that what a
-// restarted node no longer has is known from what it never had.
+// Ids of streams and questions end with the digest of the process that they live in,
+// which is called their address here: clients carry them, and some bound their length.
 
-const (
-	nodeBytes     = 6
-	instanceBytes = 6
-	addressBytes  = nodeBytes + instanceBytes
-	maxRequestID  = 24 // encoded, inside the id of a stream
-)
-
-func addressOf(node, instance string) string {
-	return digest(node, nodeBytes) + digest(instance, instanceBytes)
-}
-
-func digest(name string, n int) string {
-	sum := sha256.Sum256([]byte(name))
-	return base32.StdEncoding.EncodeToString(sum[:])[:n]
-}
+const maxRequestID = 24 // encoded, inside the id of a stream
 
 // addressIn returns the address at the end of an id, or "".
-func addressIn(id string) string {
+func addressIn(id string) nodes.Digest {
 	i := strings.LastIndexByte(id, '@')
-	if i < 0 || len(id)-i-1 != addressBytes {
+	if i < 0 || len(id)-i-1 != nodes.DigestBytes {
 		return ""
 	}
-	return id[i+1:]
+	return nodes.Digest(id[i+1:])
 }
 
 // label is what the id of a call's stream ends with: the call's id, if that is
 // short, and the address. Who finds the call lost can answer it.
-func label(request jsonrpc.ID, address string) string {
+func label(request jsonrpc.ID, address nodes.Digest) string {
 	if !request.IsZero() {
 		if text := base64.RawStdEncoding.EncodeToString(request.Raw()); len(text) <= maxRequestID {
-			return "." + text + "@" + address
+			return "." + text + "@" + string(address)
 		}
 	}
-	return "@" + address
+	return "@" + string(address)
 }
 
 // openLog begins a logged stream of a session.

@@ -163,7 +163,7 @@ func (p *Protocol) questionID() jsonrpc.ID {
 	if p.peers == nil {
 		return jsonrpc.IntID(n)
 	}
-	return jsonrpc.StringID("q" + strconv.FormatInt(n, 10) + "@" + p.peers.address)
+	return jsonrpc.StringID("q" + strconv.FormatInt(n, 10) + "@" + string(p.peers.address))
 }
 
 // questions checks that the client can be asked all this and returns the params

@@ -20,6 +20,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine/legacy"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
+	"github.com/holdfast-mcp/holdfast/internal/nodes/nodestest"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/session"
@@ -160,9 +162,7 @@ func TestClusterSlowNode(t *testing.T) {
 		x := nodes[0].ask(token, "POST", "", call("7", "progress", `{"n":5}`))
 		synctest.Wait()
 		at := x.lastID()
-		nodes[0].mu.Lock()
-		nodes[0].hung = true
-		nodes[0].mu.Unlock()
+		nodes[0].set(func(s *nodestest.State) { s.Hung = true })
 		x.leave()
 		begun := time.Now()
 		if got := nodes[1].ask(token, "POST", "", `{"jsonrpc":"2.0","id":8,"method":"logging/setLevel","params":{"level":"error"}}`); got.status != 200 {
@@ -172,24 +172,56 @@ func TestClusterSlowNode(t *testing.T) {
 			t.Errorf("setLevel took %v", took)
 		}
 		// It is taken for lost, though it runs on.
-		g.mu.Lock()
-		delete(g.members, "a")
-		g.mu.Unlock()
+		nodes[0].setSilent(true)
 		first := nodes[1].ask(token, "GET", at, "")
 		if !strings.Contains(first.all(), `"reason":"node_lost"`) || !strings.Contains(first.all(), `"id":7`) {
 			t.Fatalf("the call's outcome: %s", first.all())
 		}
-		g.mu.Lock()
-		g.members["a"] = nodes[0]
-		g.mu.Unlock()
-		nodes[0].mu.Lock()
-		nodes[0].hung = false
-		nodes[0].mu.Unlock()
+		nodes[0].set(func(s *nodestest.State) { s.Hung, s.Silent = false, false })
 		time.Sleep(time.Minute) // it goes on to the end and copies its events
 		nodes[0].die()
 		again := nodes[2].ask(token, "GET", at, "")
 		if diff := cmp.Diff(first.all(), again.all()); diff != "" {
 			t.Errorf("another outcome (-first +again):\n%s", diff)
+		}
+	})
+}
+
+// TestSlowNodeIsNotWaitedFor: a node that hangs delays the changes that meet it first,
+// and no later one, until it answers again; then it is waited for as before.
+func TestSlowNodeIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup()
+		g.lag = 20 * time.Millisecond
+		nodes := startGroup(t, g, legacy.Config{}, "a", "b", "c")
+		tokens := []string{nodes[0].initialize(`{}`), nodes[0].initialize(`{}`)}
+		change := func(n int) time.Duration {
+			t.Helper()
+			begun := time.Now()
+			body := fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"logging/setLevel","params":{"level":%q}}`, n, []string{"error", "debug"}[n%2])
+			if got := nodes[n%2].ask(tokens[n%2], "POST", "", body); got.status != 200 {
+				t.Errorf("change %d: %d", n, got.status)
+			}
+			return time.Since(begun)
+		}
+		if took := change(0); took != g.lag {
+			t.Errorf("with all nodes well a change took %v, want %v", took, g.lag)
+		}
+		nodes[2].set(func(s *nodestest.State) { s.Hung = true })
+		for n, want := range []time.Duration{250 * time.Millisecond, 250 * time.Millisecond, g.lag, g.lag, g.lag, g.lag} { // the first at each node
+			if took := change(n); took != want {
+				t.Errorf("change %d while a node hangs took %v, want %v", n, took, want)
+			}
+		}
+		nodes[2].set(func(s *nodestest.State) { s.Hung = false })
+		synctest.Wait()
+		g.lag = 70 * time.Millisecond
+		if took := change(6); took != g.lag {
+			t.Errorf("a change took %v when the node was well again, want %v", took, g.lag)
+		}
+		nodes[1].die()
+		if took := change(8); took != g.lag { // it is the one that answers again who is waited for
+			t.Errorf("a change took %v with that node alone, want %v", took, g.lag)
 		}
 	})
 }
@@ -201,9 +233,7 @@ func TestClusterAnswerAtANodeApart(t *testing.T) {
 		nodes := startGroup(t, newGroup(), legacy.Config{}, "a", "b")
 		token := nodes[0].initialize(`{"elicitation":{}}`)
 		apart := func(is bool) {
-			nodes[1].mu.Lock()
-			defer nodes[1].mu.Unlock()
-			nodes[1].apart = is
+			nodes[1].set(func(s *nodestest.State) { s.Apart = is })
 		}
 		x := nodes[0].ask(token, "POST", "", call("1", "elicit", "{}"))
 		synctest.Wait()
@@ -457,13 +487,13 @@ func TestClusterNeedsFeed(t *testing.T) {
 			t.Error("New took peers without a feed")
 		}
 	}()
-	n := &node{g: newGroup(), name: "a"}
-	legacy.New(legacy.Config{Handler: rpc.HandlerFunc(fixture), Peers: n, Sessions: session.NewRegistry(session.Config{})})
+	n := nodestest.New().Start("a")
+	legacy.New(legacy.Config{Handler: rpc.HandlerFunc(fixture), Nodes: n, Sessions: session.NewRegistry(session.Config{})})
 }
 
 // FuzzPeerMessage: what another node says never ends this one.
 func FuzzPeerMessage(f *testing.F) {
-	for _, kind := range []string{"m", "a", "r", "g", "z"} {
+	for _, kind := range []string{"m", "a", "r", "g", "f", "z"} {
 		f.Add([]byte(kind + "0123456789abcdef" + `{"jsonrpc":"2.0","id":"q1@AAAAAAAAAA","result":{}}`))
 		f.Add([]byte(kind + "0123456789abcdef" + "gAAAAAAAAAAAA@AAAAAAAAAA-1"))
 		f.Add([]byte(kind))
@@ -473,7 +503,9 @@ func FuzzPeerMessage(f *testing.F) {
 		n := g.start("a", legacy.Config{}, session.Config{})
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		_, _ = n.request(ctx, bytes.Clone(msg)) // must not panic
+		to := nodes.Address{Node: "a", Kind: "session"}
+		_, _ = nodes.Ask(ctx, g.net.Start("b"), to, bytes.Clone(msg)) // must not panic
+		n.Wait()
 		if err := n.protocol.Drain(ctx); err != nil {
 			t.Error(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -37,23 +38,23 @@ const (
 	gone
 )
 
-// presence returns the name of an address's node, if it is known, and what has
-// become of the process.
-func (g *peering) presence(address string) (node string, p presence) {
-	for _, n := range g.to.Nodes() {
-		if digest(n.Name, nodeBytes) != address[:nodeBytes] {
+// presence returns the process that an address names, as far as it is known, and what
+// has become of it.
+func (g *peering) presence(address nodes.Digest) (m nodes.Member, p presence) {
+	for _, other := range g.to.Members() {
+		if other.Self || !address.OfNode(other.Name) {
 			continue
 		}
-		node = n.Name
-		same := digest(n.Instance, instanceBytes) == address[nodeBytes:]
+		m = other
+		same := address.OfInstance(m.Instance)
 		switch {
-		case same && n.Left, !same && n.Reachable: // it has another process now
-			return node, gone
-		case same && n.Reachable:
-			return node, reachable
+		case same && m.Left, !same && m.Reachable: // it has another process now
+			return m, gone
+		case same && m.Reachable:
+			return m, reachable
 		}
 	}
-	return node, unreachable
+	return m, unreachable
 }
 
 // forward brings a response or notification that concerns nothing here to where
@@ -77,15 +78,15 @@ func (g *peering) forward(ctx context.Context, id session.ID, in *engine.Inbound
 }
 
 // deliver brings a message to the process of an address, or has it kept.
-func (g *peering) deliver(ctx context.Context, address string, msg []byte) error {
+func (g *peering) deliver(ctx context.Context, address nodes.Digest, msg []byte) error {
 	for {
-		node, p := g.presence(address)
+		m, p := g.presence(address)
 		var err error
 		switch p {
 		case gone:
 			return nil // its calls are over with it, and their streams say so
 		case reachable:
-			if _, err = g.request(ctx, node, msg); err == nil {
+			if _, err = g.request(ctx, &m, msg); err == nil {
 				return nil
 			}
 		}
@@ -96,7 +97,7 @@ func (g *peering) deliver(ctx context.Context, address string, msg []byte) error
 		select {
 		case <-time.After(deliverAgain):
 		case <-ctx.Done():
-			return fmt.Errorf("bring a message to node %q: %w", node, joined(err, kept))
+			return fmt.Errorf("bring a message to node %q: %w", m.Name, joined(err, kept))
 		}
 	}
 }
@@ -108,18 +109,18 @@ func joined(reached, kept error) error {
 	return fmt.Errorf("%w; %w", reached, kept)
 }
 
-// request is one attempt to reach a node.
-func (g *peering) request(ctx context.Context, node string, msg []byte) ([]byte, error) {
+// request is one attempt to reach a process.
+func (g *peering) request(ctx context.Context, m *nodes.Member, msg []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, deliverOnce)
 	defer cancel()
-	return g.to.Request(ctx, node, msg)
+	return g.tell(ctx, m.Name, m.Instance, msg)
 }
 
 // keep leaves a message for a process that cannot be reached.
-func (g *peering) keep(ctx context.Context, address string, msg []byte) error {
+func (g *peering) keep(ctx context.Context, address nodes.Digest, msg []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, deliverOnce)
 	defer cancel()
-	if err := g.to.Keep(ctx, address, msg); err != nil {
+	if err := g.to.Keep(ctx, string(address), msg); err != nil {
 		return fmt.Errorf("keep it until it can be brought: %w", err)
 	}
 	return nil
@@ -132,22 +133,22 @@ func (g *peering) deliverToAll(ctx context.Context, msg []byte) error {
 	var wg sync.WaitGroup
 	var first error
 	taken := false
-	var silent []string // addresses
-	for _, n := range g.to.Nodes() {
-		if n.Left {
+	var silent []nodes.Digest
+	for _, m := range g.to.Members() {
+		if m.Self || m.Left {
 			continue
 		}
 		wg.Go(func() { // this function waits for it
 			var answer []byte
-			err := ErrNodeLost
-			if n.Reachable {
-				answer, err = g.request(ctx, n.Name, msg)
+			err := nodes.ErrLost
+			if m.Reachable {
+				answer, err = g.request(ctx, &m, msg)
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			taken = taken || err == nil && bytes.Equal(answer, yes)
 			if err != nil {
-				silent = append(silent, addressOf(n.Name, n.Instance))
+				silent = append(silent, nodes.DigestOf(m.Name, m.Instance))
 			}
 		})
 	}
@@ -183,7 +184,7 @@ func (g *peering) collect() {
 func (g *peering) collectOnce() {
 	ctx, cancel := context.WithTimeout(g.ctx, readWait)
 	defer cancel()
-	messages, err := g.to.Collect(ctx, g.address)
+	messages, err := g.to.Collect(ctx, string(g.address))
 	if err != nil {
 		g.p.cfg.Log.Debug("messages kept for this node not read", "error", err)
 		return

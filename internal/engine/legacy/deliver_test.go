@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine/legacy"
+	"github.com/holdfast-mcp/holdfast/internal/nodes/nodestest"
 )
 
 var askedID = regexp.MustCompile(`"id":("q[^"]+")`)
@@ -32,9 +33,7 @@ func asking(t *testing.T, n *node, token string) (x *exchange, answer string) {
 // setSilent makes a node unheard of, as one is that was stopped or whose link to
 // the others has failed, or ends that.
 func (n *node) setSilent(silent bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.silent = silent
+	n.set(func(s *nodestest.State) { s.Silent = silent })
 }
 
 // TestAnswerToASilentNode: the answer is acknowledged because it is kept, and ends

@@ -63,7 +63,7 @@ func (g *peering) fate(ctx context.Context, id session.ID, stream string, seq ui
 // lose writes down the outcome of a lost call and returns what there is then.
 func (g *peering) lose(ctx context.Context, key string, seq uint64, tail session.Tail, outcome []byte) session.Tail {
 	last := session.Entry{Seq: max(seq, tail.Newest) + 1, Data: outcome, Last: true}
-	if err := g.to.Archive().Append(ctx, key, last); err != nil {
+	if err := g.feed.Archive().Append(ctx, key, last); err != nil {
 		g.p.cfg.Log.Warn("outcome of a lost call not logged", "error", err)
 	} else if now, err := g.readTail(ctx, key, seq); err == nil && now.Done {
 		return now
@@ -75,7 +75,7 @@ func (g *peering) lose(ctx context.Context, key string, seq uint64, tail session
 // readTail reads what is archived of a stream behind an event, up to its first
 // last event: what a home wrote that was taken for lost before does not count.
 func (g *peering) readTail(ctx context.Context, key string, after uint64) (session.Tail, error) {
-	tail, err := g.to.Archive().Read(ctx, key, 0)
+	tail, err := g.feed.Archive().Read(ctx, key, 0)
 	if err != nil {
 		return tail, err
 	}
@@ -162,11 +162,11 @@ func (r *reply) copy(g *peering) {
 func (r *reply) copyEntries(g *peering, key string, entries []session.Entry) error {
 	ctx, cancel := context.WithTimeout(g.ctx, readWait)
 	defer cancel()
-	err := g.to.Archive().Append(ctx, key, entries...)
+	err := g.feed.Archive().Append(ctx, key, entries...)
 	if last := entries[len(entries)-1]; err != nil && last.Last && len(last.Data) > tooLarge && !r.id.IsZero() {
 		// That it came is worth keeping.
 		last.Data = jsonrpc.AppendError(nil, r.id, errUnlogged)
-		err = g.to.Archive().Append(ctx, key, last)
+		err = g.feed.Archive().Append(ctx, key, last)
 	}
 	return err
 }

@@ -11,14 +11,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/transport"
 )
 
 // A call's stream that its client takes up on another node flows there from its
-// home: the other node opens a stream between the nodes, names the last event,
-// and learns whether the home has what follows. Events come as frames.
+// home: the other node opens a stream between the nodes with the last event that the
+// client has, and learns whether the home has what follows. Each event is a message.
 
 // What a home says first.
 const (
@@ -28,19 +29,19 @@ const (
 	followOther   = 'o' // what ran at this address is gone
 )
 
+// An event is its head, its id and its data.
 const (
-	frameBytes = 256 << 10 // of an event's data in one frame
-	frameMore  = 1         // the event goes on in the next frame
-	frameEmpty = 2         // the event has no data
-	frameHead  = 1 + 4 + 1 // flags, milliseconds of retry, length of the id
+	eventHead  = 1 + 4 + 1 // whether it has data, milliseconds of retry, length of the id
+	eventEmpty = 2         // it has no data
 	sendWait   = 10 * time.Second
+	keptBuffer = 1 << 20 // bytes that are kept for the next event
 )
 
-var errFrame = errors.New("not a frame of an event")
+var errEvent = errors.New("not an event of a stream")
 
 // remote is a client that is reached through another node.
 type remote struct {
-	s   PeerStream
+	s   nodes.Stream
 	mu  sync.Mutex // held while an event is sent
 	buf []byte
 }
@@ -53,23 +54,19 @@ func (r *remote) Send(e transport.Event) error {
 	defer cancel()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for rest, first := e.Data, true; first || len(rest) > 0; first = false {
-		part := rest[:min(len(rest), frameBytes)]
-		rest = rest[len(part):]
-		var flags byte
-		if len(rest) > 0 {
-			flags |= frameMore
-		}
-		if e.Data == nil {
-			flags |= frameEmpty
-		}
-		r.buf = append(r.buf[:0], flags)
-		r.buf = binary.BigEndian.AppendUint32(r.buf, uint32(min(e.Retry.Milliseconds(), 1<<31))) //nolint:gosec // bounded on the line itself
-		r.buf = append(append(append(r.buf, byte(len(e.ID))), e.ID...), part...)
-		if err := r.s.Send(ctx, r.buf); err != nil {
-			r.Close()
-			return transport.ErrClosed
-		}
+	var flags byte
+	if e.Data == nil {
+		flags = eventEmpty
+	}
+	buf := append(r.buf[:0], flags)
+	buf = binary.BigEndian.AppendUint32(buf, uint32(min(e.Retry.Milliseconds(), 1<<31))) //nolint:gosec // bounded on the line itself
+	buf = append(append(append(buf, byte(len(e.ID))), e.ID...), e.Data...)
+	if cap(buf) <= keptBuffer {
+		r.buf = buf
+	}
+	if err := r.s.Send(ctx, buf); err != nil {
+		r.Close()
+		return transport.ErrClosed
 	}
 	return nil
 }
@@ -80,41 +77,32 @@ func (r *remote) Close() { r.s.Close(nil) }
 // Done implements [transport.Stream].
 func (r *remote) Done() <-chan struct{} { return r.s.Done() }
 
-// receiveEvent receives the frames of one event.
-func receiveEvent(ctx context.Context, s PeerStream, max int) (transport.Event, error) {
-	var e transport.Event
-	for {
-		frame, err := s.Receive(ctx)
-		if err != nil {
-			return e, err
-		}
-		if len(frame) < frameHead || len(frame) < frameHead+int(frame[5]) {
-			return e, errFrame
-		}
-		e.Retry = time.Duration(binary.BigEndian.Uint32(frame[1:])) * time.Millisecond
-		e.ID = string(frame[frameHead : frameHead+int(frame[5])])
-		if frame[0]&frameEmpty == 0 {
-			e.Data = append(e.Data, frame[frameHead+int(frame[5]):]...)
-		}
-		if frame[0]&frameMore == 0 {
-			return e, nil
-		}
-		if len(e.Data) > max {
-			return e, errFrame
-		}
+// receiveEvent receives one event.
+func receiveEvent(ctx context.Context, s nodes.Stream) (transport.Event, error) {
+	msg, err := s.Receive(ctx)
+	if err != nil {
+		return transport.Event{}, err
 	}
+	if len(msg) < eventHead || len(msg) < eventHead+int(msg[5]) {
+		return transport.Event{}, errEvent
+	}
+	id, data := msg[eventHead:eventHead+int(msg[5])], msg[eventHead+int(msg[5]):]
+	e := transport.Event{ID: string(id), Retry: time.Duration(binary.BigEndian.Uint32(msg[1:])) * time.Millisecond}
+	if msg[0]&eventEmpty == 0 {
+		e.Data = data
+	}
+	return e, nil
 }
 
-// serveStream serves what another node follows here.
-func (g *peering) serveStream(ctx context.Context, s PeerStream) {
+// serveFollow serves what another node follows here: a session, and an event's id.
+func (g *peering) serveFollow(ctx context.Context, s nodes.Stream, of []byte) {
 	defer s.Close(nil)
-	first, err := s.Receive(ctx)
 	var id session.ID
-	if err != nil || len(first) < len(id) {
+	if len(of) < len(id) {
 		return
 	}
-	copy(id[:], first)
-	stream, seq, ok := session.SplitEventID(string(first[len(id):]))
+	copy(id[:], of)
+	stream, seq, ok := session.SplitEventID(string(of[len(id):]))
 	if address := addressIn(stream); !ok || address != g.address {
 		_ = s.Send(ctx, []byte{followOther}) // who asked has gone
 		return
@@ -202,18 +190,14 @@ var (
 )
 
 // open asks a home for what follows an event.
-func (g *peering) open(ctx context.Context, node string, id session.ID, event string) (PeerStream, error) {
+func (g *peering) open(ctx context.Context, node string, id session.ID, event string) (nodes.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, deliverWait)
 	defer cancel()
-	s, err := g.to.Open(ctx, node)
+	s, err := g.to.Open(ctx, nodes.Address{Node: node, Kind: kindSession}, message(tellFollow, id, []byte(event)))
 	if err != nil {
 		return nil, err
 	}
-	err = s.Send(ctx, append(id[:], event...))
-	var first []byte
-	if err == nil {
-		first, err = s.Receive(ctx)
-	}
+	first, err := s.Receive(ctx)
 	switch {
 	case err == nil && len(first) == 1 && first[0] == followYes:
 		return s, nil
@@ -224,7 +208,7 @@ func (g *peering) open(ctx context.Context, node string, id session.ID, event st
 	case err == nil && len(first) == 1 && first[0] == followUnknown:
 		err = session.ErrUnknownStream
 	case err == nil:
-		err = errFrame
+		err = errEvent
 	}
 	s.Close(nil)
 	return nil, err
@@ -232,7 +216,7 @@ func (g *peering) open(ctx context.Context, node string, id session.ID, event st
 
 // follow passes on what comes from a stream's home. It takes over the caller's
 // hold on the live session.
-func (g *peering) follow(x transport.Exchange, v *visit, live *session.Live, node string, s PeerStream, stream string, seq uint64) {
+func (g *peering) follow(x transport.Exchange, v *visit, live *session.Live, node string, s nodes.Stream, stream string, seq uint64) {
 	h := homeOf(g.p, live)
 	f := &follower{to: x.Stream()}
 	started := h.followed(f) && g.run(func() {
@@ -250,7 +234,7 @@ func (g *peering) follow(x transport.Exchange, v *visit, live *session.Live, nod
 
 // pump passes on events until the stream ends on either side. When its home is
 // lost, it says what has become of the call.
-func (g *peering) pump(v *visit, f *follower, node string, s PeerStream, stream string, seq uint64) {
+func (g *peering) pump(v *visit, f *follower, node string, s nodes.Stream, stream string, seq uint64) {
 	ctx, cancel := context.WithCancel(g.ctx)
 	defer cancel()
 	var watch sync.WaitGroup
@@ -268,7 +252,7 @@ func (g *peering) pump(v *visit, f *follower, node string, s PeerStream, stream 
 	var err error
 	for err == nil {
 		var e transport.Event
-		if e, err = receiveEvent(ctx, s, maxFollowed); err == nil {
+		if e, err = receiveEvent(ctx, s); err == nil {
 			if _, n, ok := session.SplitEventID(e.ID); ok {
 				seq = n
 			}
@@ -288,6 +272,3 @@ func (g *peering) pump(v *visit, f *follower, node string, s PeerStream, stream 
 		replayEvents(f.to, events, lost)
 	}
 }
-
-// maxFollowed bounds one event that comes from another node.
-const maxFollowed = 64 << 20

@@ -5,19 +5,17 @@ package legacy_test
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"io"
 	"log/slog"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/engine/legacy"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
+	"github.com/holdfast-mcp/holdfast/internal/nodes/nodestest"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -26,6 +24,7 @@ import (
 // group is several nodes in one process: what they share, and what goes between
 // them. What one writes the others see after lag.
 type group struct {
+	net     *nodestest.Network
 	records *session.Memory
 	archive *archive
 	lag     time.Duration
@@ -33,11 +32,12 @@ type group struct {
 	mu      sync.Mutex
 	members map[string]*node
 	noWrite bool
-	kept    map[string]map[uint64][]byte // messages left for addresses
 }
 
 func newGroup() *group {
-	return &group{records: session.NewMemory(0), archive: &archive{streams: map[string][]session.Entry{}}, members: map[string]*node{}, kept: map[string]map[uint64][]byte{}}
+	return &group{
+		net: nodestest.New(), records: session.NewMemory(0), archive: &archive{streams: map[string][]session.Entry{}}, members: map[string]*node{},
+	}
 }
 
 func (g *group) quorum(on bool) {
@@ -58,37 +58,32 @@ func (g *group) writable(n *node) error {
 	return nil
 }
 
-// node is one member: its view of the records and its legacy.Peers.
+// node is one member: its view of the records, and of the other nodes.
 type node struct {
-	g        *group
-	name     string
-	instance string
-	life     context.Context
-	die      context.CancelFunc
+	*nodestest.Node
+	g    *group
+	name string
+	life context.Context
+	end  context.CancelFunc
 
 	protocol *legacy.Protocol
 	engine   *engine.Engine
 
 	mu       sync.Mutex
-	hung     bool // takes messages and does not answer
-	apart    bool // reaches nobody, as it may be cut off
-	silent   bool // the others do not hear of it
 	cache    map[session.ID]*session.Record
 	watchers map[int]func(session.ID)
 	watches  int
-	request  func(context.Context, []byte) ([]byte, error)
-	stream   func(context.Context, legacy.PeerStream)
 }
 
 var (
-	_ legacy.Peers = (*node)(nil)
+	_ nodes.Nodes  = (*node)(nil)
 	_ session.Feed = (*node)(nil)
 )
 
 // start adds a node to the group.
 func (g *group) start(name string, cfg legacy.Config, sessions session.Config) *node {
-	n := &node{g: g, name: name, instance: rand.Text(), cache: map[session.ID]*session.Record{}, watchers: map[int]func(session.ID){}}
-	n.life, n.die = context.WithCancel(context.Background())
+	n := &node{Node: g.net.Start(name), g: g, name: name, cache: map[session.ID]*session.Record{}, watchers: map[int]func(session.ID){}}
+	n.life, n.end = context.WithCancel(context.Background())
 	g.mu.Lock()
 	for _, other := range g.members {
 		other.mu.Lock()
@@ -100,7 +95,7 @@ func (g *group) start(name string, cfg legacy.Config, sessions session.Config) *
 	g.members[name] = n
 	g.mu.Unlock()
 	sessions.Store = n
-	cfg.Sessions, cfg.Peers = session.NewRegistry(sessions), n
+	cfg.Sessions, cfg.Nodes = session.NewRegistry(sessions), n
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -112,216 +107,23 @@ func (g *group) start(name string, cfg legacy.Config, sessions session.Config) *
 	return n
 }
 
-func (n *node) Self() (node, instance string) { return n.name, n.instance }
-
-func (n *node) Nodes() []legacy.Node {
-	n.g.mu.Lock()
-	defer n.g.mu.Unlock()
-	var nodes []legacy.Node
-	apart := n.isApart()
-	for name, m := range n.g.members {
-		if name != n.name {
-			nodes = append(nodes, legacy.Node{Name: name, Instance: m.instance, Reachable: m.life.Err() == nil && !apart && !m.paused()})
-		}
+// Keep implements nodes.Nodes: a node whose writes are not acknowledged keeps nothing.
+func (n *node) Keep(ctx context.Context, mailbox string, message []byte) error {
+	if err := n.g.writable(n); err != nil {
+		return err
 	}
-	slices.SortFunc(nodes, func(a, b legacy.Node) int { return strings.Compare(a.Name, b.Name) })
-	return nodes
+	return n.Node.Keep(ctx, mailbox, message)
 }
 
-func (n *node) paused() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.silent
+// die ends the node as a crash does.
+func (n *node) die() {
+	n.end()
+	n.Stop()
 }
 
-// Keep implements legacy.Peers: a node that is cut off has no majority.
-func (n *node) Keep(_ context.Context, address string, message []byte) error {
-	if err := n.g.writable(n); err != nil || n.isApart() {
-		return errQuorum
-	}
-	n.g.mu.Lock()
-	defer n.g.mu.Unlock()
-	if n.g.kept[address] == nil {
-		n.g.kept[address] = map[uint64][]byte{}
-	}
-	n.g.kept[address][uint64(len(n.g.kept[address]))] = slices.Clone(message)
-	return nil
-}
-
-func (n *node) Collect(_ context.Context, address string) (map[uint64][]byte, error) {
-	if n.isApart() || n.paused() {
-		return nil, errQuorum
-	}
-	n.g.mu.Lock()
-	defer n.g.mu.Unlock()
-	return maps.Clone(n.g.kept[address]), nil
-}
-
-func (n *node) isApart() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.apart
-}
+func (n *node) set(change func(s *nodestest.State)) { n.g.net.Set(n.name, change) }
 
 func (n *node) Archive() session.Archive { return &nodeArchive{n} }
-
-func (n *node) Serve(request func(context.Context, []byte) ([]byte, error), stream func(context.Context, legacy.PeerStream)) func() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.request, n.stream = request, stream
-	return func() {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		n.request, n.stream = nil, nil
-	}
-}
-
-// reach returns another node.
-func (n *node) reach(name string) (*node, error) {
-	n.g.mu.Lock()
-	other := n.g.members[name]
-	n.g.mu.Unlock()
-	if other == nil || other.life.Err() != nil || n.life.Err() != nil || n.isApart() || other.paused() {
-		return nil, legacy.ErrNodeLost
-	}
-	return other, nil
-}
-
-func (n *node) Request(ctx context.Context, name string, message []byte) ([]byte, error) {
-	other, err := n.reach(name)
-	if err != nil {
-		return nil, err
-	}
-	other.mu.Lock()
-	handle, hung := other.request, other.hung
-	other.mu.Unlock()
-	if handle == nil {
-		return nil, errors.New("no handler")
-	}
-	type result struct {
-		answer []byte
-		err    error
-	}
-	done := make(chan result, 1)
-	if !hung {
-		message = slices.Clone(message)
-		go func() {
-			answer, err := handle(ctx, message)
-			done <- result{slices.Clone(answer), err}
-		}()
-	}
-	select {
-	case r := <-done:
-		return r.answer, r.err
-	case <-other.life.Done():
-		return nil, legacy.ErrNodeLost
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-func (n *node) Open(ctx context.Context, name string) (legacy.PeerStream, error) {
-	other, err := n.reach(name)
-	if err != nil {
-		return nil, err
-	}
-	other.mu.Lock()
-	serve, hung := other.stream, other.hung
-	other.mu.Unlock()
-	if hung {
-		select {
-		case <-other.life.Done():
-			return nil, legacy.ErrNodeLost
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-	if serve == nil {
-		return nil, errors.New("no handler")
-	}
-	pipe := &peerPipe{done: make(chan struct{}), changed: make(chan struct{})}
-	here, there := &peerEnd{p: pipe, side: 0}, &peerEnd{p: pipe, side: 1}
-	stops := []func() bool{
-		context.AfterFunc(other.life, func() { pipe.end(legacy.ErrNodeLost) }),
-		context.AfterFunc(n.life, func() { pipe.end(legacy.ErrNodeLost) }),
-	}
-	go func() {
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		serve(ctx, there)
-		there.Close(nil)
-		for _, stop := range stops {
-			stop()
-		}
-	}()
-	return here, nil
-}
-
-// peerPipe is a stream between two nodes; peerEnd is one end of it.
-type peerPipe struct {
-	mu      sync.Mutex
-	queue   [2][][]byte // for each side
-	err     error
-	done    chan struct{}
-	changed chan struct{}
-}
-
-func (p *peerPipe) end(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.err == nil {
-		p.err = err
-		close(p.done)
-		close(p.changed)
-	}
-}
-
-type peerEnd struct {
-	p    *peerPipe
-	side int
-}
-
-func (e *peerEnd) Send(_ context.Context, message []byte) error {
-	e.p.mu.Lock()
-	defer e.p.mu.Unlock()
-	if e.p.err != nil {
-		return e.p.err
-	}
-	e.p.queue[1-e.side] = append(e.p.queue[1-e.side], slices.Clone(message))
-	close(e.p.changed)
-	e.p.changed = make(chan struct{})
-	return nil
-}
-
-func (e *peerEnd) Receive(ctx context.Context) ([]byte, error) {
-	for {
-		e.p.mu.Lock()
-		if q := e.p.queue[e.side]; len(q) > 0 {
-			e.p.queue[e.side] = q[1:]
-			e.p.mu.Unlock()
-			return q[0], nil
-		}
-		err, changed := e.p.err, e.p.changed
-		e.p.mu.Unlock()
-		if err != nil {
-			return nil, err
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-}
-
-func (e *peerEnd) Close(reason error) {
-	if reason == nil {
-		reason = io.EOF
-	}
-	e.p.end(reason)
-}
-
-func (e *peerEnd) Done() <-chan struct{} { return e.p.done }
 
 // Get implements session.Store over what this node has seen.
 func (n *node) Get(_ context.Context, id session.ID) (*session.Record, error) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/session"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
@@ -21,16 +22,22 @@ import (
 const (
 	cancelWait   = time.Second            // for a message to reach all
 	settleWait   = 250 * time.Millisecond // for the others to see a change
+	slowWait     = 10 * time.Second       // for a node that did not see it by then
 	takeOverWait = time.Second            // for a GET stream to move
 	readWait     = 5 * time.Second        // for stores, off a request's path
 )
 
-// Messages between nodes: a letter, the session, and what the letter says.
+// kindSession is the kind of the streams between nodes about a session. Each begins
+// with a message: a letter, the session, and what the letter says. Of one to follow a
+// call's stream events come back, of all others one answer.
+const kindSession = "session"
+
 const (
 	tellMessage = 'm' // a response or notification from the client
 	tellAside   = 'a' // a message for the GET stream
 	tellChanged = 'r' // the record has this revision now
 	tellGiveWay = 'g' // the GET stream goes elsewhere; an event id, or nothing
+	tellFollow  = 'f' // what follows an event of a call's stream is wanted; its id
 )
 
 // Answers where yes and no are all there is to say.
@@ -42,8 +49,8 @@ var yes, no = []byte{1}, []byte{0}
 // node without peers.
 type peering struct {
 	p       *Protocol
-	to      Peers
-	address string
+	to      nodes.Nodes
+	address nodes.Digest
 	feed    session.Feed
 	ctx     context.Context // of what is started here
 	cancel  context.CancelFunc
@@ -56,21 +63,22 @@ type peering struct {
 	refreshing bool
 	changed    map[session.ID]struct{}        // to be refreshed; live sessions only
 	waiters    map[session.ID][]chan struct{} // for a change
+	slow       map[string]int                 // changes that a node has not seen in time and has not answered since
 	wg         sync.WaitGroup                 // Add under mu
 
 	collected map[uint64]struct{} // messages of the mailbox that have been taken; of collect
 }
 
 func (p *Protocol) joinPeers() *peering {
-	if p.cfg.Peers == nil {
+	if p.cfg.Nodes == nil {
 		return nil
 	}
 	feed, ok := p.store.(session.Feed)
 	if !ok {
-		panic("legacy: peers need a session store with a feed")
+		panic("legacy: other nodes need a session store with a feed")
 	}
 	g := &peering{
-		p: p, to: p.cfg.Peers, address: addressOf(p.cfg.Peers.Self()), feed: feed,
+		p: p, to: p.cfg.Nodes, address: nodes.DigestOf(p.cfg.Nodes.Self()), feed: feed, slow: map[string]int{},
 		changed: map[session.ID]struct{}{}, waiters: map[session.ID][]chan struct{}{}, collected: map[uint64]struct{}{}, late: make(chan struct{}),
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
@@ -80,7 +88,7 @@ func (p *Protocol) joinPeers() *peering {
 // start begins to hear of changes and to serve the others.
 func (g *peering) start() {
 	if g != nil {
-		g.stop = append(g.stop, g.feed.Watch(g.heard), g.to.Serve(g.answer, g.serveStream))
+		g.stop = append(g.stop, g.feed.Watch(g.heard), g.to.Serve(kindSession, g.accept))
 		g.run(g.collect)
 	}
 }
@@ -128,20 +136,20 @@ func (g *peering) runLocked(f func()) bool {
 
 // others returns the names of the nodes that can be reached.
 func (g *peering) others() []string {
-	nodes := g.to.Nodes()
-	names := make([]string, 0, len(nodes))
-	for _, n := range nodes {
-		if n.Reachable {
-			names = append(names, n.Name)
+	members := g.to.Members()
+	names := make([]string, 0, len(members))
+	for _, m := range members {
+		if m.Reachable && !m.Self {
+			names = append(names, m.Name)
 		}
 	}
 	return names
 }
 
 // node returns the name of the node with an address, or "" when it cannot be reached.
-func (g *peering) node(address string) string {
+func (g *peering) node(address nodes.Digest) string {
 	for _, name := range g.others() {
-		if digest(name, nodeBytes) == address[:nodeBytes] {
+		if address.OfNode(name) {
 			return name
 		}
 	}
@@ -151,7 +159,7 @@ func (g *peering) node(address string) string {
 // lost reports whether an error of a request or stream means that the node's
 // live things are gone.
 func (g *peering) lost(node string, err error) bool {
-	return errors.Is(err, ErrNodeLost) || !slices.Contains(g.others(), node)
+	return errors.Is(err, nodes.ErrLost) || !slices.Contains(g.others(), node)
 }
 
 func message(kind byte, id session.ID, rest []byte) []byte {
@@ -171,7 +179,7 @@ func (g *peering) tellAll(ctx context.Context, wait time.Duration, msg []byte, t
 	var wg sync.WaitGroup
 	for _, node := range others {
 		wg.Go(func() { // this function waits for it
-			answer, err := g.to.Request(ctx, node, msg)
+			answer, err := g.tell(ctx, node, "", msg)
 			if err != nil {
 				g.p.cfg.Log.Debug("node not reached", "node", node, "error", err)
 				return
@@ -186,6 +194,11 @@ func (g *peering) tellAll(ctx context.Context, wait time.Duration, msg []byte, t
 
 func ignore(string, []byte) {}
 
+// tell sends a message to a node, or to one instance of it, and returns the answer.
+func (g *peering) tell(ctx context.Context, node, instance string, msg []byte) ([]byte, error) {
+	return nodes.Ask(ctx, g.to, nodes.Address{Node: node, Instance: instance, Kind: kindSession}, msg)
+}
+
 // aside brings a message to the session's GET stream on another node.
 func (g *peering) aside(id session.ID, msg []byte) {
 	if g != nil {
@@ -193,15 +206,26 @@ func (g *peering) aside(id session.ID, msg []byte) {
 	}
 }
 
-// settle waits a little until the other nodes have seen a change, so that the
-// client's next request finds it wherever it goes.
-func (g *peering) settle(ctx context.Context, id session.ID, revision uint64) {
-	if g != nil {
-		g.tellAll(ctx, settleWait, message(tellChanged, id, binary.BigEndian.AppendUint64(nil, revision)), ignore)
+var errMessage = errors.New("not a message of this protocol")
+
+// accept serves what another node wants of a session.
+func (g *peering) accept(ctx context.Context, s nodes.Stream) {
+	msg, err := s.Receive(ctx)
+	if err == nil && len(msg) > 0 && msg[0] == tellFollow {
+		g.serveFollow(ctx, s, msg[1:])
+		return
+	}
+	var answer []byte
+	if err == nil {
+		answer, err = g.answer(ctx, msg)
+	}
+	if err == nil {
+		err = s.Send(ctx, answer)
+	}
+	if err != nil {
+		s.Close(err)
 	}
 }
-
-var errMessage = errors.New("not a message of this protocol")
 
 // answer answers another node.
 func (g *peering) answer(ctx context.Context, msg []byte) ([]byte, error) {

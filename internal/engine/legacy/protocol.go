@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/engine"
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/session"
@@ -37,9 +38,9 @@ type Config struct {
 	// Endpoint is the name under which [task.Config.Handler] knows Handler, for tasks
 	// that are restarted elsewhere. Empty means that none are.
 	Endpoint string
-	// Peers are the other nodes of the endpoint; the sessions' store must then be
-	// a [session.Feed]. Nil means that there are none.
-	Peers Peers
+	// Nodes are the nodes that serve the endpoint; the sessions' store must then be
+	// a [session.Feed]. Nil means that there are no others.
+	Nodes nodes.Nodes
 	// Ended is told that a session is over for good: deleted, on whatever node, or
 	// its connection gone. It must not block; nil means nobody.
 	Ended func(session string)

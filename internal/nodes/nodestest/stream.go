@@ -56,24 +56,21 @@ func (d *Node) Open(ctx context.Context, to nodes.Address, first []byte) (nodes.
 	}
 	p := &pipe{over: make(chan struct{}), wake: make(chan struct{})}
 	here, there := &end{pipe: p, side: 0, node: to.Node, max: nodes.MaxMessage}, &end{pipe: p, side: 1, node: d.name, max: nodes.MaxMessage}
-	if other.state.Hung {
-		d.streams[here] = struct{}{}
-		other.streams[there] = struct{}{}
-		n.mu.Unlock()
-		defer n.mu.Lock() // for the unlocking above
-		defer d.forget(other, here, there)
-		return nil, p.await(ctx)
-	}
-	accept := other.accept[to.Kind]
-	if accept == nil {
-		return nil, fmt.Errorf("%w: %q at %q", nodes.ErrUnserved, to.Kind, to.Node)
-	}
 	if first != nil {
 		p.queue[1] = [][]byte{append([]byte{}, first...)}
 	}
 	d.streams[here], other.streams[there] = struct{}{}, struct{}{}
+	if err := d.awaitAnswer(ctx, other, p); err != nil {
+		d.forgetLocked(other, here, there)
+		return nil, err
+	}
+	accept := other.accept[to.Kind]
+	if accept == nil {
+		d.forgetLocked(other, here, there)
+		return nil, fmt.Errorf("%w: %q at %q", nodes.ErrUnserved, to.Kind, to.Node)
+	}
 	life, cancel := context.WithCancelCause(context.Background())
-	p.cancel = cancel
+	p.setCancel(cancel)
 	other.wg.Go(func() {
 		defer d.forget(other, here, there)
 		defer there.Close(nil)
@@ -82,9 +79,40 @@ func (d *Node) Open(ctx context.Context, to nodes.Address, first []byte) (nodes.
 	return here, nil
 }
 
+// awaitAnswer waits while the other node hangs. d.net.mu is held, and not while it waits.
+func (d *Node) awaitAnswer(ctx context.Context, other *Node, p *pipe) error {
+	if !other.state.Hung {
+		return nil
+	}
+	d.net.mu.Unlock()
+	defer d.net.mu.Lock()
+	changes, stop := d.Changes()
+	defer stop()
+	for other.hangs() {
+		select {
+		case <-changes:
+		case <-p.over:
+			return p.err
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", nodes.ErrUnanswered, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+func (d *Node) hangs() bool {
+	d.net.mu.Lock()
+	defer d.net.mu.Unlock()
+	return d.state.Hung
+}
+
 func (d *Node) forget(other *Node, here, there *end) {
 	d.net.mu.Lock()
 	defer d.net.mu.Unlock()
+	d.forgetLocked(other, here, there)
+}
+
+func (d *Node) forgetLocked(other *Node, here, there *end) {
 	delete(d.streams, here)
 	delete(other.streams, there)
 }
@@ -100,13 +128,13 @@ type pipe struct {
 	wake  chan struct{}
 }
 
-// await waits for the end of the stream or of ctx and returns what Open then fails with.
-func (p *pipe) await(ctx context.Context) error {
-	select {
-	case <-p.over:
-		return p.err
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", nodes.ErrUnanswered, context.Cause(ctx))
+// setCancel sets what ends the handler's context with the stream.
+func (p *pipe) setCancel(cancel context.CancelCauseFunc) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cancel = cancel
+	if p.err != nil {
+		cancel(p.err)
 	}
 }
 
