@@ -132,7 +132,7 @@ func (s *Set) exchange(ctx context.Context, t *Task, r *request) (nodes.Stream, 
 	if err != nil {
 		return nil, reply{}, fmt.Errorf("encode a request to another node: %w", err)
 	}
-	stream, err := s.cfg.Nodes.Open(ctx, nodes.Address{Node: t.Home, Instance: t.Instance, Kind: kindTask, ID: t.ID}, msg)
+	stream, err := s.cfg.Nodes.Open(ctx, t.home(), msg)
 	if err != nil {
 		return nil, reply{}, err
 	}

@@ -116,22 +116,24 @@ func (s *Set) here(ctx context.Context, l *live, r *request) (t Task, answer rep
 	return t, answer, release, err
 }
 
+// home is where t runs.
+func (t *Task) home() nodes.Address {
+	return nodes.Address{Node: t.Home, Instance: t.Instance, Kind: kindTask, ID: t.ID}
+}
+
 // elsewhere reports whether t is work of another node, or of what ran here before.
 func (s *Set) elsewhere(t *Task) bool {
 	if s.cfg.Nodes == nil || t.Home == "" || t.Status.Terminal() {
 		return false
 	}
-	node, instance := s.cfg.Nodes.Self()
-	return t.Home != node || t.Instance != instance
+	home := t.home()
+	return !home.At(s.cfg.Nodes)
 }
 
 // orphaned reports whether the work of t is over although its state does not say so.
 func (s *Set) orphaned(t *Task) bool {
-	if !s.elsewhere(t) {
-		return false
-	}
-	node, _ := s.cfg.Nodes.Self()
-	return t.Home == node || s.cfg.Nodes.Lost(t.Home, t.Instance)
+	home := t.home()
+	return s.elsewhere(t) && home.LostTo(s.cfg.Nodes)
 }
 
 // lost reports whether nobody runs t although its state does not say so: its home

@@ -9,10 +9,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
 	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/internal/share"
@@ -137,7 +137,7 @@ func (c *call) park() {
 	round, deadline := c.round, time.Now().Add(c.p.cfg.Limits.ParkedFor)
 	k.expiry = time.AfterFunc(c.p.cfg.Limits.ParkedFor, func() { c.expire(round) })
 	req := l.from()
-	token := string(parkedPrefix) + c.p.cfg.Ring.Seal(seal.Parked, k.binding, c.p.address(k, round, deadline))
+	token := c.p.token(k, round, deadline)
 	buf := getBuffer()
 	msg := append((*buf)[:0], `{"jsonrpc":"2.0","id":`...)
 	msg = append(msg, req.in.ID.Raw()...)
@@ -148,38 +148,38 @@ func (c *call) park() {
 	l.answer(message{status: 200, data: *buf, pooled: buf})
 }
 
-// address is what the sealed token of a round says: the call, the round, until
-// when, and, where there are other nodes, its home.
-type address struct {
-	id             callID
-	round          int
-	deadline       int64  // Unix seconds
-	node, instance string // empty without other nodes
+// waiting is what the sealed token of a round says: where the call is, the round, and
+// until when it waits. Without other nodes the address has no node.
+type waiting struct {
+	nodes.Address
+	id       callID
+	round    int
+	deadline int64 // Unix seconds
 }
 
-const addressHead = len(callID{}) + 2 + 8
-
-func (p *Protocol) address(k *parked, round int, deadline time.Time) []byte {
-	plain := make([]byte, 0, addressHead)
-	plain = append(plain, k.id[:]...)
-	plain = binary.BigEndian.AppendUint16(plain, uint16(round))
-	plain = binary.BigEndian.AppendUint64(plain, uint64(deadline.Unix()))
-	if p.cfg.Nodes == nil {
-		return plain
+// token seals where a call waits for the answers of a round.
+func (p *Protocol) token(k *parked, round int, deadline time.Time) string {
+	at := nodes.Address{Kind: kindRetry, ID: string(k.id[:])}
+	if p.cfg.Nodes != nil {
+		at.Node, at.Instance = p.cfg.Nodes.Self()
 	}
-	node, instance := p.cfg.Nodes.Self()
-	return append(append(append(plain, node...), 0), instance...)
+	more := binary.BigEndian.AppendUint16(nil, uint16(round))
+	more = binary.BigEndian.AppendUint64(more, uint64(deadline.Unix()))
+	return string(parkedPrefix) + at.Seal(p.cfg.Ring, seal.Parked, k.binding, more...)
 }
 
-// readAddress is the inverse of address.
-func readAddress(plain []byte) (a address, ok bool) {
-	if len(plain) < addressHead {
-		return address{}, false
+// openToken is the inverse of token, for the state of a request.
+func (p *Protocol) openToken(req *request) (waiting, error) {
+	at, more, err := nodes.Open(p.cfg.Ring, seal.Parked, p.binding(req), req.state[1:])
+	switch {
+	case err != nil:
+		return waiting{}, err
+	case len(more) != 2+8, len(at.ID) != len(callID{}):
+		return waiting{}, seal.ErrInvalid
 	}
-	a = address{id: callID(plain), round: int(binary.BigEndian.Uint16(plain[16:])), deadline: int64(binary.BigEndian.Uint64(plain[18:]))}
-	node, instance, found := strings.Cut(string(plain[addressHead:]), "\x00")
-	a.node, a.instance = node, instance
-	return a, found || node == ""
+	return waiting{
+		Address: at, id: callID([]byte(at.ID)), round: int(binary.BigEndian.Uint16(more)), deadline: int64(binary.BigEndian.Uint64(more[2:])),
+	}, nil
 }
 
 // withdraw removes questions whose asker no longer waits.
@@ -207,14 +207,10 @@ func (c *call) expire(round int) {
 
 // resume lets a retry take over the parked call it names.
 func (p *Protocol) resume(ctx context.Context, req *request, l leg) *jsonrpc.Error {
-	plain, err := p.cfg.Ring.Open(seal.Parked, p.binding(req), req.state[1:])
-	if err != nil {
-		return unopened(err)
-	}
-	to, ok := readAddress(plain)
+	to, err := p.openToken(req)
 	switch {
-	case !ok:
-		return errState
+	case err != nil:
+		return unopened(err)
 	case time.Now().Unix() > to.deadline:
 		return errParkedGone
 	case p.away(&to):
@@ -224,7 +220,7 @@ func (p *Protocol) resume(ctx context.Context, req *request, l leg) *jsonrpc.Err
 }
 
 // takeOver lets a retry take over the call of this node that it names.
-func (p *Protocol) takeOver(req *request, l leg, to *address) *jsonrpc.Error {
+func (p *Protocol) takeOver(req *request, l leg, to *waiting) *jsonrpc.Error {
 	c := p.lot.find(to.id)
 	if c == nil {
 		return errParkedGone

@@ -61,25 +61,20 @@ type relay struct {
 	p      *Protocol
 	req    *request
 	leg    leg
-	to     *address
+	to     *waiting
 	cancel context.CancelCauseFunc
 }
 
 var _ carried = (*relay)(nil)
 
-// away reports whether an address is another node's, or that of what ran here before.
-func (p *Protocol) away(to *address) bool {
-	if to.node == "" || p.cfg.Nodes == nil {
-		return false
-	}
-	node, instance := p.cfg.Nodes.Self()
-	return to.node != node || to.instance != instance
+// away reports whether a call is at another node, or was at what ran here before.
+func (p *Protocol) away(to *waiting) bool {
+	return to.Node != "" && p.cfg.Nodes != nil && !to.At(p.cfg.Nodes)
 }
 
 // relay forwards a retry to the home of its call. The answer goes to l.
-func (p *Protocol) relay(ctx context.Context, req *request, l leg, to *address) *jsonrpc.Error {
-	node, _ := p.cfg.Nodes.Self()
-	if to.node == node || p.cfg.Nodes.Lost(to.node, to.instance) {
+func (p *Protocol) relay(ctx context.Context, req *request, l leg, to *waiting) *jsonrpc.Error {
+	if to.LostTo(p.cfg.Nodes) {
 		return errHomeLost
 	}
 	if wire := p.enter(req); wire != nil {
@@ -117,10 +112,10 @@ func (r *relay) forward(ctx context.Context) *jsonrpc.Error {
 		r.p.cfg.Log.Error("retry not encoded for another node", "error", err)
 		return errUnreached
 	}
-	stream, err := r.p.cfg.Nodes.Open(ctx, nodes.Address{Node: r.to.node, Instance: r.to.instance, Kind: kindRetry}, msg)
+	stream, err := r.p.cfg.Nodes.Open(ctx, r.to.Address, msg)
 	if err != nil {
-		r.p.cfg.Log.Warn("retry not forwarded", "node", r.to.node, "error", err)
-		if errors.Is(err, nodes.ErrLost) && nodes.AwaitLoss(ctx, r.p.cfg.Nodes, r.to.node, r.to.instance, noticeLoss) {
+		r.p.cfg.Log.Warn("retry not forwarded", "node", r.to.Node, "error", err)
+		if errors.Is(err, nodes.ErrLost) && nodes.AwaitLoss(ctx, r.p.cfg.Nodes, r.to.Node, r.to.Instance, noticeLoss) {
 			return errHomeLost
 		}
 		return errUnreached
@@ -143,7 +138,7 @@ func (r *relay) forward(ctx context.Context) *jsonrpc.Error {
 		}
 	}
 	if ctx.Err() == nil {
-		r.p.cfg.Log.Warn("forwarded retry broken off", "node", r.to.node, "error", err)
+		r.p.cfg.Log.Warn("forwarded retry broken off", "node", r.to.Node, "error", err)
 	}
 	return errHomeLost
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/engine"
 	"github.com/holdfast-mcp/holdfast/internal/nodes"
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
-	"github.com/holdfast-mcp/holdfast/internal/seal"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
@@ -70,7 +69,7 @@ var errEnding = errors.New("shutting down")
 
 // readRetry receives a retry and checks it as if its client were here, but for
 // the headers, which the node that forwarded it has checked.
-func (p *Protocol) readRetry(ctx context.Context, stream nodes.Stream) (*request, *address, error) {
+func (p *Protocol) readRetry(ctx context.Context, stream nodes.Stream) (*request, *waiting, error) {
 	data, err := stream.Receive(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -90,13 +89,9 @@ func (p *Protocol) readRetry(ctx context.Context, stream nodes.Stream) (*request
 	if len(req.state) == 0 || req.state[0] != parkedPrefix {
 		return nil, nil, errState
 	}
-	plain, err := p.cfg.Ring.Open(seal.Parked, p.binding(req), req.state[1:])
+	to, err := p.openToken(req)
 	if err != nil {
 		return nil, nil, err
-	}
-	to, ok := readAddress(plain)
-	if !ok {
-		return nil, nil, errState
 	}
 	return req, &to, nil
 }
