@@ -157,3 +157,24 @@ func testRecord(subscriptions ...string) session.Record {
 
 // at is what serves a kind at a node, whatever its instance.
 func at(node, kind string) nodes.Address { return nodes.Address{Node: node, Kind: kind} }
+
+// Serve answers a kind of question with what answer returns.
+func (c *Cluster) Serve(kind string, answer func(ctx context.Context, from string, question []byte) ([]byte, error)) {
+	c.ServeStream(kind, func(ctx context.Context, s *Stream) {
+		question, err := s.Receive(ctx)
+		if err == nil {
+			question, err = answer(ctx, s.Node(), question)
+		}
+		if err == nil {
+			err = s.Send(ctx, question)
+		}
+		if err != nil {
+			s.Close(err)
+		}
+	})
+}
+
+// Request asks what Serve answers.
+func (c *Cluster) Request(ctx context.Context, node, kind string, question []byte) ([]byte, error) {
+	return c.Ask(ctx, at(node, kind), question)
+}

@@ -104,17 +104,6 @@ func (m *members) near(node string) (near context.Context, l *link) {
 	return nil, nil
 }
 
-// unbroken returns a context that ends when the link to a node breaks; nil when it
-// has never been heard of.
-func (m *members) unbroken(node string) context.Context {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if k := m.byName[node]; k != nil {
-		return k.whole
-	}
-	return nil
-}
-
 // between returns the nodes by way of which one that only others hear could be
 // reached, that to be tried first before the others: each two nodes have an order
 // of their own.

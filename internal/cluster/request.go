@@ -7,40 +7,33 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
-	"strconv"
 	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/holdfast-mcp/holdfast/internal/nodes"
 )
 
-// Handler answers requests of one kind from other nodes. ctx ends with the
-// caller's deadline, when the caller's node is lost, and with the cluster. The
-// error's text reaches the caller as a [RemoteError]. It runs on a goroutine of
-// its own and must be safe for concurrent use.
-type Handler func(ctx context.Context, from string, payload []byte) ([]byte, error)
-
 // Headers of requests between nodes.
 const (
-	headerFrom     = "From"
-	headerInstance = "Instance" // of the caller
-	headerTo       = "To"       // instance that is meant; empty for any
-	headerTimeout  = "Timeout"  // milliseconds left
-	headerStream   = "Stream"   // what is asked about a stream; empty for a request
-	headerID       = "ID"       // of the opener's end of the stream, in hexadecimal
-	headerFailure  = "Failure"  // of the answer
+	headerFrom    = "From"
+	headerTo      = "To"      // instance that is meant; empty for any
+	headerStream  = "Stream"  // what is asked about a stream; empty for a request
+	headerID      = "ID"      // of the opener's end of the stream, in hexadecimal
+	headerFailure = "Failure" // of the answer
 )
 
-// What headerStream says: that a stream is to be opened, and what comes with it; or
-// that its opener does not wait for it.
+// What headerStream says: that a stream is to be opened, and what comes with it; that its
+// opener does not wait for it; or, of the answer, that it is open.
 const (
 	openBare      = "bare"
 	openWhole     = "message"
 	openPart      = "part" // the first of a message
+	openAsk       = "ask"  // a message, and the answer may be the answer to it
 	openAbandoned = "abandoned"
+	opened        = "opened"
 )
 
 // What headerFailure says; anything else is a handler's error.
@@ -48,6 +41,7 @@ const (
 	failBusy    = "busy"
 	failKind    = "kind"
 	failGone    = "gone"
+	failNothing = "nothing" // the handler has ended without an answer
 	failHandler = "error"
 )
 
@@ -66,7 +60,6 @@ type exchange struct {
 
 	mu       sync.RWMutex
 	closed   bool
-	handlers map[string]Handler
 	acceptor map[string]func(context.Context, *Stream)
 	streams  map[uint64]*Stream
 }
@@ -74,7 +67,7 @@ type exchange struct {
 func newExchange(c *Cluster) *exchange {
 	return &exchange{
 		c: c, subject: c.cfg.Cluster + ".node.", slots: make(chan struct{}, c.cfg.MaxRequests),
-		handlers: map[string]Handler{}, acceptor: map[string]func(context.Context, *Stream){}, streams: map[uint64]*Stream{},
+		acceptor: map[string]func(context.Context, *Stream){}, streams: map[uint64]*Stream{},
 	}
 }
 
@@ -95,31 +88,6 @@ func (x *exchange) start() error {
 	return nil
 }
 
-// Serve sets the handler of a kind of request. The kind is a word of lower-case
-// letters, digits, '-' and '_'. It panics on a kind that is no such word or has one.
-func (c *Cluster) Serve(kind string, h Handler) {
-	x := c.rpc
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if !kindRule.MatchString(kind) || kind == kindPing || x.handlers[kind] != nil || x.acceptor[kind] != nil {
-		panic("cluster: kind " + kind + " cannot be served, or is already")
-	}
-	x.handlers[kind] = h
-}
-
-// Request sends a request to a node, this one included, and waits for its answer.
-// It fails at once with [nodes.ErrLost] when the node is not there, or the link to it
-// breaks meanwhile; to a node that only others hear it first waits for another way,
-// up to five seconds. It fails with [ErrBusy] or [nodes.ErrUnserved] when the request was
-// not begun; with a [RemoteError] when the handler failed; or with ctx's cause.
-func (c *Cluster) Request(ctx context.Context, node, kind string, payload []byte) ([]byte, error) {
-	m, err := c.rpc.request(ctx, node, kind, &nats.Msg{Data: payload, Header: nats.Header{}})
-	if err != nil {
-		return nil, err
-	}
-	return m.Data, nil
-}
-
 // request sends msg and waits for the answer or the loss of the node.
 func (x *exchange) request(ctx context.Context, node, kind string, msg *nats.Msg) (*nats.Msg, error) {
 	if !nameRule.MatchString(node) || !kindRule.MatchString(kind) {
@@ -128,19 +96,12 @@ func (x *exchange) request(ctx context.Context, node, kind string, msg *nats.Msg
 	if len(msg.Data) > maxPayload-1<<10 {
 		return nil, ErrTooLarge
 	}
-	whole, instance, err := x.c.members.reach(ctx, node)
+	whole, _, err := x.c.members.reach(ctx, node)
 	if err != nil {
 		return nil, err
 	}
 	msg.Subject = x.subject + node + "." + kind
 	msg.Header[headerFrom] = []string{x.c.cfg.Name}
-	msg.Header[headerInstance] = []string{x.c.members.self.Instance}
-	if instance != "" && msg.Header.Get(headerStream) == "" { // who opens a stream may take any
-		msg.Header[headerTo] = []string{instance}
-	}
-	if deadline, ok := ctx.Deadline(); ok {
-		msg.Header[headerTimeout] = []string{strconv.FormatInt(max(time.Until(deadline).Milliseconds(), 1), 10)}
-	}
 	if whole != nil {
 		var cancel context.CancelCauseFunc
 		ctx, cancel = context.WithCancelCause(ctx)
@@ -172,6 +133,8 @@ func failure(node string, answer *nats.Msg) error {
 		return fmt.Errorf("%w: %q", ErrBusy, node)
 	case failKind:
 		return fmt.Errorf("%w: %q", nodes.ErrUnserved, node)
+	case failNothing:
+		return io.EOF
 	case failGone:
 		return &nodes.LostError{Node: node}
 	}
@@ -200,7 +163,7 @@ func (x *exchange) receive(m *nats.Msg) {
 		return
 	}
 	x.mu.RLock()
-	handle, accept, closed := x.handlers[kind], x.acceptor[kind], x.closed
+	accept, closed := x.acceptor[kind], x.closed
 	if !closed {
 		x.wg.Add(1) // under the lock, so that close waits for it
 	}
@@ -208,8 +171,7 @@ func (x *exchange) receive(m *nats.Msg) {
 	if closed {
 		return // it is as if this node were gone
 	}
-	isStream := m.Header.Get(headerStream) != ""
-	if isStream && accept == nil || !isStream && handle == nil {
+	if accept == nil {
 		x.wg.Done()
 		respond(m, nil, failKind)
 		return
@@ -221,58 +183,17 @@ func (x *exchange) receive(m *nats.Msg) {
 		respond(m, nil, failBusy)
 		return
 	}
-	var stream *Stream
-	if isStream { // before anything else of it comes
-		if stream = x.opened(m); stream == nil {
-			<-x.slots
-			x.wg.Done()
-			return
-		}
+	stream := x.opened(m) // before anything else of it comes
+	if stream == nil {
+		<-x.slots
+		x.wg.Done()
+		return
 	}
 	go func() { // counted above; close waits for it
 		defer x.wg.Done()
 		defer func() { <-x.slots }()
-		if isStream {
-			x.acceptStream(m, stream, kind, accept)
-			return
-		}
-		x.answer(m, handle)
+		x.acceptStream(stream, kind, accept)
 	}()
-}
-
-// answer runs a handler.
-func (x *exchange) answer(m *nats.Msg, handle Handler) {
-	from := m.Header.Get(headerFrom)
-	ctx, cancel := context.WithCancelCause(x.c.base)
-	defer cancel(nil)
-	if ms, err := strconv.ParseInt(m.Header.Get(headerTimeout), 10, 64); err == nil {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, time.Duration(ms)*time.Millisecond)
-		defer stop()
-	}
-	if whole := x.c.members.unbroken(from); whole != nil {
-		defer context.AfterFunc(whole, func() { cancel(&nodes.LostError{Node: from}) })()
-	}
-	result, err := x.guard(ctx, handle, from, m.Data)
-	switch {
-	case err != nil:
-		respond(m, []byte(err.Error()), failHandler)
-	case len(result) > maxPayload-1<<10:
-		respond(m, []byte(ErrTooLarge.Error()), failHandler)
-	default:
-		respond(m, result, "")
-	}
-}
-
-// guard calls a handler; a panic is its error.
-func (x *exchange) guard(ctx context.Context, handle Handler, from string, payload []byte) (result []byte, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			x.c.log.Error("handler of a node request panicked", "panic", p)
-			err = errors.New("the handler panicked")
-		}
-	}()
-	return handle(ctx, from, payload)
 }
 
 func respond(m *nats.Msg, data []byte, failure string) {

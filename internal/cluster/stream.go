@@ -35,7 +35,7 @@ type Stream struct {
 	detach  func() bool // from the watch over its node
 	link    *link       // to its node; nil when that has never been heard of
 	life    context.Context
-	over    context.CancelFunc // ends life
+	over    context.CancelCauseFunc // ends life
 
 	mu       sync.Mutex
 	peer     uint64 // id of the other end; 0 until accepted
@@ -55,6 +55,10 @@ type Stream struct {
 	sent       credit
 	acked      credit
 	closed     bool // End was called
+
+	question  *nats.Msg // the first message, until it is answered; nil when no answer is waited for
+	hasJoined bool
+	joined    chan struct{} // closed when who asked has an end of the stream too; nil when it had at once
 }
 
 var _ nodes.Stream = (*Stream)(nil)
@@ -78,12 +82,13 @@ const openTimeout = 5 * time.Second
 
 // ServeStream sets what is done with streams of a kind that other nodes open. It
 // runs on a goroutine of its own; ctx ends with the stream, and the stream with
-// its return. The kinds are those of [Cluster.Serve].
+// its return. The kind is a word of lower-case
+// letters, digits, '-' and '_'. It panics on a kind that is no such word or is served.
 func (c *Cluster) ServeStream(kind string, accept func(ctx context.Context, s *Stream)) {
 	x := c.rpc
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if !kindRule.MatchString(kind) || kind == kindPing || x.handlers[kind] != nil || x.acceptor[kind] != nil {
+	if !kindRule.MatchString(kind) || kind == kindPing || x.acceptor[kind] != nil {
 		panic("cluster: kind " + kind + " cannot be served, or is already")
 	}
 	x.acceptor[kind] = accept
@@ -93,60 +98,121 @@ func (c *Cluster) ServeStream(kind string, accept func(ctx context.Context, s *S
 // that only others hear it first waits for another way, up to five seconds. It
 // fails with [ErrBusy] when the node has too many requests in work.
 func (c *Cluster) Open(ctx context.Context, to nodes.Address, first []byte) (*Stream, error) {
+	if len(first) > nodes.MaxMessage {
+		return nil, nodes.ErrTooLarge
+	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	s, err := c.rpc.newStream(to.Node, 0)
-	if err != nil {
-		return nil, err
+	carries, head := openBare, first[:min(len(first), nodes.PartBytes)]
+	switch {
+	case len(head) < len(first):
+		carries = openPart
+	case first != nil:
+		carries = openWhole
 	}
-	s.sending <- struct{}{} // nobody else has the stream, and it is free until then
-	defer s.release()
-	head, rest := first[:min(len(first), nodes.PartBytes)], []byte(nil)
-	if len(head) < len(first) {
-		rest = first[len(head):]
+	s, answer, err := c.rpc.open(ctx, to, carries, head)
+	if err == nil {
+		err = s.accepted(answer.Data)
 	}
-	if first != nil {
-		s.mu.Lock()
-		s.sent = credit{1, uint64(len(head))}
-		s.mu.Unlock()
-	}
-	answer, err := c.rpc.request(ctx, to.Node, to.Kind, opening(s.id, to.Instance, head, first != nil, rest != nil))
-	if err == nil && len(answer.Data) != 8 {
-		err = fmt.Errorf("node %q: not a stream", to.Node)
+	if err == nil && carries == openPart {
+		err = s.sendParts(ctx, first[len(head):], true) // nobody else has the stream yet
 	}
 	if err != nil {
-		s.end(err)
-		if errors.Is(err, nodes.ErrUnanswered) {
-			c.rpc.abandon(to, s.id)
-		}
 		return nil, err
-	}
-	s.mu.Lock()
-	s.peer = binary.BigEndian.Uint64(answer.Data)
-	s.mu.Unlock()
-	if rest != nil {
-		if err := s.sendParts(ctx, rest, true); err != nil {
-			return nil, err
-		}
 	}
 	return s, nil
 }
 
-// opening is the request that opens a stream. Its data are the first message as it is,
-// or the first part.
-func opening(id uint64, instance string, first []byte, has, more bool) *nats.Msg {
-	carries := openBare
-	switch {
-	case more:
-		carries = openPart
-	case has:
-		carries = openWhole
+// Ask sends a message to a node, this one included, and returns the answer; see
+// [nodes.Nodes]. It fails as Open does, or with a [RemoteError] that says why there
+// is no answer.
+func (c *Cluster) Ask(ctx context.Context, to nodes.Address, message []byte) ([]byte, error) {
+	if len(message) > nodes.PartBytes {
+		s, err := c.Open(ctx, to, message)
+		if err != nil {
+			return nil, err
+		}
+		return s.answer(ctx)
 	}
+	id := rand.Uint64() | 1
+	answer, err := c.rpc.request(ctx, to.Node, to.Kind, opening(id, to.Instance, openAsk, message))
+	switch {
+	case errors.Is(err, nodes.ErrUnanswered):
+		c.rpc.abandon(to, id)
+		return nil, err
+	case err != nil:
+		return nil, err
+	case answer.Header.Get(headerStream) != opened:
+		return answer.Data, nil
+	}
+	return c.rpc.longAnswer(ctx, to.Node, id, answer.Data)
+}
+
+// longAnswer receives an answer that comes on a stream. Its other end waits until this
+// one is there.
+func (x *exchange) longAnswer(ctx context.Context, node string, id uint64, peer []byte) ([]byte, error) {
+	s, err := x.newStream(node, id, 0)
+	if err == nil {
+		err = s.accepted(peer)
+	}
+	if err == nil {
+		err = s.frame(frameWant, 0, nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.answer(ctx)
+}
+
+// answer receives the one message that comes back.
+func (s *Stream) answer(ctx context.Context) ([]byte, error) {
+	m, err := s.Receive(ctx)
+	s.Close(err)
+	return m, err
+}
+
+// open sends the request that opens a stream and returns what is answered. Its data are
+// the first message as it is, or the first part.
+func (x *exchange) open(ctx context.Context, to nodes.Address, carries string, first []byte) (*Stream, *nats.Msg, error) {
+	s, err := x.newStream(to.Node, rand.Uint64()|1, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if carries != openBare {
+		s.mu.Lock()
+		s.sent = credit{1, uint64(len(first))}
+		s.mu.Unlock()
+	}
+	answer, err := x.request(ctx, to.Node, to.Kind, opening(s.id, to.Instance, carries, first))
+	if err != nil {
+		s.end(err)
+		if errors.Is(err, nodes.ErrUnanswered) {
+			x.abandon(to, s.id)
+		}
+		return nil, nil, err
+	}
+	return s, answer, nil
+}
+
+func opening(id uint64, instance, carries string, first []byte) *nats.Msg {
 	msg := &nats.Msg{Data: first, Header: nats.Header{headerStream: {carries}, headerID: {strconv.FormatUint(id, 16)}}}
 	if instance != "" {
 		msg.Header[headerTo] = []string{instance}
 	}
 	return msg
+}
+
+// accepted takes the id of the other end.
+func (s *Stream) accepted(id []byte) error {
+	if len(id) != 8 {
+		err := fmt.Errorf("node %q: not a stream", s.node)
+		s.end(err)
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.peer = binary.BigEndian.Uint64(id)
+	return nil
 }
 
 // abandon tells a node that nobody waits for the stream that the end of an id is to
@@ -175,15 +241,15 @@ func (x *exchange) abandoned(m *nats.Msg) {
 }
 
 // newStream makes and registers this node's end of a stream.
-func (x *exchange) newStream(node string, peer uint64) (*Stream, error) {
+func (x *exchange) newStream(node string, id, peer uint64) (*Stream, error) {
 	if !nameRule.MatchString(node) {
 		return nil, fmt.Errorf("node %q: not a name", node)
 	}
 	s := &Stream{
-		x: x, id: rand.Uint64() | 1, node: node, peer: peer, subject: x.c.cfg.Cluster + ".frame." + node,
+		x: x, id: id, node: node, peer: peer, subject: x.c.cfg.Cluster + ".frame." + node,
 		changed: make(chan struct{}), detach: func() bool { return true }, sending: make(chan struct{}, 1), max: nodes.MaxMessage,
 	}
-	s.life, s.over = context.WithCancel(context.Background())
+	s.life, s.over = context.WithCancelCause(context.Background())
 	var near context.Context
 	near, s.link = x.c.members.near(node)
 	x.mu.Lock()
@@ -212,33 +278,53 @@ func (x *exchange) opened(m *nats.Msg) *Stream {
 	id, err := strconv.ParseUint(m.Header.Get(headerID), 16, 64)
 	var s *Stream
 	if err == nil {
-		s, err = x.newStream(m.Header.Get(headerFrom), id)
+		s, err = x.newStream(m.Header.Get(headerFrom), rand.Uint64()|1, id)
 	}
 	if err != nil {
 		respond(m, []byte(err.Error()), failHandler)
 		return nil
 	}
-	if carries := m.Header.Get(headerStream); carries != openBare {
+	carries := m.Header.Get(headerStream)
+	if carries != openBare {
 		s.data(1, part{m.Data, carries == openPart})
+	}
+	if carries == openAsk {
+		s.mu.Lock()
+		s.question, s.joined = m, make(chan struct{})
+		s.mu.Unlock()
+	} else {
+		s.accept(m, "")
 	}
 	return s
 }
 
-// acceptStream answers the opener and runs what serves the stream.
-func (x *exchange) acceptStream(m *nats.Msg, s *Stream, kind string, accept func(context.Context, *Stream)) {
-	var id [8]byte
-	binary.BigEndian.PutUint64(id[:], s.id)
-	respond(m, id[:], "")
-	ctx, cancel := context.WithCancelCause(x.c.base)
-	defer cancel(nil)
-	defer context.AfterFunc(s.life, func() { cancel(s.reason()) })()
+// accept tells the opener that the stream is open.
+func (s *Stream) accept(m *nats.Msg, word string) {
+	answer := &nats.Msg{Data: binary.BigEndian.AppendUint64(nil, s.id)}
+	if word != "" {
+		answer.Header = nats.Header{headerStream: {word}}
+	}
+	_ = m.RespondMsg(answer) // who asked has gone, or the connection has
+}
+
+// asked returns the question that the opener waits for an answer to, once.
+func (s *Stream) asked() *nats.Msg {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.question
+	s.question = nil
+	return m
+}
+
+// acceptStream runs what serves a stream.
+func (x *exchange) acceptStream(s *Stream, kind string, accept func(context.Context, *Stream)) {
 	defer func() {
 		if p := recover(); p != nil {
 			x.c.log.Error("handler of a node stream panicked", "kind", kind, "panic", p)
 			s.Close(errors.New("the handler panicked"))
 		}
 	}()
-	accept(ctx, s)
+	accept(s.life, s)
 	s.Close(nil)
 }
 
@@ -267,6 +353,21 @@ func (s *Stream) Send(ctx context.Context, message []byte) error {
 		return context.Cause(ctx)
 	}
 	defer s.release()
+	if m := s.asked(); m != nil {
+		if len(message) <= nodes.PartBytes {
+			respond(m, message, "")
+			s.end(io.EOF)
+			return nil
+		}
+		s.accept(m, opened)
+		select {
+		case <-s.joined:
+		case <-s.life.Done():
+			return s.reason()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 	return s.sendParts(ctx, message, false)
 }
 
@@ -474,7 +575,14 @@ func (s *Stream) Close(reason error) {
 	if over {
 		return
 	}
-	_ = s.frame(frameClose, number, []byte(text)) // it notices otherwise
+	switch m := s.asked(); {
+	case m == nil:
+		_ = s.frame(frameClose, number, []byte(text)) // it notices otherwise
+	case reason == nil:
+		respond(m, nil, failNothing)
+	default:
+		respond(m, []byte(text), failHandler)
+	}
 	if reason == nil {
 		reason = io.EOF
 	}
@@ -489,7 +597,7 @@ func (s *Stream) end(reason error) {
 		return
 	}
 	s.err = reason
-	s.over()
+	s.over(reason)
 	s.wake()
 	detach := s.detach
 	s.mu.Unlock()

@@ -86,6 +86,10 @@ func (s *Stream) take(kind byte, number uint64, payload []byte) {
 	case frameWant:
 		s.mu.Lock()
 		s.eager = true
+		if s.joined != nil && !s.hasJoined {
+			s.hasJoined = true
+			close(s.joined)
+		}
 		due := s.due()
 		s.mu.Unlock()
 		if due {

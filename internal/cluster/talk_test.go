@@ -69,7 +69,7 @@ func TestRequest(t *testing.T) {
 	if d := time.Since(began); d > time.Second {
 		t.Errorf("that took %v", d)
 	}
-	if _, err := nodes[0].Request(ctx, "n2", kind, make([]byte, maxPayload)); !errors.Is(err, ErrTooLarge) {
+	if _, err := nodes[0].Request(ctx, "n2", kind, make([]byte, contract.MaxMessage+1)); !errors.Is(err, contract.ErrTooLarge) {
 		t.Errorf("too large: %v", err)
 	}
 }
@@ -389,11 +389,11 @@ func TestAbandonedOpening(t *testing.T) {
 		ended <- context.Cause(ctx)
 	})
 	x := nodes[0].rpc
-	s, err := x.newStream("n2", 0)
+	s, err := x.newStream("n2", 1, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	msg := opening(s.id, "", []byte("work"), true, false)
+	msg := opening(s.id, "", openWhole, []byte("work"))
 	msg.Subject, msg.Header[headerFrom] = x.subject+"n2."+kind, []string{"n1"}
 	if err := x.c.conn.PublishMsg(msg); err != nil {
 		t.Fatal(err)

@@ -222,3 +222,14 @@ func TestManyMembers(t *testing.T) {
 		}
 	})
 }
+
+// unbroken returns a context that ends when the link to a node breaks; nil when it
+// has never been heard of.
+func (m *members) unbroken(node string) context.Context {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if k := m.byName[node]; k != nil {
+		return k.whole
+	}
+	return nil
+}

@@ -48,6 +48,9 @@ type Nodes interface {
 	// [ErrUnserved] when it does not serve the kind; [MayHaveArrived] then says whether
 	// the other end may have the first message all the same. It keeps no part of first.
 	Open(ctx context.Context, to Address, first []byte) (Stream, error)
+	// Ask opens a stream with a message, returns the first that comes back, and ends the
+	// stream. It costs less than to do these by themselves. It fails as Open and Receive do.
+	Ask(ctx context.Context, to Address, message []byte) ([]byte, error)
 	// Serve sets what is done with streams of a kind that nodes open to this one, until
 	// stop is called. The kind is a word of at most 15 lower-case letters, digits, '-'
 	// and '_'. accept runs on a goroutine of its own; its ctx ends with the stream, and
@@ -116,21 +119,6 @@ type Stream interface {
 	Close(reason error)
 	// Done is closed when the stream is over.
 	Done() <-chan struct{}
-}
-
-// Ask sends a message to what serves to.Kind at a node and returns its answer, the
-// one message that it sends back. It fails as Open and Receive do.
-func Ask(ctx context.Context, n Nodes, to Address, message []byte) ([]byte, error) {
-	if message == nil {
-		message = []byte{}
-	}
-	s, err := n.Open(ctx, to, message)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := s.Receive(ctx)
-	s.Close(err)
-	return answer, err
 }
 
 // AwaitLoss waits until a node's instance is lost, at most for d, and reports

@@ -30,6 +30,12 @@ func (s *scoped) Open(ctx context.Context, to Address, first []byte) (Stream, er
 	return s.Nodes.Open(ctx, to, first)
 }
 
+// Ask implements [Nodes].
+func (s *scoped) Ask(ctx context.Context, to Address, message []byte) ([]byte, error) {
+	to.Kind += "-" + s.digest
+	return s.Nodes.Ask(ctx, to, message)
+}
+
 // Serve implements [Nodes].
 func (s *scoped) Serve(kind string, accept func(context.Context, Stream)) func() {
 	return s.Nodes.Serve(kind+"-"+s.digest, accept)

@@ -128,7 +128,7 @@ func (b *Backend) query(ctx context.Context, node, key string) (*envelope, error
 		return nil, err
 	}
 	said := &envelope{}
-	answer, err := nodes.Ask(ctx, b.x.nodes, nodes.Address{Node: node, Kind: kindPlaced}, question)
+	answer, err := b.x.nodes.Ask(ctx, nodes.Address{Node: node, Kind: kindPlaced}, question)
 	if err == nil {
 		said, err = decode(answer)
 	}

@@ -504,7 +504,7 @@ func FuzzPeerMessage(f *testing.F) {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		to := nodes.Address{Node: "a", Kind: "session"}
-		_, _ = nodes.Ask(ctx, g.net.Start("b"), to, bytes.Clone(msg)) // must not panic
+		_, _ = g.net.Start("b").Ask(ctx, to, bytes.Clone(msg)) // must not panic
 		n.Wait()
 		if err := n.protocol.Drain(ctx); err != nil {
 			t.Error(err)

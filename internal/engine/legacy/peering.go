@@ -196,7 +196,7 @@ func ignore(string, []byte) {}
 
 // tell sends a message to a node, or to one instance of it, and returns the answer.
 func (g *peering) tell(ctx context.Context, node, instance string, msg []byte) ([]byte, error) {
-	return nodes.Ask(ctx, g.to, nodes.Address{Node: node, Instance: instance, Kind: kindSession}, msg)
+	return g.to.Ask(ctx, nodes.Address{Node: node, Instance: instance, Kind: kindSession}, msg)
 }
 
 // aside brings a message to the session's GET stream on another node.

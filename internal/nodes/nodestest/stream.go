@@ -47,6 +47,9 @@ func (d *Node) reach(to nodes.Address) (*Node, error) {
 
 // Open implements [nodes.Nodes].
 func (d *Node) Open(ctx context.Context, to nodes.Address, first []byte) (nodes.Stream, error) {
+	if len(first) > nodes.MaxMessage {
+		return nil, nodes.ErrTooLarge
+	}
 	n := d.net
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -77,6 +80,17 @@ func (d *Node) Open(ctx context.Context, to nodes.Address, first []byte) (nodes.
 		accept(life, there)
 	})
 	return here, nil
+}
+
+// Ask implements [nodes.Nodes].
+func (d *Node) Ask(ctx context.Context, to nodes.Address, message []byte) ([]byte, error) {
+	s, err := d.Open(ctx, to, append([]byte{}, message...))
+	if err != nil {
+		return nil, err
+	}
+	answer, err := s.Receive(ctx)
+	s.Close(err)
+	return answer, err
 }
 
 // awaitAnswer waits while the other node hangs. d.net.mu is held, and not while it waits.

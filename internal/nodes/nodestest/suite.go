@@ -134,6 +134,9 @@ func lengths(t *testing.T, ctx context.Context, a, b nodes.Nodes) {
 	if err := s.Send(ctx, make([]byte, nodes.MaxMessage+1)); !errors.Is(err, nodes.ErrTooLarge) {
 		t.Errorf("a message over the bound: %v", err)
 	}
+	if _, err := a.Open(ctx, at(b, kind), make([]byte, nodes.MaxMessage+1)); !errors.Is(err, nodes.ErrTooLarge) {
+		t.Errorf("an opening over the bound: %v", err)
+	}
 	s.Close(nil)
 	if err := s.Send(ctx, nil); err == nil {
 		t.Error("a closed stream takes messages")
@@ -229,23 +232,46 @@ func addresses(t *testing.T, ctx context.Context, a, b nodes.Nodes) {
 
 // ask: a question has one answer, or the reason why there is none.
 func ask(t *testing.T, ctx context.Context, a, b nodes.Nodes) {
-	kind := newKind()
+	kind, ended := newKind(), make(chan error, 1)
 	defer b.Serve(kind, func(ctx context.Context, s nodes.Stream) {
 		m, err := s.Receive(ctx)
 		switch {
 		case err != nil:
 		case string(m) == "fail":
 			s.Close(errors.New("no luck"))
+		case string(m) == "nothing":
+		case string(m) == "wait":
+			<-ctx.Done()
+			ended <- context.Cause(ctx)
 		default:
 			_ = s.Send(ctx, append([]byte(s.Node()+" said "), m...))
 		}
 	})()
 	name, _ := a.Self()
-	if got, err := nodes.Ask(ctx, a, at(b, kind), []byte("hello")); err != nil || string(got) != name+" said hello" {
+	if got, err := a.Ask(ctx, at(b, kind), []byte("hello")); err != nil || string(got) != name+" said hello" {
 		t.Errorf("%q, %v", got, err)
 	}
-	if _, err := nodes.Ask(ctx, a, at(b, kind), []byte("fail")); err == nil || !bytes.Contains([]byte(err.Error()), []byte("no luck")) {
+	if _, err := a.Ask(ctx, at(b, kind), []byte("fail")); err == nil || !bytes.Contains([]byte(err.Error()), []byte("no luck")) {
 		t.Errorf("a failure: %v", err)
+	}
+	if m, err := a.Ask(ctx, at(b, kind), []byte("nothing")); !errors.Is(err, io.EOF) {
+		t.Errorf("no answer: %q, %v", m, err)
+	}
+	for _, size := range []int{0, nodes.PartBytes + 1, 20 << 20} {
+		long := bytes.Repeat([]byte("l"), size)
+		if got, err := a.Ask(ctx, at(b, kind), long); err != nil || !bytes.HasSuffix(got, long) || len(got) < size {
+			t.Errorf("%d bytes: the answer has %d, %v", size, len(got), err)
+		}
+	}
+	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	if _, err := a.Ask(short, at(b, kind), []byte("wait")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("an answer that does not come: %v", err)
+	}
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		t.Error("who is asked is not told that nobody waits")
 	}
 }
 
@@ -337,11 +363,11 @@ func scopes(t *testing.T, ctx context.Context, a, b nodes.Nodes) {
 		t.Errorf("the scopes are %q and %q", one, two)
 	}
 	for _, scope := range []string{"/two", "/one"} {
-		if got, err := nodes.Ask(ctx, nodes.Scoped(a, scope), at(b, kind), nil); err != nil || string(got) != scope {
+		if got, err := nodes.Scoped(a, scope).Ask(ctx, at(b, kind), nil); err != nil || string(got) != scope {
 			t.Errorf("%s: %q, %v", scope, got, err)
 		}
 	}
-	if _, err := nodes.Ask(ctx, a, at(b, kind), nil); !errors.Is(err, nodes.ErrUnserved) {
+	if _, err := a.Ask(ctx, at(b, kind), nil); !errors.Is(err, nodes.ErrUnserved) {
 		t.Errorf("without a scope: %v", err)
 	}
 	if err := nodes.Scoped(a, "/one").Keep(ctx, kind, []byte("x")); err != nil {
