@@ -38,26 +38,41 @@ func (b *Backend) send(ctx context.Context, node string, to search, call *rpc.Ca
 	e := encodeCall(ctx, call)
 	e.Server, e.Key, e.Ask, e.Bound, e.Again, e.Not = b.name, to.key, to.ask, to.bound != "", to.again, slices.Collect(maps.Keys(to.not))
 	var stream nodes.Stream
+	at, sent := nodes.Address{Node: node, Instance: to.bound, Kind: kindPlaced}, to.bound == ""
 	err := e.pass(b.x.cfg.MaxBytes, func(data []byte) (err error) {
-		stream, err = b.x.nodes.Open(ctx, nodes.Address{Node: node, Instance: to.bound, Kind: kindPlaced}, data)
-		return err
+		if sent {
+			stream, err = b.x.nodes.Open(ctx, at, data)
+			return err
+		}
+		// Answers are taken once: they must not reach a process that is stopped, whose
+		// node nobody waits for when it goes on.
+		if stream, err = b.x.nodes.Open(ctx, at, nil); err != nil {
+			return err
+		}
+		sent = true
+		if err = stream.Send(ctx, data); err != nil {
+			stream.Close(err)
+			return errors.Join(&nodes.LostError{Node: node, Sent: true}, err)
+		}
+		return nil
 	})
 	switch {
 	case errors.Is(err, nodes.ErrTooLarge):
 		return outcome{err: b.failure("too_large", false, err)}
 	case err != nil:
-		return b.unopened(ctx, node, err)
+		return b.unopened(ctx, node, sent, err)
 	}
 	s.wire = newWire(stream, b.x.cfg.MaxBytes)
 	return s.follow(ctx, call.Client)
 }
 
-// unopened is the outcome of a call whose stream could not be opened. The call went
-// with the opening, so it may have begun.
-func (b *Backend) unopened(ctx context.Context, node string, err error) outcome {
-	begun := nodes.MayHaveArrived(err)
+// unopened is the outcome of a call whose stream could not be opened. When the call was
+// sent with the opening, it may have begun.
+func (b *Backend) unopened(ctx context.Context, node string, sent bool, err error) outcome {
+	arrived := nodes.MayHaveArrived(err)
+	begun := sent && arrived
 	switch {
-	case nodes.Absent(err), begun && errors.Is(err, nodes.ErrLost), !b.x.alive(node):
+	case nodes.Absent(err), arrived && errors.Is(err, nodes.ErrLost), !b.x.alive(node):
 		return outcome{node: node, lost: true, begun: begun, err: err}
 	case ctx.Err() != nil:
 		return outcome{err: b.ended(ctx)}

@@ -112,7 +112,7 @@ func (r *relay) forward(ctx context.Context) *jsonrpc.Error {
 		r.p.cfg.Log.Error("retry not encoded for another node", "error", err)
 		return errUnreached
 	}
-	stream, err := r.p.cfg.Nodes.Open(ctx, r.to.Address, msg)
+	stream, err := r.p.cfg.Nodes.Open(ctx, r.to.Address, nil)
 	if err != nil {
 		r.p.cfg.Log.Warn("retry not forwarded", "node", r.to.Node, "error", err)
 		if errors.Is(err, nodes.ErrLost) && nodes.AwaitLoss(ctx, r.p.cfg.Nodes, r.to.Node, r.to.Instance, noticeLoss) {
@@ -121,6 +121,9 @@ func (r *relay) forward(ctx context.Context) *jsonrpc.Error {
 		return errUnreached
 	}
 	defer r.close(ctx, stream)
+	// A retry is taken once: it must not reach a home that is stopped, and take the call
+	// over when its client has been told to repeat it.
+	err = stream.Send(ctx, msg)
 	for err == nil {
 		if msg, err = stream.Receive(ctx); err != nil {
 			break
