@@ -67,6 +67,7 @@ var _ nodes.Stream = (*Stream)(nil)
 type part struct {
 	data []byte
 	more bool // the message goes on in the next part
+	drop bool // the message begun does not go on
 }
 
 // credit counts what has passed through a stream.
@@ -115,7 +116,9 @@ func (c *Cluster) Open(ctx context.Context, to nodes.Address, first []byte) (*St
 		err = s.accepted(answer.Data)
 	}
 	if err == nil && carries == openPart {
-		err = s.sendParts(ctx, first[len(head):], true) // nobody else has the stream yet
+		if err = s.sendParts(ctx, first[len(head):], true); err != nil { // nobody else has the stream yet
+			s.Close(err)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -286,7 +289,7 @@ func (x *exchange) opened(m *nats.Msg) *Stream {
 	}
 	carries := m.Header.Get(headerStream)
 	if carries != openBare {
-		s.data(1, part{m.Data, carries == openPart})
+		s.data(1, part{data: m.Data, more: carries == openPart})
 	}
 	if carries == openAsk {
 		s.mu.Lock()
@@ -372,20 +375,31 @@ func (s *Stream) Send(ctx context.Context, message []byte) error {
 }
 
 // sendParts sends what is left of a message; begun says that some of it has gone. A
-// message that is broken off ends the stream. sending is held.
+// message that is broken off is dropped at the other end. sending is held.
 func (s *Stream) sendParts(ctx context.Context, rest []byte, begun bool) error {
 	for {
 		head := rest[:min(len(rest), nodes.PartBytes)]
 		rest = rest[len(head):]
-		if err := s.sendPart(ctx, part{head, len(rest) > 0}); err != nil {
+		if err := s.sendPart(ctx, part{data: head, more: len(rest) > 0}); err != nil {
 			if begun {
-				s.Close(err)
+				s.drop()
 			}
 			return err
 		}
 		if begun = true; len(rest) == 0 {
 			return nil
 		}
+	}
+}
+
+// drop says that the message begun does not go on. It is one part over the window at most.
+func (s *Stream) drop() {
+	s.mu.Lock()
+	s.sent.parts++
+	number, over := s.sent.parts, s.err != nil
+	s.mu.Unlock()
+	if !over {
+		_ = s.frame(frameDrop, number, nil) // a part that is missing ends the stream
 	}
 }
 
@@ -495,7 +509,7 @@ func (s *Stream) next() (message []byte, whole bool, wait <-chan struct{}, err e
 	s.consumed.parts++
 	s.consumed.bytes += uint64(len(p.data))
 	if message, err = s.join(p); err == nil {
-		whole = !p.more
+		whole = !p.more && !p.drop
 	}
 	grant := s.due()
 	s.mu.Unlock()
@@ -516,6 +530,9 @@ func (s *Stream) join(p part) ([]byte, error) {
 	case size > s.max:
 		s.begun = nil
 		return nil, fmt.Errorf("%w: over %d bytes", nodes.ErrTooLarge, s.max)
+	case p.drop:
+		s.begun = nil
+		return nil, nil
 	case p.more:
 		s.begun = append(s.begun, p.data)
 		return nil, nil

@@ -19,6 +19,7 @@ const (
 	frameHead  = 8 + 8 + 1 + 8 // to, from, type, number
 	frameData  = 'd'           // a message, or the last part of one
 	framePart  = 'p'           // a part of a message that goes on
+	frameDrop  = 'x'           // what was sent of a message does not go on
 	frameEnd   = 'e'           // no more data
 	frameClose = 'c'           // it is over, with an error text
 	frameGrant = 'g'           // so much has been received
@@ -77,8 +78,8 @@ func (x *exchange) frame(m *nats.Msg) {
 // take handles one frame. It does not block.
 func (s *Stream) take(kind byte, number uint64, payload []byte) {
 	switch kind {
-	case frameData, framePart:
-		s.data(number, part{payload, kind == framePart})
+	case frameData, framePart, frameDrop:
+		s.data(number, part{data: payload, more: kind == framePart, drop: kind == frameDrop})
 	case frameEnd, frameClose:
 		s.peerEnds(kind, number, string(payload))
 	case frameGrant:

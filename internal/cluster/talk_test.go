@@ -361,6 +361,34 @@ func TestEventsWithGap(t *testing.T) {
 	}
 }
 
+// TestBrokenOffMessage: of a message that its sender gives up the receiver gets nothing,
+// and the next one whole.
+func TestBrokenOffMessage(t *testing.T) {
+	nodes, ctx, kind := three(t), bounded(t), kindOf(t)
+	release, got := make(chan struct{}), make(chan []byte, 1)
+	nodes[1].ServeStream(kind, func(ctx context.Context, s *Stream) {
+		<-release
+		m, _ := s.Receive(ctx)
+		got <- m
+	})
+	s, err := nodes[0].Open(ctx, at("n2", kind), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	if err := s.Send(short, make([]byte, 2*windowBytes)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("a message over the window: %v", err)
+	}
+	close(release)
+	if err := s.Send(ctx, []byte("whole")); err != nil {
+		t.Fatal(err)
+	}
+	if m := <-got; string(m) != "whole" {
+		t.Errorf("%d bytes were received", len(m))
+	}
+}
+
 // TestNodes holds the contract for what lives at one node.
 func TestNodes(t *testing.T) {
 	nodes := three(t)

@@ -103,8 +103,8 @@ type Stream interface {
 	Node() string
 	// Send sends a message, waiting while the other end is too far behind. It does not
 	// keep the message. It fails with the reason why the stream is over, or ctx's cause;
-	// when a part of the message has gone by then, the stream is over too. A sent
-	// message has not necessarily arrived.
+	// the other end then receives nothing of the message. A sent message has not
+	// necessarily arrived.
 	Send(ctx context.Context, message []byte) error
 	// Receive returns the next message, which is the caller's to keep; [io.EOF] after
 	// the last one of a stream that ended in good order, else the reason why it is
