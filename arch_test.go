@@ -12,20 +12,24 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
 )
 
 const (
 	module = "github.com/holdfast-mcp/holdfast"
+	root   = "holdfast" // how the package of the module's own path is called here
 	sdk    = "github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// layers is the import table: a package imports only packages of lower rows.
-// docs/architecture.md draws the same picture.
+// layers is the import table: a package imports only packages of lower rows. What is
+// below tests, bench and examples has the row of that folder, unless it has its own.
+// docs/architecture.md has the same table; TestLayerTable compares the two.
 var layers = map[string]int{
 	"jsonrpc": 0, "internal/sse": 0, "internal/filelock": 0, "internal/gate": 0, "internal/process": 1, "internal/httpguard": 1, "internal/control": 0, "internal/search": 0,
 	"internal/ownership": 0, "internal/jsonform": 0, "internal/typo": 0,
@@ -50,8 +54,18 @@ var layers = map[string]int{
 	"internal/config":  10,
 	"internal/node":    11,
 	"internal/cli":     12,
+	root:               12,
 	"adapter/gosdk":    13,
 	"cmd/holdfast":     13,
+
+	"internal/clustertest": 0, "internal/loopbacktest": 0, "internal/nettest": 0,
+	"mcp/schematest":               2,
+	"internal/nodes/nodestest":     3,
+	"internal/session/sessiontest": 4,
+	"internal/task/tasktest":       5,
+	"tests/debian":                 0, "tests/gobuild": 0, "tests/ledger": 0, "tests/npm": 0, "tests/wire": 0,
+	"tests/field": 1,
+	"tests":       14, "bench": 14, "examples": 14,
 }
 
 // forbidden are imports that an SDK user must not pay for, or that have another
@@ -99,41 +113,96 @@ func packages(t *testing.T) []pkg {
 	return all
 }
 
+// below returns a package's path below the module, which of the module's own is root.
+func below(path string) (rel string, ours bool) {
+	if path == module {
+		return root, true
+	}
+	return strings.CutPrefix(path, module+"/")
+}
+
 // product reports whether the package is part of the product and returns its
 // path below the module.
 func product(path string) (string, bool) {
-	rel, ok := strings.CutPrefix(path, module+"/")
-	if !ok {
-		return "", false
+	rel, ours := below(path)
+	folder, _, _ := strings.Cut(rel, "/")
+	switch folder {
+	case "tests", "examples", "bench":
+		return rel, false
 	}
-	for _, prefix := range []string{"tests/", "examples/", "bench"} {
-		if strings.HasPrefix(rel, prefix) {
-			return rel, false
-		}
+	return rel, ours && !strings.HasSuffix(rel, "test")
+}
+
+// rowOf returns a package's row of the layer table.
+func rowOf(rel string) (int, bool) {
+	if row, known := layers[rel]; known {
+		return row, true
 	}
-	return rel, !strings.HasSuffix(rel, "test")
+	folder, _, _ := strings.Cut(rel, "/")
+	switch folder {
+	case "tests", "examples", "bench":
+		return layers[folder], true
+	}
+	return 0, false
 }
 
 func TestLayers(t *testing.T) {
+	used := map[string]bool{"tests": true, "examples": true}
 	for _, p := range packages(t) {
-		rel, ok := product(p.ImportPath)
-		if !ok {
-			continue
-		}
-		row, known := layers[rel]
+		rel, isProduct := product(p.ImportPath)
+		used[rel] = true
+		row, known := rowOf(rel)
 		if !known {
 			t.Errorf("package %s has no row in the layer table", rel)
 			continue
 		}
 		for _, imp := range p.Imports {
-			target, ours := strings.CutPrefix(imp, module+"/")
+			target, ours := below(imp)
 			if !ours {
 				continue
 			}
-			if below, known := layers[target]; !known || below >= row {
-				t.Errorf("%s (row %d) imports %s (row %d): imports run strictly downward", rel, row, target, below)
+			if lower, known := rowOf(target); !known || lower >= row {
+				t.Errorf("%s (row %d) imports %s (row %d): imports run strictly downward", rel, row, target, lower)
+			}
+			if _, targetIsProduct := product(imp); isProduct && !targetIsProduct {
+				t.Errorf("%s imports %s: only tests and programs for tests may", rel, target)
 			}
 		}
+	}
+	for rel := range layers {
+		if !used[rel] {
+			t.Errorf("the layer table has a row for %s, which is no package", rel)
+		}
+	}
+}
+
+// layerRow is a line of the table of docs/architecture.md: a row and its packages.
+var layerRow = regexp.MustCompile(`(?m)^\| (\d+) \| (.+?) \| .+ \|$`)
+
+// TestLayerTable holds that docs/architecture.md shows the layer table as it is,
+// from the lowest row up.
+func TestLayerTable(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := make(map[string]int)
+	last := 0
+	for _, line := range layerRow.FindAllStringSubmatch(string(doc), -1) {
+		row, err := strconv.Atoi(line[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row < last {
+			t.Errorf("row %d of %s stands below row %d", row, line[2], last)
+		}
+		last = row
+		for cell := range strings.SplitSeq(line[2], ", ") {
+			shown[strings.Trim(strings.TrimSuffix(cell, " (root)"), "`")] = row
+		}
+	}
+	if diff := cmp.Diff(layers, shown); diff != "" {
+		t.Errorf("arch_test.go and docs/architecture.md have different layer tables (-test +document):\n%s", diff)
 	}
 }
 
