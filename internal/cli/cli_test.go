@@ -217,12 +217,6 @@ func TestInit(t *testing.T) {
 	}
 }
 
-func TestVersion(t *testing.T) {
-	if code, out, _ := run(t, "version"); code != 0 || !strings.HasPrefix(out, "holdfast ") {
-		t.Errorf("version = %d %q", code, out)
-	}
-}
-
 func TestCleartextHTTP2(t *testing.T) {
 	url := serving(t)
 	var only http.Protocols

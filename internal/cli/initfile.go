@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"runtime/debug"
 
 	"github.com/holdfast-mcp/holdfast/internal/config"
 )
@@ -41,21 +40,4 @@ func writeNew(name string, data []byte) error {
 	}
 	_, err = f.Write(data)
 	return errors.Join(err, f.Close())
-}
-
-func version(_ context.Context, env *Env, args []string) error {
-	if err := parse(flags("version"), args, 0, 0); err != nil {
-		return err
-	}
-	fmt.Fprintln(env.Out, "holdfast", buildVersion())
-	return nil
-}
-
-// buildVersion is the module's version as the Go tool recorded it.
-func buildVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
 }

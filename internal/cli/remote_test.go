@@ -120,9 +120,4 @@ func TestHelp(t *testing.T) {
 			t.Errorf("help %s is not %s --help: %d, %q", c.name, c.name, code, other)
 		}
 	}
-	for _, args := range [][]string{{"--version"}, {"-v"}} {
-		if code, out, _ := run(t, args...); code != 0 || !strings.HasPrefix(out, "holdfast ") {
-			t.Errorf("%q: %d, %q", args, code, out)
-		}
-	}
 }
