@@ -3,8 +3,11 @@
 
 GO ?= go
 FUZZTIME ?= 30s
+TOOL = $(GO) tool -modfile=tools/go.mod
+PLATFORMS = darwin/arm64 windows/amd64 linux/arm64
+RELEASED = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
-.PHONY: help build serve test tidy race lint conformance bench bench-cluster bench-gateway storm start privacy cluster flood fuzz
+.PHONY: help build serve quick check test tidy race race-unit lint cross vuln release conformance bench bench-cluster bench-gateway storm start privacy cluster flood fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,6 +17,14 @@ build: ## build bin/holdfast
 
 serve: build ## serve the built-in demo on http://127.0.0.1:8080/mcp
 	./bin/holdfast serve
+
+quick: ## run what is short of every package: before each commit
+	$(GO) vet ./...
+	$(GO) test -short ./...
+
+check: tidy lint cross race-unit ## hold what the tests cannot: before a branch is handed in
+	$(MAKE) fuzz FUZZTIME=10s
+	$(MAKE) vuln
 
 test: tidy ## run all tests, real peers and the official conformance suite included
 	$(GO) vet ./...
@@ -26,8 +37,37 @@ tidy: ## hold that go.mod and go.sum of every module say what its code imports
 race: ## run the Go tests under the race detector
 	$(GO) test -race -timeout 30m ./...
 
-lint: ## run golangci-lint at the pinned version
-	$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
+race-unit: ## run the tests that stand beside the code under the race detector
+	$(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v /tests/)
+
+lint: ## run go vet, and golangci-lint at the pinned version
+	$(GO) vet ./...
+	$(TOOL) golangci-lint run ./...
+
+cross: ## compile for platforms that no test runs on, and vet the packages as they are there
+	@set -e; for p in $(PLATFORMS); do \
+	  echo "== $$p"; export GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0; \
+	  $(GO) build -o /dev/null ./cmd/holdfast; $(GO) vet $$($(GO) list ./... | grep -v /tests/); \
+	done
+
+vuln: ## look for known vulnerabilities in what is linked, where their database can be reached
+	@out=$$($(TOOL) govulncheck ./... 2>&1) && { echo "$$out"; exit 0; }; echo "$$out"; \
+	case "$$out" in \
+	  *'fetching vulnerabilities'*) echo 'vuln: NOTHING WAS CHECKED: the database of vulnerabilities cannot be reached from here';; \
+	  *) exit 1;; \
+	esac
+
+release: ## build what a release of the tag at HEAD has, into out/release
+	@set -e; version=$$(git describe --exact-match --tags --match 'v*'); \
+	rm -rf out/release; mkdir -p out/release; \
+	awk -v name="$${version#v}" '/^## /{on = index($$0, "## [" name "]") == 1; next} on' CHANGELOG.md > out/release/NOTES.md; \
+	grep -q . out/release/NOTES.md || { echo "CHANGELOG.md has no section for $$version"; exit 1; }; \
+	for p in $(RELEASED); do \
+	  export GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0; \
+	  case $$GOOS in windows) end=.exe;; *) end=;; esac; \
+	  echo "== $$p"; $(GO) build -trimpath -buildvcs=true -o "out/release/holdfast-$$version-$$GOOS-$$GOARCH$$end" ./cmd/holdfast; \
+	done; \
+	cd out/release && sha256sum holdfast-* > SHA256SUMS
 
 conformance: ## run the official suite in every revision, also through the gateway, and print the tables
 	$(GO) run ./tests/conformance

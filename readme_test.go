@@ -25,6 +25,9 @@ var (
 // TestReadmeStart runs the README's first commands as a newcomer would: what
 // follows `make serve` is run against what `make serve` runs.
 func TestReadmeStart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts whole programs")
+	}
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)

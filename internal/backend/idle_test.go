@@ -17,6 +17,9 @@ import (
 // TestIdleConnections holds that a call does not use a connection which a server
 // that closes idle ones after five seconds is about to close.
 func TestIdleConnections(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	t.Parallel()
 	var conns atomic.Int64
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))

@@ -164,6 +164,9 @@ func (c *crowd) call(w *witness, session string, random *rand.Rand) *rpc.Call {
 // TestNothingReachesAnotherClient: whatever a server says about a call, and
 // whenever, reaches the session of that call, or the modern call, or nobody.
 func TestNothingReachesAnotherClient(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for _, sharing := range []Sharing{Shared, PerPrincipal, PerSession, PerCall} {
 		for _, client := range eras {
 			for _, server := range eras {

@@ -59,6 +59,9 @@ var clientFiles = map[string][]string{
 // TestClientFilesAreServed serves each file as its client writes it. The programs it
 // names are stood in for by one, its hosts by a server here; all else is as in the file.
 func TestClientFilesAreServed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	programs := standInPrograms(t)
 	remote := standInServer(t)
 	folder, err := filepath.Abs("../config/testdata/clients")

@@ -39,6 +39,9 @@ func clusterFile(t *testing.T, name, listen string, join []string, rest string) 
 // TestClusterFromFile runs three nodes as their files say, over TLS from the
 // secret and from certificates, and holds that who uses none is refused.
 func TestClusterFromFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	t.Setenv(envSecret, testSecret)
 	for name, rest := range map[string]string{
 		"secret":       "  compression: off\n  events: {age: 1m}\n",

@@ -104,6 +104,9 @@ func (c *held) greet(t *testing.T) (closes bool) {
 // TestDrainNotice: who is told that a node leaves loses nothing until it stops
 // listening, neither on new connections nor on those it kept.
 func TestDrainNotice(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	s := startServing(t, "--drain", "2s")
 	kept, late := hold(t, s), hold(t, s)
 	if kept.greet(t) || late.greet(t) {
@@ -143,6 +146,9 @@ func TestDrainNotice(t *testing.T) {
 // TestDrainNoticeHTTP2: a connection of many streams is not used for new ones
 // once a node leaves, and those on it end in order.
 func TestDrainNoticeHTTP2(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	s := startServing(t, "--drain", "2s")
 	var only http.Protocols
 	only.SetUnencryptedHTTP2(true)
@@ -250,6 +256,9 @@ func (s *served) refuses(t *testing.T) bool {
 // TestDrainWaitsForCalls: calls in flight are answered, whatever they came by,
 // though nothing new is accepted; then it ends.
 func TestDrainWaitsForCalls(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	s := startServing(t)
 	calls := s.asleep(t, "sleep", 3)
 	s.stop()
@@ -343,6 +352,9 @@ func TestDrainTakesAnswers(t *testing.T) {
 // TestDrainCutsOff: a call over the limit gets an error that says why. Where the
 // connection is the session, its end may be all that is said.
 func TestDrainCutsOff(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	inner := startServing(t)
 	file := filepath.Join(t.TempDir(), "holdfast.yaml")
 	text := fmt.Sprintf("drain: {calls: 300ms}\nmcpServers:\n  in: {url: %q}\n", inner.url)

@@ -31,6 +31,9 @@ func asked[T any](t *testing.T, args ...string) T {
 }
 
 func TestKeys(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := t.TempDir()
 	s := startServing(t, "--data", dir)
 	if info, err := os.Stat(filepath.Join(dir, "control.sock")); err != nil || info.Mode() != fs.ModeSocket|0o600 {
@@ -70,6 +73,9 @@ func TestKeys(t *testing.T) {
 // that was printed, and no longer: not for sessions just used, and not for those that
 // an earlier rotation would have kept.
 func TestKeysRevoked(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := t.TempDir()
 	s := startServing(t, "--data", dir)
 	ping := func(id string) int {
@@ -111,6 +117,9 @@ func textOfEcho(t *testing.T, c *client.Client) string {
 }
 
 func TestNodes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := t.TempDir()
 	s := startServing(t, "--data", dir)
 	c := connectTo(t, client.HTTP(s.url), client.ForceEra(mcp.Legacy))
@@ -134,6 +143,9 @@ func TestNodes(t *testing.T) {
 
 // TestNodesWhileStarting: who waits for others says which it sees.
 func TestNodesWhileStarting(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	s := waiting(t)
 	poll(t, "the view", func() bool {
 		code, out, _ := run(t, "nodes", "--data", s.data)

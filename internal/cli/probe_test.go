@@ -129,6 +129,9 @@ func TestStreamsAreNotBuffered(t *testing.T) {
 // TestErrorsDoNotRepeatWhatIsLong: whatever a request has long in it, and whatever is
 // behind the endpoint, the error is short.
 func TestErrorsDoNotRepeatWhatIsLong(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	demo, gateway := serving(t), serving(t, "--config", gatewayConfig(t, "", ""))
 	for _, url := range []string{demo, gateway, strings.Replace(gateway, "/mcp", "/servers/a/mcp", 1)} {
 		_, _, h := send(t, url, probe{body: strings.Replace(legacyHello, "%V", "2025-11-25", 1)})

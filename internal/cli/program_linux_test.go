@@ -31,6 +31,9 @@ func startProgram(t *testing.T, args ...string) *program {
 // startChanged is startProgram with a change to how it is started.
 func startChanged(t *testing.T, change func(*exec.Cmd), args ...string) *program {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts whole programs")
+	}
 	p := &program{log: &output{}}
 	p.cmd = exec.Command(os.Args[0], append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
 	p.cmd.Env = append(os.Environ(), asProgram+"=1")

@@ -33,6 +33,9 @@ func mixedConfig(t *testing.T) string {
 // TestServers: an operator sees of each server how it is and why, and the log has one
 // line for each and a summary, without what servers wrote.
 func TestServers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := t.TempDir()
 	s := startServing(t, "--config", mixedConfig(t), "--data", dir)
 	c := connectTo(t, client.HTTP(s.url)) // though one hangs
@@ -179,6 +182,9 @@ func TestServersSayWhatIsWrong(t *testing.T) {
 
 // TestLogFlags: the log has the level and the form that it is asked for.
 func TestLogFlags(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := t.TempDir()
 	s := startServing(t, "--config", mixedConfig(t), "--data", dir, "--log-level", "debug", "--log-format", "json")
 	c := connectTo(t, client.HTTP(s.url), client.ForceEra(mcp.Legacy), client.Info(mcp.Implementation{Name: "tester", Version: "1"}))

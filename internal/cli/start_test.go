@@ -66,6 +66,9 @@ func waiting(t *testing.T) *served {
 // TestProbesWhileStarting: a node that waits for others is alive, says what it
 // waits for, and ends as soon as it is told to.
 func TestProbesWhileStarting(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	s := waiting(t)
 	poll(t, "livez", func() bool { return s.get("/livez").status == http.StatusOK })
 	poll(t, "a reason", func() bool { return strings.Contains(s.get("/readyz").body, "waiting for") })

@@ -86,6 +86,9 @@ func threeConfigs(t testing.TB, dir string) []Config {
 // openAll opens nodes at once and waits until all are ready.
 func openAll(t testing.TB, configs []Config) []*Cluster {
 	t.Helper()
+	if testing.Short() && len(configs) > 1 {
+		t.Skip("starts a cluster of its own")
+	}
 	nodes, err := tryOpenAll(configs)
 	for _, n := range nodes {
 		t.Cleanup(n.Close)

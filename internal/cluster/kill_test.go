@@ -32,6 +32,9 @@ type child struct {
 
 func startChild(t *testing.T, cfg Config, more ...func(*childConfig)) *child {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts nodes as processes")
+	}
 	told := childConfig{Name: cfg.Name, Dir: cfg.Dir, Listen: cfg.Listen, Join: cfg.Join, DefaultTiming: cfg.DefaultTiming}
 	for _, f := range more {
 		f(&told)

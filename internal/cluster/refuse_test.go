@@ -62,6 +62,9 @@ func TestBadConfig(t *testing.T) {
 // TestTooFewNamed: who is named fewer than three nodes, none of which belongs to a
 // cluster that runs, is refused.
 func TestTooFewNamed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	good := Config{Name: "n1", Dir: t.TempDir(), Listen: freePorts(t, 1)[0], Join: freePorts(t, 2), Secret: testSecret}
 	one := good
 	one.Join = one.Join[:1]

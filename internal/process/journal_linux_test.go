@@ -76,6 +76,9 @@ func startFleet(t *testing.T, journal, tag string) (owner *exec.Cmd, keeper proc
 
 // Holdfast and its keeper die in the same instant: both are stopped first, so that neither sees the other's end.
 func TestMassKillLeavesNothingAfterTheNextStart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	tag, journal := newTag(t), t.TempDir()
 	owner, keeper := startFleet(t, journal, tag)
 	const before, survivors = 1 + 6*fleetSize, 4 * fleetSize // itself, and of each server sh and cat, are not among the survivors
@@ -155,6 +158,9 @@ func dirNames(t *testing.T, dir string) (names []string) {
 
 // The next start may come while the keeper of the killed one is still at work.
 func TestStartWhileAnEarlierKeeperEnds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	tag, journal := newTag(t), t.TempDir()
 	owner, keeper := startFleet(t, journal, tag)
 	_ = owner.Process.Kill()
@@ -366,6 +372,9 @@ func FuzzParseJournal(f *testing.F) {
 
 // Nothing of a server's life stays with Holdfast or its keeper.
 func TestNothingGrows(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	t.Setenv(dumpableEnv, "1") // so that its descriptors can be counted
 	journal := t.TempDir()
 	k, err := OpenKeeper(t.Context(), Config{Journal: journal})

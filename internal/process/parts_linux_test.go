@@ -108,6 +108,9 @@ func (c *counter) Write(b []byte) (int, error) {
 }
 
 func TestFloodOfStderr(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	k := newTestKeeper(t)
 	var got counter
 	spec := self(newTag(t), "flood") // 50 MB
@@ -134,6 +137,9 @@ func TestFloodOfStderr(t *testing.T) {
 
 // A receiver that does not return delays neither the server nor its end.
 func TestStuckReceiverOfStderr(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	k := newTestKeeper(t)
 	release := make(chan struct{})
 	defer close(release)

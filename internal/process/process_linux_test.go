@@ -65,6 +65,9 @@ func TestExitInWords(t *testing.T) {
 
 // What a start does is seen, whoever below the process does it; one that only waits does nothing.
 func TestActivity(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	k := newTestKeeper(t)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -194,6 +197,9 @@ func TestStopIsHastenedByContext(t *testing.T) {
 
 // A grandchild in its own session, deaf to TERM, goes with its server, while other servers run on.
 func TestDetachedGrandchildGoesWithItsServer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for _, how := range []string{"stop", "crash", "own-exit"} {
 		t.Run(how, func(t *testing.T) {
 			k := newTestKeeper(t)
@@ -229,6 +235,9 @@ func TestDetachedGrandchildGoesWithItsServer(t *testing.T) {
 
 // Without process group and mark a grandchild is known by the look at Stop, ends with the last server, or is held by its control group.
 func TestGrandchildWithoutEnvironment(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	eachWay(t, func(t *testing.T, k *Keeper) {
 		t.Run("stop", func(t *testing.T) {
 			other := start(t, k, self(newTag(t), "echo"))
@@ -511,6 +520,9 @@ func TestConcurrentStartsAndStops(t *testing.T) {
 }
 
 func TestCloseStopsEverything(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	k := NewKeeper(nil)
 	tag := newTag(t)
 	for range 5 {

@@ -15,6 +15,9 @@ import (
 
 // A server that starts more processes than it may is ended with all of them, wherever these went, or is refused more; no other is.
 func TestPIDCeiling(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	const ceiling, wanted = 64, 2000
 	for name, start1 := range map[string]string{"group": "sleep 1000 &", "sessions": "setsid sleep 1000 &"} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -24,6 +25,11 @@ var binary string
 var scratch string
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if testing.Short() { // every test here starts nodes as processes
+		fmt.Println("tests/cluster: nothing is run with -short")
+		os.Exit(0)
+	}
 	var err error
 	if scratch, err = os.MkdirTemp("", "holdfast-nodes-*"); err != nil {
 		panic(err)

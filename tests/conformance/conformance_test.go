@@ -42,6 +42,9 @@ func testSets(t *testing.T, sets []set) {
 
 func installed(t *testing.T) npm.Tree {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("runs programs of npm")
+	}
 	tree, err := npm.Install()
 	if err != nil {
 		t.Fatal(err)

@@ -41,6 +41,9 @@ func TestMain(m *testing.M) {
 // binary returns the path of a program of this repository, named by its directory. It is built once per run.
 func binary(t *testing.T, dir string) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts whole programs")
+	}
 	shared.mu.Lock()
 	build := shared.builds[dir]
 	if build == nil {
@@ -68,6 +71,9 @@ func compile(dir string) (string, error) {
 // packages returns the npm packages.
 func packages(t *testing.T) npm.Tree {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts whole programs")
+	}
 	tree, err := npm.Install()
 	if err != nil {
 		t.Fatal(err)

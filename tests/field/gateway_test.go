@@ -66,6 +66,9 @@ func build(path string) (string, error) {
 // program returns the path of a program, built once per run.
 func program(t *testing.T, path string) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts whole programs")
+	}
 	bin, err := built.once[slices.Index(programs[:], path)]()
 	if err != nil {
 		t.Fatal(err)

@@ -30,6 +30,9 @@ var front = []string{"bodies", "calls", "readers", "subscriptions", "windows"}
 // them in full. How long calls take beside other tests says nothing, so only
 // memory is held, and that the others are served.
 func TestFloods(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts whole programs")
+	}
 	p, err := build(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)

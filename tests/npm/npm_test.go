@@ -18,6 +18,9 @@ func TestLockNamesNoRegistry(t *testing.T) {
 }
 
 func TestInstall(t *testing.T) {
+	if testing.Short() {
+		t.Skip("installs from npm")
+	}
 	tree, err := Install()
 	if err != nil {
 		t.Fatal(err)

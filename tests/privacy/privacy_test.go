@@ -38,6 +38,9 @@ var built = sync.OnceValues(func() (programs, error) { return build(context.Back
 
 // TestPrivacy has a tenth of the calls; make privacy has them all.
 func TestPrivacy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts whole programs")
+	}
 	for _, nodes := range []int{1, 3} {
 		t.Run(fmt.Sprintf("nodes=%d", nodes), func(t *testing.T) {
 			p, err := built()

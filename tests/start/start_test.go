@@ -12,6 +12,9 @@ import (
 // TestSmall runs everything with scripts in place of npm servers; whether the bars are
 // kept is not asked, as tests share their machine.
 func TestSmall(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts whole programs")
+	}
 	var out strings.Builder
 	code := command(t.Context(), []string{"-small", "-warm", "12"}, &out)
 	for _, line := range []string{"10 servers, empty cache", "12 servers, warm", "12 servers, warm, and one hangs"} {

@@ -38,6 +38,9 @@ var built = sync.OnceValues(func() (programs, error) { return build(context.Back
 
 // TestStorm is the storm at a small size; make storm has the full one.
 func TestStorm(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts whole programs")
+	}
 	p, err := built()
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +56,9 @@ func TestStorm(t *testing.T) {
 
 // TestIsolation has every sickness beside healthy servers.
 func TestIsolation(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts whole programs")
+	}
 	p, err := built()
 	if err != nil {
 		t.Fatal(err)
