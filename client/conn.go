@@ -296,7 +296,7 @@ func (m *mux) listening(params Raw) *flight {
 	return nil
 }
 
-func (m *mux) shutdown(context.Context) error {
+func (m *mux) shutdown(context.Context) error { //nolint:unparam // of an interface
 	m.fail(ErrClosed)
 	return nil
 }

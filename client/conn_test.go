@@ -302,7 +302,7 @@ func (l *listens) take(m jsonrpc.Message, send func([]byte)) {
 			l.t.Error(err)
 		}
 		for _, other := range l.open { // the official Go SDK's servers would forget what both ask for
-			if new, _ := f.beyond(other); new.size() != f.size() || f.Tools && other.Tools {
+			if new := f.beyond(other); new.size() != f.size() || f.Tools && other.Tools {
 				l.t.Errorf("%v is asked for beside %v", f, other)
 			}
 		}

@@ -49,41 +49,26 @@ func (f Filter) plus(g Filter) Filter {
 
 // only returns what both f and g ask for.
 func (f Filter) only(g Filter) Filter {
-	rest, _ := f.beyond(g)
-	f, _ = f.beyond(rest)
-	return f
+	return f.beyond(f.beyond(g))
 }
 
 // size is the number of resources and tasks.
 func (f Filter) size() int { return len(f.URIs) + len(f.TaskIDs) }
 
-// beyond returns what f asks for and g does not, and whether f asks for all that
-// g does.
-func (f Filter) beyond(g Filter) (Filter, bool) {
-	grows := (f.Tools || !g.Tools) && (f.Prompts || !g.Prompts) && (f.Resources || !g.Resources)
+// beyond returns what f asks for and g does not.
+func (f Filter) beyond(g Filter) Filter {
 	f.Tools, f.Prompts, f.Resources = f.Tools && !g.Tools, f.Prompts && !g.Prompts, f.Resources && !g.Resources
-	f.URIs, grows = without(f.URIs, g.URIs, grows)
-	f.TaskIDs, grows = without(f.TaskIDs, g.TaskIDs, grows)
-	return f, grows
+	f.URIs, f.TaskIDs = without(f.URIs, g.URIs), without(f.TaskIDs, g.TaskIDs)
+	return f
 }
 
-// without returns what all has and some has not; grows stays if all has all of some.
-func without(all, some []string, grows bool) ([]string, bool) {
+// without returns what all has and some has not.
+func without(all, some []string) []string {
 	met := make(map[string]bool, len(some))
 	for _, s := range some {
-		met[s] = false
+		met[s] = true
 	}
-	rest := slices.DeleteFunc(slices.Clone(all), func(s string) bool {
-		_, is := met[s]
-		if is {
-			met[s] = true
-		}
-		return is
-	})
-	for _, is := range met {
-		grows = grows && is
-	}
-	return rest, grows
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return met[s] })
 }
 
 // listenParams are the params of subscriptions/listen.

@@ -267,11 +267,8 @@ func (b *idleBody) Close() error {
 
 // statusError makes the error of an answer with another status than was hoped
 // for. It reads the body but does not close it.
-func (p *httpPeer) statusError(verb string, resp *http.Response, cause error) error {
-	e := &HTTPError{Status: resp.StatusCode, Header: resp.Header, verb: verb, url: p.origin(), cause: cause}
-	if cause == nil {
-		e.cause = whereTo(p.url, resp)
-	}
+func (p *httpPeer) statusError(verb string, resp *http.Response) error {
+	e := &HTTPError{Status: resp.StatusCode, Header: resp.Header, verb: verb, url: p.origin(), cause: whereTo(p.url, resp)}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, errorBody))
 	if err != nil {
 		body = nil // the status says enough

@@ -27,7 +27,7 @@ func (c *Client) rounds(ctx context.Context, r *request) (Raw, error) {
 		}
 		if round == 0 {
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w, for %v", ErrTooManyRounds, limit))
+			ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w, for %v", ErrTooManyRounds, limit)) //nolint:fatcontext // in the first round alone
 			defer cancel()
 		}
 		if round >= c.core.cfg.maxRounds {

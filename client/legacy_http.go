@@ -147,9 +147,9 @@ func (l *legacyHTTP) post(ctx context.Context, f *flight, s *session, seen func(
 	case !succeeded(resp):
 		return nil, l.failed(http.MethodPost, resp, s)
 	case empty(resp) && s.greeted != nil:
-		return l.fromStream(ctx, f, s, l.http.statusError(http.MethodPost, resp, nil))
+		return l.fromStream(ctx, f, s, l.http.statusError(http.MethodPost, resp))
 	case empty(resp):
-		return nil, l.http.statusError(http.MethodPost, resp, nil)
+		return nil, l.http.statusError(http.MethodPost, resp)
 	}
 	return l.readObject(ctx, resp, f)
 }
@@ -159,7 +159,7 @@ func (l *legacyHTTP) post(ctx context.Context, f *flight, s *session, seen func(
 // spec 2025-11-25 basic/transports#session-management: 404 to a request with a
 // session id means that the session has ended.
 func (l *legacyHTTP) failed(verb string, resp *http.Response, s *session) error {
-	err := l.http.statusError(verb, resp, nil)
+	err := l.http.statusError(verb, resp)
 	if resp.StatusCode == http.StatusNotFound && s.id != "" && peerCode(err) != jsonrpc.CodeMethodNotFound {
 		if e, ok := errors.AsType[*HTTPError](err); ok {
 			e.cause = ErrSessionExpired
@@ -240,7 +240,7 @@ func (l *legacyHTTP) shutdown(ctx context.Context) error {
 		return nil
 	}
 	if resp.StatusCode >= 300 {
-		return fmt.Errorf("end the session: %w", l.http.statusError(http.MethodDelete, resp, nil))
+		return fmt.Errorf("end the session: %w", l.http.statusError(http.MethodDelete, resp))
 	}
 	return nil
 }

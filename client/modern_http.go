@@ -89,7 +89,7 @@ func (m *modernHTTP) post(ctx context.Context, f *flight, headerWait time.Durati
 	}
 	defer f.leave(resp)
 	if !succeeded(resp) || empty(resp) {
-		return nil, m.http.statusError(http.MethodPost, resp, nil)
+		return nil, m.http.statusError(http.MethodPost, resp)
 	}
 	return m.readObject(ctx, resp, f)
 }
@@ -161,7 +161,7 @@ func (m *modernHTTP) notify(ctx context.Context, method string, params Raw) erro
 	}
 	if resp.StatusCode >= 300 {
 		defer resp.Body.Close()
-		return m.http.statusError(http.MethodPost, resp, nil)
+		return m.http.statusError(http.MethodPost, resp)
 	}
 	m.http.release(resp)
 	return nil

@@ -104,7 +104,7 @@ func (l *listener) open(ctx context.Context, f Filter) (func(), error) {
 	run, stop := context.WithCancel(l.core.group.ctx)
 	first := make(chan error, 1)
 	done := make(chan struct{})
-	if !l.core.group.start(func(context.Context) { defer close(done); l.keep(run, f, params, first) }) {
+	if !l.core.group.start(func(context.Context) { defer close(done); l.keep(run, params, first) }) {
 		stop()
 		return nil, ErrClosed
 	}
@@ -127,7 +127,7 @@ func (l *listener) open(ctx context.Context, f Filter) (func(), error) {
 
 // keep repeats the request until ctx ends. The outcome of its first
 // acknowledgement goes to first; if that is an error, keep ends.
-func (l *listener) keep(ctx context.Context, f Filter, params Raw, first chan<- error) {
+func (l *listener) keep(ctx context.Context, params Raw, first chan<- error) {
 	acknowledged := false
 	for attempt := 0; ; attempt++ {
 		r := &request{method: mcp.MethodListen, params: params, listen: true}

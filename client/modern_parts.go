@@ -45,14 +45,14 @@ func (l *listener) alter(ctx context.Context, f Filter) error {
 		return nil
 	}
 	have := l.have()
-	more, _ := f.beyond(have)
+	more := f.beyond(have)
 	if more.wanted() {
 		if err := l.add(ctx, more); err != nil {
 			return err
 		}
 	}
 	l.filter = f.clone()
-	unwanted, _ := have.beyond(f)
+	unwanted := have.beyond(f)
 	lists, _ := unwanted.split()
 	var err error
 	if lists.wanted() || unwanted.size() > max(slack, f.size()) {

@@ -61,7 +61,7 @@ func openSSE(ctx, life context.Context, p *httpPeer) (*sseConn, error) {
 // it; the time of the opening bounds how many.
 func (c *sseConn) readEndpoint() error {
 	if !succeeded(c.resp) {
-		return c.http.statusError(http.MethodGet, c.resp, nil)
+		return c.http.statusError(http.MethodGet, c.resp)
 	}
 	if !carries(c.resp, typeSSE) {
 		return protocolErrorf("a GET stream of content type %q", mediaType(c.resp))
@@ -122,7 +122,7 @@ func (c *sseConn) Post(ctx context.Context, message []byte) error {
 	}
 	if resp.StatusCode >= 300 {
 		defer resp.Body.Close()
-		return c.http.statusError(http.MethodPost, resp, nil)
+		return c.http.statusError(http.MethodPost, resp)
 	}
 	c.http.release(resp)
 	return nil

@@ -89,7 +89,7 @@ func dropLeadingComma(obj *Raw) {
 	b := *obj
 	i := skipSpace(b, bytes.IndexByte(b, '{')+1)
 	if i < len(b) && b[i] == ',' {
-		*obj = append(b[:i], b[i+1:]...)
+		*obj = append(b[:i], b[i+1:]...) //nolint:gocritic // b is what obj was
 	}
 }
 

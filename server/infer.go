@@ -262,12 +262,7 @@ func (in *inference) addMember(js *jsonschema.Schema, m member) error {
 		return errors.New("it lies in an embedded pointer to a type that is not exported, which cannot be decoded into")
 	}
 	if m.rest {
-		js.AdditionalProperties = nil
-		var err error
-		if t := indirect(m.Type); t.Kind() == reflect.Map {
-			js.AdditionalProperties, err = in.describe(t.Elem())
-		}
-		return err
+		return in.addRest(js, m)
 	}
 	p, err := in.describe(m.Type)
 	if err != nil {
@@ -296,6 +291,15 @@ func (in *inference) addMember(js *jsonschema.Schema, m member) error {
 		js.Required = append(js.Required, m.name)
 	}
 	return nil
+}
+
+// addRest lets the schema of a struct have the members for which it has no field.
+func (in *inference) addRest(js *jsonschema.Schema, m member) (err error) {
+	js.AdditionalProperties = nil
+	if t := indirect(m.Type); t.Kind() == reflect.Map {
+		js.AdditionalProperties, err = in.describe(t.Elem())
+	}
+	return err
 }
 
 // quoted returns the schema of a number that is written as a string.

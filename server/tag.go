@@ -23,8 +23,8 @@ import (
 // fieldTags are the struct tags that say something of a schema, see [AddTool].
 var fieldTags = map[string]func(p *jsonschema.Schema, value string) error{
 	"jsonschema": describeBy, "description": describeBy,
-	"title":            func(p *jsonschema.Schema, s string) error { p.Title = s; return nil },
-	"header":           func(p *jsonschema.Schema, s string) error { p.Extra = map[string]any{"x-mcp-header": s}; return nil },
+	"title":            func(p *jsonschema.Schema, s string) error { p.Title = s; return nil },                                 //nolint:unparam // as the others
+	"header":           func(p *jsonschema.Schema, s string) error { p.Extra = map[string]any{"x-mcp-header": s}; return nil }, //nolint:unparam // as the others
 	"default":          applyDefault,
 	"enum":             applyEnum,
 	"minItems":         count("array", func(p *jsonschema.Schema) **int { return &p.MinItems }),

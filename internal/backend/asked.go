@@ -79,7 +79,8 @@ func (r *Remote) withOrigin(l *link, res rpc.Result) rpc.Result {
 	state = binary.BigEndian.AppendUint64(state, from.instance)
 	state = binary.BigEndian.AppendUint64(state, from.question)
 	in := *res.Input
-	in.State = append(state, res.Input.State...)
+	state = append(state, res.Input.State...)
+	in.State = state
 	res.Input = &in
 	return res
 }

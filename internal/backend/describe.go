@@ -40,7 +40,7 @@ func Describe(err error) string {
 	if exit, ok := errors.AsType[*process.ExitError](err); ok {
 		text = exit.Error()
 	}
-	if slow, ok := errors.AsType[*slowStart](err); ok {
+	if slow, ok := errors.AsType[*slowStartError](err); ok {
 		text = slow.Error()
 	}
 	if spoke {

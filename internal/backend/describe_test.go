@@ -43,7 +43,7 @@ func TestDescribe(t *testing.T) {
 		{"cause and consequence", died("Error: connect ECONNREFUSED 127.0.0.1:6379\nFailed to start server"), "exited with code 1: Error: connect ECONNREFUSED 127.0.0.1:6379"},
 		{"no complaint", died("starting\nbye"), "exited with code 1: bye"},
 		{"control characters", died("Error: \x1b[31mred"), `exited with code 1: Error: \x1b[31mred`},
-		{"too slow", &lastWordsError{&slowStart{after: time.Minute, quiet: time.Minute, limit: time.Minute, next: 2 * time.Minute}, []string{"waiting"}},
+		{"too slow", &lastWordsError{&slowStartError{after: time.Minute, quiet: time.Minute, limit: time.Minute, next: 2 * time.Minute}, []string{"waiting"}},
 			"not ready after 1m0s, so it was stopped: startTimeout is 1m0s now, and 2m0s at the next try: waiting"},
 	} {
 		if got := Describe(tc.err); got != tc.want {

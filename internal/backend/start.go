@@ -150,7 +150,7 @@ func (r *Remote) greeted(ctx context.Context, g greeting, up *Launched, w *start
 }
 
 // greetOnce greets what was launched, and stops it when that fails. The error of a
-// start that took too long is a [slowStart].
+// start that took too long is a [slowStartError].
 func (r *Remote) greetOnce(ctx context.Context, g greeting, up *Launched) (*link, error) {
 	l, err := r.greet(ctx, g, up)
 	if err == nil {

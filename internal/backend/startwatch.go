@@ -56,7 +56,7 @@ func (r *Remote) probeTimeout() time.Duration {
 	return firstStart * max(r.cfg.StartTimeout, maxStart)
 }
 
-// run ends a start that takes too long, with a [slowStart], and gives its place to
+// run ends a start that takes too long, with a [slowStartError], and gives its place to
 // others once it only waits. It returns when ctx ends.
 func (w *startWatch) run(ctx context.Context, end context.CancelCauseFunc) {
 	began := time.Now()
@@ -88,21 +88,21 @@ func (w *startWatch) run(ctx context.Context, end context.CancelCauseFunc) {
 		}
 		left := min(w.limit-now.Sub(moved), firstStart*w.limit-now.Sub(began))
 		if left <= 0 {
-			end(&slowStart{after: now.Sub(began), quiet: now.Sub(moved), limit: w.limit, next: w.next})
+			end(&slowStartError{after: now.Sub(began), quiet: now.Sub(moved), limit: w.limit, next: w.next})
 			return
 		}
 		timer.Reset(min(lookInterval, left))
 	}
 }
 
-// slowStart is the end of a start that took too long. It is an errNotReady.
-type slowStart struct {
+// slowStartError is the end of a start that took too long. It is an errNotReady.
+type slowStartError struct {
 	after, quiet time.Duration // since it began, and since it last made progress
 	limit, next  time.Duration
 }
 
 // Error says what the limit is, and that the next one is longer.
-func (e *slowStart) Error() string {
+func (e *slowStartError) Error() string {
 	text := fmt.Sprintf("%v after %s", errNotReady, e.after.Round(time.Second/10))
 	if e.quiet < e.after {
 		text += fmt.Sprintf(", the last %s without progress", e.quiet.Round(time.Second/10))
@@ -114,9 +114,9 @@ func (e *slowStart) Error() string {
 	return text
 }
 
-func (e *slowStart) Unwrap() error { return errNotReady }
+func (e *slowStartError) Unwrap() error { return errNotReady }
 
 // told is what clients are told of it.
-func (e *slowStart) told() string {
+func (e *slowStartError) told() string {
 	return fmt.Sprintf("%v within %s (startTimeout)", errNotReady, e.limit)
 }

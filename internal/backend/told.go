@@ -53,7 +53,7 @@ func kindOf(err error, own bool) (text string, whole bool) {
 	if _, ok := errors.AsType[*process.LimitError](err); ok {
 		return "it was ended as it went over its limit of memory", false
 	}
-	if slow, ok := errors.AsType[*slowStart](err); ok {
+	if slow, ok := errors.AsType[*slowStartError](err); ok {
 		return "it was " + slow.told(), false
 	}
 	if exit, ok := errors.AsType[*process.ExitError](err); ok {

@@ -120,7 +120,7 @@ func Run(ctx context.Context, env *Env, args []string) int {
 }
 
 func exitCode(env *Env, c command, err error) int {
-	if help, ok := errors.AsType[helpWanted](err); ok {
+	if help, ok := errors.AsType[helpWantedError](err); ok {
 		commandHelp(env.Out, c, help)
 		return 0
 	}
@@ -168,7 +168,7 @@ func parse(fs *flag.FlagSet, args []string, min, max int) error {
 	for {
 		if err := fs.Parse(args); err != nil { // it stops at the first that is no flag
 			if errors.Is(err, flag.ErrHelp) {
-				return helpWanted{fs: fs}
+				return helpWantedError{fs: fs}
 			}
 			return usageError{err.Error()}
 		}

@@ -48,8 +48,8 @@ func remotely(env *Env, name string) *remote {
 // least and most.
 func (r *remote) parse(args []string, least, most int) (plain []string, err error) {
 	defer func() {
-		if help, ok := errors.AsType[helpWanted](err); ok {
-			err = helpWanted{help.fs, remoteHelp}
+		if help, ok := errors.AsType[helpWantedError](err); ok {
+			err = helpWantedError{help.fs, remoteHelp}
 		} else if err == nil && r.timeout < 0 {
 			err = usageError{"--timeout: want a duration such as 30s"}
 		}

@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// helpWanted is what parse returns when -h or --help is among the arguments. It is
+// helpWantedError is what parse returns when -h or --help is among the arguments. It is
 // no failure.
-type helpWanted struct {
+type helpWantedError struct {
 	fs   *flag.FlagSet
 	more string // on the arguments
 }
 
-func (helpWanted) Error() string { return "help is wanted" }
+func (helpWantedError) Error() string { return "help is wanted" }
 
 // commandHelp prints how a command is called and what each of its flags does.
-func commandHelp(w io.Writer, c command, h helpWanted) {
+func commandHelp(w io.Writer, c command, h helpWantedError) {
 	fmt.Fprintf(w, "%s\n\nusage:\n%s", capital(c.help), usageLines(c))
 	if h.more != "" {
 		fmt.Fprintf(w, "\n%s\n", h.more)

@@ -80,7 +80,7 @@ func (l *logFile) report() {
 
 // takes reports whether a write to f would not block, which it waits for.
 func takes(f *os.File, wait time.Duration) bool {
-	fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLOUT}} //nolint:gosec // a descriptor
+	fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLOUT}} // a descriptor
 	for {
 		n, err := unix.Poll(fds, int(wait.Milliseconds()))
 		if err == unix.EINTR {
@@ -104,6 +104,6 @@ func unread(out io.Writer) bool {
 // isTerminal reports whether a person may type into f: /dev/null is no terminal, though
 // a character device too.
 func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ) //nolint:gosec // a descriptor
+	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ) // a descriptor
 	return err == nil
 }

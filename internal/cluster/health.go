@@ -95,13 +95,13 @@ func (h *health) missing() error {
 // stopped meanwhile: that says nothing of a majority.
 const stopped = 500 * time.Millisecond
 
-// lose notes that there is no majority, and reports whether that is news.
-func (h *health) lose(now int64) bool {
+// lose notes that there is no majority.
+func (h *health) lose(now int64) {
 	if h.lost.Load() {
-		return false
+		return
 	}
 	h.when.Store(now)
-	return !h.lost.Swap(true)
+	h.lost.Store(true)
 }
 
 // forlorn reports whether there has been no majority for longer than it takes to

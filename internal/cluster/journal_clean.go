@@ -39,7 +39,7 @@ type cleaning struct {
 
 // due returns up to which size the journal's oldest frames are to be cleaned.
 func (c *cleaning) due(state *jetstream.StreamState) (bytes int64) {
-	have := int64(state.Bytes) //nolint:gosec // of a disk
+	have := int64(state.Bytes) // of a disk
 	n, size := c.j.table.valid(time.Now())
 	if have > c.least && have > c.sparse*(size+int64(n)*entryOverhead) {
 		bytes = have / cleanShare

@@ -34,7 +34,7 @@ const frameFormat = 1
 var errFrame = errors.New("not a frame of changes")
 
 func appendFrame(buf []byte, f *frame) []byte {
-	buf = append(buf, frameFormat, byte(len(f.origin))) //nolint:gosec // names of instances are short
+	buf = append(buf, frameFormat, byte(len(f.origin))) // names of instances are short
 	buf = append(buf, f.origin...)
 	buf = binary.AppendUvarint(buf, f.number)
 	buf = binary.AppendUvarint(buf, f.floor)

@@ -75,7 +75,7 @@ func (m *members) reach(ctx context.Context, node string) (whole context.Context
 			return nil, "", nil
 		}
 		suspected, link, near := k.Suspected, k.link, k.near
-		whole, instance = k.whole, k.Instance
+		whole, instance = k.whole, k.Instance //nolint:fatcontext // of the last round alone
 		lost := &nodes.LostError{Node: node, HeardBy: k.HeardBy}
 		m.mu.Unlock()
 		switch {

@@ -49,7 +49,7 @@ const maxWrites = 8
 // it as far as v.writes tells, so that one's own is known again even when others
 // have come after it. It fails with errConflict, or [ErrNoQuorum] when the
 // outcome is unknown.
-func (t *kv) put(ctx context.Context, v value, ttl time.Duration) (stored value, rev uint64, err error) {
+func (t *kv) put(ctx context.Context, v value, ttl time.Duration) (stored value, rev uint64, err error) { //nolint:unparam // tests want rev
 	if len(v.data) > maxPayload-1<<10 {
 		return v, 0, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(v.data))
 	}

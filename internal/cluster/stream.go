@@ -448,10 +448,10 @@ func (s *Stream) room(ctx context.Context, n uint64) error {
 			continue
 		}
 		if !asked {
-			asked = true
 			if err := s.frame(frameWant, 0, nil); err != nil {
 				return err
 			}
+			asked = true
 		}
 		select {
 		case <-changed:

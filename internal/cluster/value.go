@@ -58,7 +58,7 @@ const (
 const ttlGrace = time.Minute
 
 func appendHead(buf []byte, expires time.Time) []byte {
-	return binary.BigEndian.AppendUint64(append(buf, valueFormat), uint64(expires.UnixMilli())) //nolint:gosec // both ways the same bits
+	return binary.BigEndian.AppendUint64(append(buf, valueFormat), uint64(expires.UnixMilli())) // both ways the same bits
 }
 
 // splitHead returns a stored value's expiry and body.

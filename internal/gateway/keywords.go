@@ -125,27 +125,7 @@ func (r *schemaRepair) object(v Raw) Raw {
 // keyword repairs the value of one keyword; nil leaves it out.
 func (r *schemaRepair) keyword(name string, v Raw) Raw {
 	if want := keywordShapes[name]; want != nil {
-		switch name {
-		case "exclusiveMinimum", "exclusiveMaximum":
-			if kindOf(v) == boolean { // as draft 4 had them; see together
-				return v
-			}
-		case "pattern":
-			if v = r.fit(v, want); v != nil && r.output && !compiles(v) {
-				return r.drop()
-			}
-			return v
-		case "$id":
-			if r.output && (r.references == nil || r.depth == 1 && !slices.ContainsFunc(r.references, isForeign)) {
-				return nil // nobody refers to it, and clients keep one schema for each id of all servers
-			}
-		case "enum":
-			if v = r.fit(v, want); v != nil && isEmpty(v) {
-				return r.drop()
-			}
-			return v
-		}
-		return r.fit(v, want)
+		return r.shaped(name, v, want)
 	}
 	switch name {
 	case "type":
@@ -179,6 +159,31 @@ func (r *schemaRepair) keyword(name string, v Raw) Raw {
 		return r.drop()
 	}
 	return v
+}
+
+// shaped repairs the value of a keyword that holds no schemas, but has a shape.
+func (r *schemaRepair) shaped(name string, v Raw, want *shape) Raw {
+	switch name {
+	case "exclusiveMinimum", "exclusiveMaximum":
+		if kindOf(v) == boolean { // as draft 4 had them; see together
+			return v
+		}
+	case "pattern":
+		if v = r.fit(v, want); v != nil && r.output && !compiles(v) {
+			return r.drop()
+		}
+		return v
+	case "$id":
+		if r.output && (r.references == nil || r.depth == 1 && !slices.ContainsFunc(r.references, isForeign)) {
+			return nil // nobody refers to it, and clients keep one schema for each id of all servers
+		}
+	case "enum":
+		if v = r.fit(v, want); v != nil && isEmpty(v) {
+			return r.drop()
+		}
+		return v
+	}
+	return r.fit(v, want)
 }
 
 // refusedKeywords are no keywords of JSON Schema today, and validators refuse a schema

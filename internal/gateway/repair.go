@@ -153,13 +153,7 @@ func (s *shape) meant(v Raw) Raw {
 			return Raw(word)
 		}
 	case boolean:
-		word, _ := jsonrpc.Unquote(v)
-		switch {
-		case strings.EqualFold(word, "true"), string(v) == "1":
-			return Raw("true")
-		case strings.EqualFold(word, "false"), string(v) == "0":
-			return Raw("false")
-		}
+		return truth(v)
 	case '{':
 		switch {
 		case kind == '"' && s.needs != "":
@@ -174,6 +168,18 @@ func (s *shape) meant(v Raw) Raw {
 		case kind == s.element.kind, s.element.kind == 0 && kind != '{' && kind != 'n':
 			return Raw(fmt.Sprintf("[%s]", v))
 		}
+	}
+	return nil
+}
+
+// truth returns the boolean that a word or a number plainly stands for, or nil.
+func truth(v Raw) Raw {
+	word, _ := jsonrpc.Unquote(v)
+	switch {
+	case strings.EqualFold(word, "true"), string(v) == "1":
+		return Raw("true")
+	case strings.EqualFold(word, "false"), string(v) == "0":
+		return Raw("false")
 	}
 	return nil
 }

@@ -293,7 +293,7 @@ func TestTLS(t *testing.T) {
 	}), conns, log)
 	served := make(chan error, 1)
 	go func() { // ends with Close below
-		served <- srv.Serve(conns.Listener(tls.NewListener(l, &tls.Config{Certificates: s.TLS.Certificates}))) //nolint:gosec // a test
+		served <- srv.Serve(conns.Listener(tls.NewListener(l, &tls.Config{Certificates: s.TLS.Certificates}))) // a test
 	}()
 	for i := range 10 { // each over a connection of its own, which stays open
 		c := &http.Client{Transport: s.Client().Transport.(*http.Transport).Clone()}

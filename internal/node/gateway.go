@@ -23,7 +23,8 @@ import (
 // openGateway builds the backends and, over them, one endpoint each and the common one.
 func (n *Node) openGateway(ctx context.Context) error {
 	launch := launchers{
-		keeper: n.keeper, exchange: n.exchange, repeatable: n.repeatable, processes: backend.NewSlots(n.cfg.File.Limits.Processes), starts: backend.NewStarts(), installs: backend.NewInstalls(), memory: backend.NewMemory(0),
+		keeper: n.keeper, exchange: n.exchange, repeatable: n.repeatable,
+		processes: backend.NewSlots(n.cfg.File.Limits.Processes), starts: backend.NewStarts(), installs: backend.NewInstalls(), memory: backend.NewMemory(0),
 		timeout: n.cfg.File.Limits.CallTimeout, secret: n.cfg.Cluster.Secret, log: n.cfg.Log,
 	}
 	servers := map[string]gateway.Server{}

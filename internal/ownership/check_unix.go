@@ -75,7 +75,7 @@ func (me identity) trusts(e entry) bool { return e.uid == me.uid || e.uid == 0 }
 
 // own reports whether a group is root's, or this user's alone, as systems make
 // one for each user.
-func (me identity) own(gid int) bool { return gid == 0 || gid == me.uid && gid == me.gid }
+func (me identity) own(gid int) bool { return gid == 0 || gid == me.gid && me.gid == me.uid }
 
 // prepared reports whether a directory was handed to a group that this process is in.
 func (me identity) prepared(dir entry) bool {

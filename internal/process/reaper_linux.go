@@ -143,7 +143,7 @@ func (r *reaper) reap(now time.Time) bool {
 
 // advance does what is due, and returns when it wants to be called again at the latest; zero if only after an event.
 func (r *reaper) advance(now time.Time) time.Time {
-	busy := false
+	var busy bool
 	if r.closing {
 		r.endAll(now)
 		busy = true

@@ -141,7 +141,7 @@ func cut(s string, max int) string {
 }
 
 func seconds(t time.Time) uint32 {
-	return uint32(min(max(t.Unix(), 0), 1<<32-1)) //nolint:gosec // bounded on the line itself
+	return uint32(min(max(t.Unix(), 0), 1<<32-1)) // bounded on the line itself
 }
 
 // packVersion writes a revision, which is a date, as the number YYYYMMDD.

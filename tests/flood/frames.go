@@ -38,8 +38,8 @@ const (
 )
 
 func frame(kind, flags byte, stream int, payload string) string {
-	h := binary.BigEndian.AppendUint32(nil, uint32(len(payload))<<8|uint32(kind)) //nolint:gosec // a few hundred bytes
-	h = binary.BigEndian.AppendUint32(append(h, flags), uint32(stream))           //nolint:gosec // a few hundred
+	h := binary.BigEndian.AppendUint32(nil, uint32(len(payload))<<8|uint32(kind)) // a few hundred bytes
+	h = binary.BigEndian.AppendUint32(append(h, flags), uint32(stream))           // a few hundred
 	return string(h) + payload
 }
 

@@ -43,6 +43,7 @@ func New(name string, out io.Writer) *Ledger {
 // Count adds one of a kind.
 func (l *Ledger) Count(kind string) { l.Add(kind, 1) }
 
+// Add counts n of a kind.
 func (l *Ledger) Add(kind string, n int) {
 	l.mu.Lock()
 	l.counts[kind] += n

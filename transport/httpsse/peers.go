@@ -135,7 +135,7 @@ func (r *remote) put(ctx context.Context, m message) error {
 	defer cancel()
 	defer context.AfterFunc(r.p.ctx, cancel)()
 	frame := make([]byte, 0, 2+len(r.id)+len(m.data))
-	frame = binary.BigEndian.AppendUint16(frame, uint16(len(r.id))) //nolint:gosec // recipient bounds it
+	frame = binary.BigEndian.AppendUint16(frame, uint16(len(r.id))) // recipient bounds it
 	frame = append(append(frame, r.id...), m.data...)
 	stream, err := r.p.nodes.Open(ctx, r.to, frame)
 	switch {

@@ -11,7 +11,8 @@ import (
 
 // changed returns the notification of an event, or nil when the version has none.
 func changed(f *mcp.Features, e subscription.Event) []byte {
-	method, params := "", e.Params
+	var method string
+	params := e.Params
 	switch e.Topic.Kind {
 	case subscription.Tools:
 		method = mcp.NotificationToolsChanged

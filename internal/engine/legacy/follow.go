@@ -59,7 +59,7 @@ func (r *remote) Send(e transport.Event) error {
 		flags = eventEmpty
 	}
 	buf := append(r.buf[:0], flags)
-	buf = binary.BigEndian.AppendUint32(buf, uint32(min(e.Retry.Milliseconds(), 1<<31))) //nolint:gosec // bounded on the line itself
+	buf = binary.BigEndian.AppendUint32(buf, uint32(min(e.Retry.Milliseconds(), 1<<31))) // bounded on the line itself
 	buf = append(append(append(buf, byte(len(e.ID))), e.ID...), e.Data...)
 	if cap(buf) <= keptBuffer {
 		r.buf = buf

@@ -139,7 +139,7 @@ func (c *call) park() {
 	req := l.from()
 	token := c.p.token(k, round, deadline)
 	buf := getBuffer()
-	msg := append((*buf)[:0], `{"jsonrpc":"2.0","id":`...)
+	msg := append((*buf)[:0], `{"jsonrpc":"2.0","id":`...) //nolint:gocritic // buf gets it back
 	msg = append(msg, req.in.ID.Raw()...)
 	msg = append(msg, `,"result":`...)
 	msg = appendInputRequired(msg, k.asked, token, c.p.serverMeta)

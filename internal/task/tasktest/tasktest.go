@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 
@@ -85,7 +86,7 @@ func shares(t *testing.T, s task.Store) {
 	const total, each = 32, 16
 	fill := func(address, session string) int {
 		for n := 0; ; n++ {
-			x := sample(address+session+fmt.Sprint(n), anna, 0)
+			x := sample(address+session+strconv.Itoa(n), anna, 0)
 			x.Caller = share.Caller{Group: share.Group{Principal: "anna", Address: address}, Member: share.Member{Session: session}}
 			if err := s.Create(t.Context(), x, each, total); errors.Is(err, task.ErrFull) {
 				return n
