@@ -26,7 +26,7 @@ func terminal(t *testing.T) (tty, person *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fd := int(person.Fd()) //nolint:gosec // a descriptor
+	fd := int(person.Fd()) // a descriptor
 	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)
 	}

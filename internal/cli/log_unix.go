@@ -96,7 +96,7 @@ func unread(out io.Writer) bool {
 	if !ok {
 		return false
 	}
-	fds := []unix.PollFd{{Fd: int32(f.Fd())}} //nolint:gosec // a descriptor
+	fds := []unix.PollFd{{Fd: int32(f.Fd())}} // a descriptor
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n > 0 && fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
 }

@@ -78,7 +78,7 @@ func (b *bus) receive(m *nats.Msg) {
 	if used <= 0 || n > uint64(len(m.Data)-used) {
 		return
 	}
-	topic, payload := m.Data[used:used+int(n)], m.Data[used+int(n):] //nolint:gosec // bounded above
+	topic, payload := m.Data[used:used+int(n)], m.Data[used+int(n):] // bounded above
 	b.mu.RLock()
 	interested := b.topics[string(topic)]
 	listeners := make([]*listener, 0, len(interested))

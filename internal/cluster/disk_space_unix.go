@@ -14,5 +14,5 @@ func freeSpace(dir string) (int64, bool) {
 	if err := syscall.Statfs(dir, &s); err != nil {
 		return 0, false
 	}
-	return int64(s.Bavail * uint64(s.Bsize)), true //nolint:gosec // of a disk
+	return int64(s.Bavail * uint64(s.Bsize)), true // of a disk
 }

@@ -79,7 +79,7 @@ func cutEntry(b []byte) (v value, rest []byte, ok bool) {
 		if n <= 0 || size > uint64(len(b)-n) {
 			return value{}, nil, false
 		}
-		end := n + int(size) //nolint:gosec // bounded above
+		end := n + int(size) // bounded above
 		parts[i], b = b[n:end], b[end:]
 	}
 	return value{rev: rev, key: string(parts[0]), writes: string(parts[1]), data: parts[2]}, b, true

@@ -84,7 +84,7 @@ func cutChange(b []byte) (c change, rest []byte, err error) {
 	if n <= 0 || size > uint64(len(b)-n) {
 		return c, nil, errFrame
 	}
-	end := n + int(size) //nolint:gosec // bounded above
+	end := n + int(size) // bounded above
 	c.over, c.expires, c.body = over, expires, b[n:end:end]
 	return c, b[end:], nil
 }

@@ -264,7 +264,7 @@ func (s *Sessions) admit(rev uint64, c *change, r *replay) bool {
 	if sh.entries == nil {
 		sh.entries = map[session.ID]sessionEntry{}
 	}
-	e = sessionEntry{rev: rev, expires: c.expires, size: uint32(len(c.body)), ended: isTombstone(c.body), data: slices.Clone(c.body)} //nolint:gosec // bounded by maxPayload
+	e = sessionEntry{rev: rev, expires: c.expires, size: uint32(len(c.body)), ended: isTombstone(c.body), data: slices.Clone(c.body)} // bounded by maxPayload
 	s.cache(sh, c.id, e)
 	return true
 }

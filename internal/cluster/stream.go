@@ -451,7 +451,7 @@ func (s *Stream) room(ctx context.Context, n uint64) error {
 			if err := s.frame(frameWant, 0, nil); err != nil {
 				return err
 			}
-			asked = true
+			asked = true //nolint:wastedassign // the next round reads it
 		}
 		select {
 		case <-changed:

@@ -66,7 +66,7 @@ func splitHead(data []byte) (expires time.Time, body []byte, ok bool) {
 	if len(data) < valueHead || data[0] != valueFormat {
 		return time.Time{}, nil, false
 	}
-	return time.UnixMilli(int64(binary.BigEndian.Uint64(data[1:]))), data[valueHead:], true //nolint:gosec // both ways the same bits
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(data[1:]))), data[valueHead:], true // both ways the same bits
 }
 
 // ttlOf is how long the store keeps what expires then.

@@ -14,5 +14,5 @@ func limit() int {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
 		return unknownDescriptors
 	}
-	return int(min(uint64(l.Cur), 1<<30)) //nolint:gosec,unconvert // the field is signed on some systems
+	return int(min(uint64(l.Cur), 1<<30)) //nolint:unconvert // the field is signed on some systems
 }

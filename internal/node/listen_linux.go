@@ -63,7 +63,7 @@ func dropAll(fd int) error {
 
 func withFD(raw syscall.RawConn, do func(fd int) error) error {
 	var failure error
-	if err := raw.Control(func(fd uintptr) { failure = do(int(fd)) }); err != nil { //nolint:gosec // a descriptor
+	if err := raw.Control(func(fd uintptr) { failure = do(int(fd)) }); err != nil { // a descriptor
 		return err
 	}
 	return failure

@@ -150,7 +150,7 @@ func (l *visitLeg) answer(m message) {
 		defer cancel()
 		ctx = limited
 	}
-	head := binary.BigEndian.AppendUint16([]byte{relayAnswer}, uint16(m.status)) //nolint:gosec // a status has three digits
+	head := binary.BigEndian.AppendUint16([]byte{relayAnswer}, uint16(m.status)) // a status has three digits
 	_ = l.stream.Send(ctx, append(head, m.whole()...))                           // a failure means that the client has gone
 	l.done(errAnswered)
 }
