@@ -31,8 +31,8 @@ var surfaceExceptions = map[string]string{
 	"adapter/gosdk.Dialer: github.com/modelcontextprotocol/go-sdk/mcp.Server": "to take servers of the official SDK is what the package is for",
 	"adapter/gosdk.Mount: github.com/modelcontextprotocol/go-sdk/mcp.Server":  "as Dialer",
 	"jsonrpc.Raw: github.com/go-json-experiment/json/jsontext.Value":          "the library becomes encoding/json/v2; a type of Holdfast's own takes its place before v1",
-	"transport/httpsse.Config: internal/peer.Peers":                           "only internal/endpoint sets it; the handler becomes internal",
-	"transport/httpsse.Config: internal/seal.Ring":                            "as internal/peer.Peers",
+	"transport/httpsse.Config: internal/nodes.Nodes":                          "only internal/endpoint sets it; the handler becomes internal",
+	"transport/httpsse.Config: internal/seal.Ring":                            "as internal/nodes.Nodes",
 }
 
 // TestAPI compares the exported declarations of all public packages with

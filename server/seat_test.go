@@ -30,8 +30,9 @@ func TestHandlersHaveNoSeat(t *testing.T) {
 			return "", nil
 		})
 		call := newCall(tt.method, `{"name":"look","arguments":{}}`)
-		call.Seat = &quota.Seat{}
-		call.Seat.Enter(seats, "192.0.2.1:1")
+		var seat quota.Seat
+		seat.Enter(seats, "192.0.2.1:1")
+		call.Seat = &seat
 		if _, err := s.handler.Handle(t.Context(), call); err != nil || within != 0 || seats.Taken() != tt.after {
 			t.Errorf("%s: %v; %d seats taken by the tool, %d after", tt.method, err, within, seats.Taken())
 		}

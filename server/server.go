@@ -169,7 +169,7 @@ func Use(middleware ...Middleware) Option {
 
 // wrapped runs the middleware around dispatch.
 func (s *Server) wrapped(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
-	call.Seat.Leave() // middleware may wait
+	call.Wait() // middleware may wait
 	var res rpc.Result
 	req := newRequest(ctx, call)
 	next := func(ctx context.Context) (err error) {
@@ -187,7 +187,7 @@ func (s *Server) wrapped(ctx context.Context, call *rpc.Call) (rpc.Result, error
 // dispatch answers one call.
 func (s *Server) dispatch(ctx context.Context, call *rpc.Call) (rpc.Result, error) {
 	if !isList(call.Method) {
-		call.Seat.Leave() // the handler may wait
+		call.Wait() // the handler may wait
 	}
 	switch call.Method {
 	case mcp.MethodCallTool:

@@ -63,20 +63,19 @@ type Hold struct {
 // Who calls it is its first user.
 func (h *Hold) Begin(b *Budget, remote string) { h.budget, h.remote = b, remote }
 
-// Work waits until it is the client's turn to have its message worked at. Who is going
-// to wait for something else gives the Seat back; so does the last Release.
+// Work waits until it is the client's turn to have its message worked at by a processor.
+// Who is going to wait for something else calls Leave; the last Release does.
 func (h *Hold) Work() {
 	if h.budget != nil {
 		h.seat.Enter(h.budget.seats, h.remote)
 	}
 }
 
-// Seat is what the message has of the processors. It may be nil.
-func (h *Hold) Seat() *quota.Seat {
-	if h == nil {
-		return nil
+// Leave lets others have the processor; idempotent.
+func (h *Hold) Leave() {
+	if h != nil {
+		h.seat.Leave()
 	}
-	return &h.seat
 }
 
 // Grow says that the message takes n bytes in all by now. It fails with

@@ -67,7 +67,7 @@ func TestHoldHasASeat(t *testing.T) {
 			t.Errorf("%d seats are taken while the message is worked at", n)
 		}
 		if early {
-			h.Seat().Leave()
+			h.Leave()
 			if n := b.seats.Taken(); n != 0 {
 				t.Errorf("%d seats are taken while it waits", n)
 			}

@@ -20,7 +20,7 @@ func (r *Remote) Handle(ctx context.Context, call *rpc.Call) (res rpc.Result, er
 	if res, ok := r.fromCache(call); ok {
 		return res, nil
 	}
-	call.Seat.Leave() // now it is the server's time
+	call.Wait() // now it is the server's time
 	if r.cfg.CallTimeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, r.cfg.CallTimeout)

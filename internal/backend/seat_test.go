@@ -22,8 +22,9 @@ func TestCallsLeaveTheirSeat(t *testing.T) {
 		return "", nil
 	})
 	call := callOf("look", `{}`, &caller{})
-	call.Seat = &quota.Seat{}
-	call.Seat.Enter(seats, "192.0.2.1:1")
+	var seat quota.Seat
+	seat.Enter(seats, "192.0.2.1:1")
+	call.Seat = &seat
 	if _, err := newRemote(t, d.dial).Handle(t.Context(), call); err != nil || taken != 0 {
 		t.Errorf("%v; %d seats are taken meanwhile", err, taken)
 	}

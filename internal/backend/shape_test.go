@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/internal/rpc"
-	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
 	"github.com/holdfast-mcp/holdfast/server"
 )
@@ -82,7 +81,7 @@ func listed(t *testing.T, r *Remote) map[string]Raw {
 	}
 	entries := map[string]Raw{}
 	for _, entry := range res.Entries {
-		if !jsonrpc.Raw(entry).IsValid() {
+		if !entry.IsValid() {
 			t.Fatalf("%s", entry)
 		}
 		entries[memberText(entry, "name")] = entry

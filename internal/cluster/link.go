@@ -62,33 +62,32 @@ func (l *link) await(ctx, near context.Context) error {
 	return nil
 }
 
-// reach returns a context that ends when the link to a node breaks, and the node's
-// instance; neither when the node has never been heard of. To a node that only
-// others hear it waits for a way, at most [linkPatience] from when the link broke.
-// It fails with a [nodes.LostError], or ctx's cause.
-func (m *members) reach(ctx context.Context, node string) (whole context.Context, instance string, err error) {
+// reach returns a context that ends when the link to a node breaks; nil when the node
+// has never been heard of. To a node that only others hear it waits for a way, at most
+// [linkPatience] from when the link broke. It fails with a [nodes.LostError], or ctx's
+// cause.
+func (m *members) reach(ctx context.Context, node string) (context.Context, error) {
 	for {
 		m.mu.Lock()
 		k := m.byName[node]
 		if k == nil {
 			m.mu.Unlock()
-			return nil, "", nil
+			return nil, nil //nolint:nilnil // as documented
 		}
-		suspected, link, near := k.Suspected, k.link, k.near
-		whole, instance = k.whole, k.Instance //nolint:fatcontext // of the last round alone
+		suspected, link, near, whole := k.Suspected, k.link, k.near, k.whole
 		lost := &nodes.LostError{Node: node, HeardBy: k.HeardBy}
 		m.mu.Unlock()
 		switch {
 		case !suspected:
-			return whole, instance, nil
+			return whole, nil
 		case near.Err() != nil:
-			return nil, "", lost
+			return nil, lost
 		}
 		if err := link.await(ctx, near); err != nil {
 			if ctx.Err() != nil {
-				return nil, "", err
+				return nil, err
 			}
-			return nil, "", lost
+			return nil, lost
 		}
 	}
 }

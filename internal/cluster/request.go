@@ -96,7 +96,7 @@ func (x *exchange) request(ctx context.Context, node, kind string, msg *nats.Msg
 	if len(msg.Data) > maxPayload-1<<10 {
 		return nil, ErrTooLarge
 	}
-	whole, _, err := x.c.members.reach(ctx, node)
+	whole, err := x.c.members.reach(ctx, node)
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,7 @@ func (s *Shares) Changed(c quota.Client, size int) { s.Rewritten.Did(c, size-sma
 // each node that meets it; who opens many with large ones leaves the processors no time
 // for others.
 // Its request gives its seat back then.
-func (s *Shares) EnterSession(ctx context.Context, seat *quota.Seat, c quota.Client, size int) *jsonrpc.Error {
+func (s *Shares) EnterSession(ctx context.Context, seat rpc.Seat, c quota.Client, size int) *jsonrpc.Error {
 	if size <= smallRecord {
 		return nil
 	}

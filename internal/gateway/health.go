@@ -82,11 +82,7 @@ func (s *source) judge() Health {
 			if a.failed.After(last) {
 				last, h.Reason = a.failed, backend.Describe(a.failure)
 			}
-			if a.running {
-				h.Next = h.Since // it is being tried
-			} else if a.retry != nil && (h.Next.IsZero() || a.retryAt.Before(h.Next)) {
-				h.Next = a.retryAt
-			}
+			h.Next = a.askedAgain(h.Since, h.Next)
 		case a.late && a.down == errLate.Error() && h.State != Down:
 			h.State, h.Reason = Down, errLate.Error()
 		}
@@ -102,6 +98,18 @@ func (s *source) judge() Health {
 		h.Tools = len(known.entries)
 	}
 	return h
+}
+
+// askedAgain returns when a question that failed is asked again, or the time of another one
+// if that comes sooner or there is none.
+func (a *asking) askedAgain(now, other time.Time) time.Time {
+	switch {
+	case a.running:
+		return now // it is being tried
+	case a.retry != nil && (other.IsZero() || a.retryAt.Before(other)):
+		return a.retryAt
+	}
+	return other
 }
 
 // report logs a change of a server's state, and a new reason why it is down, each once.

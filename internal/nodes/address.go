@@ -61,7 +61,7 @@ func ReadAddress(data []byte) (a Address, rest []byte, err error) {
 		if used <= 0 || n > uint64(len(data)-used) {
 			return Address{}, nil, errAddress
 		}
-		*part, data = string(data[used:used+int(n)]), data[used+int(n):] //nolint:gosec // bounded above
+		*part, data = string(data[used:used+int(n)]), data[used+int(n):] // bounded above
 	}
 	return a, data, nil
 }
@@ -113,7 +113,7 @@ func (d Digest) OfInstance(instance string) bool {
 	return len(d) == DigestBytes && string(d[nodeDigest:]) == digest(instance, instanceDigest)
 }
 
-func digest(name string, n int) string {
+func digest(name string, n int) string { //nolint:unparam // the two lengths are equal by chance
 	sum := sha256.Sum256([]byte(name))
 	return base32.StdEncoding.EncodeToString(sum[:])[:n]
 }

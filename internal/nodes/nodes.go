@@ -16,7 +16,7 @@ import (
 )
 
 // Nodes is one node's view of all nodes. It is safe for concurrent use.
-type Nodes interface {
+type Nodes interface { //nolint:interfacebloat // one view of the other nodes, instead of five
 	// Self returns the name of this node and of its process, which is another
 	// after each restart. Neither changes.
 	Self() (node, instance string)

@@ -12,8 +12,8 @@ import (
 	"github.com/holdfast-mcp/holdfast/internal/share"
 )
 
-// Seats part the processors between clients: as many messages as there are seats are
-// worked at at once, and whoever has to wait for a seat is admitted client by client,
+// Seats part the processors between clients: of all messages as many are served
+// at once as there are seats, and whoever has to wait for a seat is admitted client by client,
 // however much each of them has sent. Without them what one client sends in a burst
 // stands before all that others send after it.
 //
@@ -49,10 +49,10 @@ const (
 )
 
 // NewSeats returns n seats.
-func NewSeats(n int) *Seats { return &Seats{max: uint32(n)} } //nolint:gosec // few
+func NewSeats(n int) *Seats { return &Seats{max: uint32(n)} }
 
 // Taken returns how many seats are taken.
-func (s *Seats) Taken() int { return int(uint32(s.state.Load())) } //nolint:gosec // its lower half
+func (s *Seats) Taken() int { return int(uint32(s.state.Load())) }
 
 // Seat is what one message has of Seats while it is worked at. The zero Seat has
 // nothing. Leave is safe for concurrent use, also with Enter.

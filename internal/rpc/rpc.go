@@ -17,7 +17,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holdfast-mcp/holdfast/internal/quota"
 	"github.com/holdfast-mcp/holdfast/internal/share"
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
 	"github.com/holdfast-mcp/holdfast/mcp"
@@ -72,8 +71,23 @@ type Call struct {
 	AllowLarge    bool         // a Result with Large set can be passed on as it arrives
 	AllowEntries  bool         // of a list, the Result may have Entries
 
-	Client Client      // the way back; never nil
-	Seat   *quota.Seat // at the processors, given back before what may take long; may be nil
+	Client Client // the way back; never nil
+	Seat   Seat   // at the processors; may be nil
+}
+
+// Seat is one at the processors, which a call has while it is worked at: see
+// [quota.Seats].
+type Seat interface {
+	// Leave gives the seat back; idempotent.
+	Leave()
+}
+
+// Wait says that the call is about to wait, or to do what may take long: others may have
+// its processor.
+func (c *Call) Wait() {
+	if c.Seat != nil {
+		c.Seat.Leave()
+	}
 }
 
 // Peer is who is calling, as it described itself. It is shared between calls

@@ -93,7 +93,7 @@ const wholeAnswer = 1 << 10
 
 // writer returns what writes to the client, who may take its time.
 func (x *exchange) writer() httpio.Writer {
-	x.hold.Seat().Leave()
+	x.hold.Leave()
 	return httpio.Writer{W: x.w, Timeout: x.cfg.WriteTimeout}
 }
 

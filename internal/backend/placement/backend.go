@@ -103,7 +103,7 @@ func (b *Backend) Handle(ctx context.Context, call *rpc.Call) (rpc.Result, error
 	if whose == "" {
 		return b.inner.Handle(ctx, call)
 	}
-	call.Seat.Leave() // now it is another node's time
+	call.Wait() // now it is another node's time
 	to := search{key: keyOf(b.name, whose), whose: whose, not: map[string]bool{}}
 	out := b.try(ctx, to, call)
 	if out.lost && out.begun && b.inner.Repeatable(call) && ctx.Err() == nil {

@@ -167,7 +167,7 @@ func section(data []byte) (part, rest []byte, ok bool) {
 	if used <= 0 || n > uint64(len(data)-used) {
 		return nil, nil, false
 	}
-	end := used + int(n) //nolint:gosec // bounded above
+	end := used + int(n) // bounded above
 	return data[used:end:end], data[end:], true
 }
 

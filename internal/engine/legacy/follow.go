@@ -58,7 +58,8 @@ func (r *remote) Send(e transport.Event) error {
 	if e.Data == nil {
 		flags = eventEmpty
 	}
-	buf := append(r.buf[:0], flags)
+	buf := r.buf[:0]
+	buf = append(buf, flags)
 	buf = binary.BigEndian.AppendUint32(buf, uint32(min(e.Retry.Milliseconds(), 1<<31))) // bounded on the line itself
 	buf = append(append(append(buf, byte(len(e.ID))), e.ID...), e.Data...)
 	if cap(buf) <= keptBuffer {

@@ -109,7 +109,7 @@ func (p *Protocol) initialize(x transport.Exchange, in *engine.Inbound) {
 		engine.ReplyError(x, 200, in.ID, wire)
 		return
 	}
-	if wire := p.cfg.Shares.EnterSession(x.Context(), transport.HoldOf(x).Seat(), engine.ClientOf(x, principal), len(peer.RawCapabilities)); wire != nil {
+	if wire := p.cfg.Shares.EnterSession(x.Context(), transport.HoldOf(x), engine.ClientOf(x, principal), len(peer.RawCapabilities)); wire != nil {
 		unavailable(x, in.ID, wire.Message)
 		return
 	}

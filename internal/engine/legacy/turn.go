@@ -71,7 +71,7 @@ func (t *turn) begin(p *Protocol, in *engine.Inbound, peer *rpc.Peer, principal 
 	t.call = rpc.Call{
 		Method: in.Method, ID: in.ID, Params: in.Params, Target: in.Target(), Arguments: in.Fields.Arguments,
 		Meta: in.Fields.Meta.Raw, Peer: peer, Principal: principal,
-		ProgressToken: in.Fields.Meta.ProgressToken, LogLevel: t.mem.level(), Client: t, Seat: in.Hold.Seat(),
+		ProgressToken: in.Fields.Meta.ProgressToken, LogLevel: t.mem.level(), Client: t, Seat: in.Hold,
 	}
 	if in.Method == mcp.MethodCallTool && in.Fields.Task != nil && peer.Features.LegacyTasks && p.cfg.Tasks != nil {
 		t.call.AllowTask = true

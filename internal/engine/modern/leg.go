@@ -80,7 +80,7 @@ func (p *Protocol) begin(ctx context.Context, req *request, l leg) *jsonrpc.Erro
 		Method: in.Method, ID: in.ID, Params: in.Params, Target: req.target,
 		Arguments: in.Fields.Arguments, Meta: in.Fields.Meta.Raw, Peer: req.peer, Principal: req.principal,
 		Address: rpc.AddressFrom(ctx), ProgressToken: req.progress, LogLevel: req.level, AllowTask: p.allowTask(req), Client: c,
-		AllowLarge: allowLarge(req, l), Seat: in.Hold.Seat(),
+		AllowLarge: allowLarge(req, l), Seat: in.Hold,
 	}
 	c.Input.Responses = req.responses
 	enter := p.enter

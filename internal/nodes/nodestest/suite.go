@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -38,7 +40,7 @@ func Run(t *testing.T, a, b nodes.Nodes) {
 
 func at(n nodes.Nodes, kind string) nodes.Address { return nodes.Here(n, kind, "") }
 
-func open(t *testing.T, ctx context.Context, n nodes.Nodes, to nodes.Address, first []byte) nodes.Stream { //nolint:revive // a test's t comes first
+func open(t *testing.T, ctx context.Context, n nodes.Nodes, to nodes.Address, first []byte) nodes.Stream {
 	t.Helper()
 	s, err := n.Open(ctx, to, first)
 	if err != nil {
@@ -188,7 +190,7 @@ func reasons(t *testing.T, ctx context.Context, a, b nodes.Nodes) {
 		if m, err := s.Receive(ctx); err != nil || string(m) != word {
 			t.Errorf("%s: %q, %v", word, m, err)
 		}
-		if _, err := s.Receive(ctx); err == nil || !bytes.Contains([]byte(err.Error()), []byte(want)) || errors.Is(err, nodes.ErrLost) {
+		if _, err := s.Receive(ctx); err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, nodes.ErrLost) {
 			t.Errorf("%s: %v, want %s", word, err, want)
 		}
 	}
@@ -205,8 +207,8 @@ func reasons(t *testing.T, ctx context.Context, a, b nodes.Nodes) {
 // addresses: who is not there, or another process by now, is lost; who does not serve
 // the kind says so.
 func addresses(t *testing.T, ctx context.Context, a, b nodes.Nodes) {
-	kind, name, served := newKind(), "", atomic.Int64{}
-	name, _ = b.Self()
+	kind, served := newKind(), atomic.Int64{}
+	name, _ := b.Self()
 	stop := b.Serve(kind, func(context.Context, nodes.Stream) { served.Add(1) })
 	defer stop()
 	for what, to := range map[string]nodes.Address{
@@ -251,7 +253,7 @@ func ask(t *testing.T, ctx context.Context, a, b nodes.Nodes) {
 	if got, err := a.Ask(ctx, at(b, kind), []byte("hello")); err != nil || string(got) != name+" said hello" {
 		t.Errorf("%q, %v", got, err)
 	}
-	if _, err := a.Ask(ctx, at(b, kind), []byte("fail")); err == nil || !bytes.Contains([]byte(err.Error()), []byte("no luck")) {
+	if _, err := a.Ask(ctx, at(b, kind), []byte("fail")); err == nil || !strings.Contains(err.Error(), "no luck") {
 		t.Errorf("a failure: %v", err)
 	}
 	if m, err := a.Ask(ctx, at(b, kind), []byte("nothing")); !errors.Is(err, io.EOF) {
@@ -306,7 +308,7 @@ func bus(t *testing.T, ctx context.Context, a, b nodes.Nodes) {
 		select {
 		case s := <-heard:
 			who := int(s[0] - '0')
-			if s[2:] != fmt.Sprint(next[who]) {
+			if s[2:] != strconv.Itoa(next[who]) {
 				t.Errorf("node %d heard %q, want %d", who, s[2:], next[who])
 			}
 			next[who]++
