@@ -208,7 +208,8 @@ func TestSlowNodeIsNotWaitedFor(t *testing.T) {
 			t.Errorf("with all nodes well a change took %v, want %v", took, g.lag)
 		}
 		nodes[2].set(func(s *nodestest.State) { s.Hung = true })
-		for n, want := range []time.Duration{250 * time.Millisecond, 250 * time.Millisecond, g.lag, g.lag, g.lag, g.lag} { // the first at each node
+		const slow = 250 * time.Millisecond
+		for n, want := range []time.Duration{slow, slow, slow, slow, slow, slow, g.lag, g.lag, g.lag, g.lag} { // for a second at each node
 			if took := change(n); took != want {
 				t.Errorf("change %d while a node hangs took %v, want %v", n, took, want)
 			}
@@ -216,11 +217,11 @@ func TestSlowNodeIsNotWaitedFor(t *testing.T) {
 		nodes[2].set(func(s *nodestest.State) { s.Hung = false })
 		synctest.Wait()
 		g.lag = 70 * time.Millisecond
-		if took := change(6); took != g.lag {
+		if took := change(10); took != g.lag {
 			t.Errorf("a change took %v when the node was well again, want %v", took, g.lag)
 		}
 		nodes[1].die()
-		if took := change(8); took != g.lag { // it is the one that answers again who is waited for
+		if took := change(12); took != g.lag { // it is the one that answers again who is waited for
 			t.Errorf("a change took %v with that node alone, want %v", took, g.lag)
 		}
 	})

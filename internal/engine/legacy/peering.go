@@ -23,6 +23,7 @@ const (
 	cancelWait   = time.Second            // for a message to reach all
 	settleWait   = 250 * time.Millisecond // for the others to see a change
 	slowWait     = 10 * time.Second       // for a node that did not see it by then
+	hungAfter    = time.Second            // without an answer a slow node is waited for no more
 	takeOverWait = time.Second            // for a GET stream to move
 	readWait     = 5 * time.Second        // for stores, off a request's path
 )
@@ -63,7 +64,7 @@ type peering struct {
 	refreshing bool
 	changed    map[session.ID]struct{}        // to be refreshed; live sessions only
 	waiters    map[session.ID][]chan struct{} // for a change
-	slow       map[string]int                 // changes that a node has not seen in time and has not answered since
+	slow       map[string]*slowness           // nodes that have not seen changes in time, and not answered since
 	wg         sync.WaitGroup                 // Add under mu
 
 	collected map[uint64]struct{} // messages of the mailbox that have been taken; of collect
@@ -78,7 +79,7 @@ func (p *Protocol) joinPeers() *peering {
 		panic("legacy: other nodes need a session store with a feed")
 	}
 	g := &peering{
-		p: p, to: p.cfg.Nodes, address: nodes.DigestOf(p.cfg.Nodes.Self()), feed: feed, slow: map[string]int{},
+		p: p, to: p.cfg.Nodes, address: nodes.DigestOf(p.cfg.Nodes.Self()), feed: feed, slow: map[string]*slowness{},
 		changed: map[session.ID]struct{}{}, waiters: map[session.ID][]chan struct{}{}, collected: map[uint64]struct{}{}, late: make(chan struct{}),
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())

@@ -20,10 +20,16 @@ type notice struct {
 	late bool // it had not when the client was answered
 }
 
+// slowness is that of a node which has not seen a change in time.
+type slowness struct {
+	open  int       // changes that it has not answered yet
+	since time.Time // when it answered last, or became slow
+}
+
 // settle waits a little until the other nodes have seen a change, so that the
-// client's next request finds it wherever it goes. A node that has not seen a change
-// in time delays no other: while that goes on, nobody waits for it, and its
-// own feed tells it what has changed.
+// client's next request finds it wherever it goes. A node that hangs delays no change
+// for long: one that has been slow for [hungAfter], and answered nothing meanwhile, is
+// waited for no more until it does, and its own feed tells it what has changed.
 func (g *peering) settle(ctx context.Context, id session.ID, revision uint64) {
 	if g == nil {
 		return
@@ -51,14 +57,14 @@ func (g *peering) settle(ctx context.Context, id session.ID, revision uint64) {
 	}
 }
 
-// prompt returns the nodes that can be reached and have answered in time.
+// prompt returns the nodes that can be reached and do not hang.
 func (g *peering) prompt() []string {
 	others := g.others()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	prompt := others[:0]
 	for _, node := range others {
-		if g.slow[node] == 0 {
+		if s := g.slow[node]; s == nil || time.Since(s.since) < hungAfter {
 			prompt = append(prompt, node)
 		}
 	}
@@ -74,8 +80,12 @@ func (g *peering) notify(n *notice, msg []byte, seen chan<- struct{}) {
 	}
 	g.mu.Lock()
 	n.over = true
-	if n.late {
-		if g.slow[n.node]--; g.slow[n.node] == 0 {
+	if s := g.slow[n.node]; s != nil {
+		s.since = time.Now()
+		if n.late {
+			s.open--
+		}
+		if s.open == 0 {
 			delete(g.slow, n.node)
 		}
 	}
@@ -90,7 +100,12 @@ func (g *peering) overdue(open []*notice) {
 	for _, n := range open {
 		if !n.over {
 			n.late = true
-			g.slow[n.node]++
+			s := g.slow[n.node]
+			if s == nil {
+				s = &slowness{since: time.Now()}
+				g.slow[n.node] = s
+			}
+			s.open++
 		}
 	}
 }
