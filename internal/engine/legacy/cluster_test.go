@@ -187,46 +187,6 @@ func TestClusterSlowNode(t *testing.T) {
 	})
 }
 
-// TestSlowNodeIsNotWaitedFor: a node that hangs delays the changes that meet it first,
-// and no later one, until it answers again; then it is waited for as before.
-func TestSlowNodeIsNotWaitedFor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := newGroup()
-		g.lag = 20 * time.Millisecond
-		nodes := startGroup(t, g, legacy.Config{}, "a", "b", "c")
-		tokens := []string{nodes[0].initialize(`{}`), nodes[0].initialize(`{}`)}
-		change := func(n int) time.Duration {
-			t.Helper()
-			begun := time.Now()
-			body := fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"logging/setLevel","params":{"level":%q}}`, n, []string{"error", "debug"}[n%2])
-			if got := nodes[n%2].ask(tokens[n%2], "POST", "", body); got.status != 200 {
-				t.Errorf("change %d: %d", n, got.status)
-			}
-			return time.Since(begun)
-		}
-		if took := change(0); took != g.lag {
-			t.Errorf("with all nodes well a change took %v, want %v", took, g.lag)
-		}
-		nodes[2].set(func(s *nodestest.State) { s.Hung = true })
-		const slow = 250 * time.Millisecond
-		for n, want := range []time.Duration{slow, slow, slow, slow, slow, slow, g.lag, g.lag, g.lag, g.lag} { // for a second at each node
-			if took := change(n); took != want {
-				t.Errorf("change %d while a node hangs took %v, want %v", n, took, want)
-			}
-		}
-		nodes[2].set(func(s *nodestest.State) { s.Hung = false })
-		synctest.Wait()
-		g.lag = 70 * time.Millisecond
-		if took := change(10); took != g.lag {
-			t.Errorf("a change took %v when the node was well again, want %v", took, g.lag)
-		}
-		nodes[1].die()
-		if took := change(12); took != g.lag { // it is the one that answers again who is waited for
-			t.Errorf("a change took %v with that node alone, want %v", took, g.lag)
-		}
-	})
-}
-
 // TestClusterAnswerAtANodeApart: an answer that meets a node which is cut off is
 // delivered when that is over, or the client hears that it was not.
 func TestClusterAnswerAtANodeApart(t *testing.T) {

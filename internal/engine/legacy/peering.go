@@ -22,8 +22,6 @@ import (
 const (
 	cancelWait   = time.Second            // for a message to reach all
 	settleWait   = 250 * time.Millisecond // for the others to see a change
-	slowWait     = 10 * time.Second       // for a node that did not see it by then
-	hungAfter    = time.Second            // without an answer a slow node is waited for no more
 	takeOverWait = time.Second            // for a GET stream to move
 	readWait     = 5 * time.Second        // for stores, off a request's path
 )
@@ -64,7 +62,6 @@ type peering struct {
 	refreshing bool
 	changed    map[session.ID]struct{}        // to be refreshed; live sessions only
 	waiters    map[session.ID][]chan struct{} // for a change
-	slow       map[string]*slowness           // nodes that have not seen changes in time, and not answered since
 	wg         sync.WaitGroup                 // Add under mu
 
 	collected map[uint64]struct{} // messages of the mailbox that have been taken; of collect
@@ -79,7 +76,7 @@ func (p *Protocol) joinPeers() *peering {
 		panic("legacy: other nodes need a session store with a feed")
 	}
 	g := &peering{
-		p: p, to: p.cfg.Nodes, address: nodes.DigestOf(p.cfg.Nodes.Self()), feed: feed, slow: map[string]*slowness{},
+		p: p, to: p.cfg.Nodes, address: nodes.DigestOf(p.cfg.Nodes.Self()), feed: feed,
 		changed: map[session.ID]struct{}{}, waiters: map[session.ID][]chan struct{}{}, collected: map[uint64]struct{}{}, late: make(chan struct{}),
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
@@ -204,6 +201,14 @@ func (g *peering) tell(ctx context.Context, node, instance string, msg []byte) (
 func (g *peering) aside(id session.ID, msg []byte) {
 	if g != nil {
 		g.tellAll(g.ctx, cancelWait, message(tellAside, id, msg), ignore)
+	}
+}
+
+// settle waits a little until the other nodes have seen a change, so that the
+// client's next request finds it wherever it goes.
+func (g *peering) settle(ctx context.Context, id session.ID, revision uint64) {
+	if g != nil {
+		g.tellAll(ctx, settleWait, message(tellChanged, id, binary.BigEndian.AppendUint64(nil, revision)), ignore)
 	}
 }
 
