@@ -5,7 +5,6 @@ package jsonrpc
 
 import (
 	"bytes"
-	"hash/maphash"
 	"slices"
 )
 
@@ -32,25 +31,13 @@ const maxEntryBytes = 16 << 20
 
 // entryList is one list.
 type entryList struct {
-	last     []Raw // the whole list as it came last
-	next     []Raw // what has come of the one after it
-	size     int   // bytes of next
-	page     int   // entries of the last page
-	pos      int   // where in last the next entry is expected
-	missed   int   // entries since then that were not there
-	strays   int   // of this message that were not there
-	byDigest map[uint64]int
+	last *Recall[Raw] // the whole list as it came last
+	next []Raw        // what has come of the one after it
+	size int          // bytes of next
+	page int          // entries of the last page
 }
 
-const (
-	// maxStrays is how many entries of a message may be somewhere else than expected
-	// before all are looked up.
-	maxStrays = 8
-	// maxSkip is how far from where it is expected an entry is looked for.
-	maxSkip = 8
-)
-
-var seed = maphash.MakeSeed()
+func textOfEntry(entry Raw) []byte { return entry }
 
 // NewEntries returns an Entries for results that have one of these members, arrays of
 // objects. Messages have to keep to limits, which are not of members.
@@ -138,13 +125,17 @@ func (w *entryWalk) members(i int) (end int, ok bool) {
 // array takes the entries of the array, up to its closing bracket.
 func (w *entryWalk) array() bool {
 	w.entries = make([]Raw, 0, w.list.page)
-	w.list.begin()
+	if w.list.last == nil {
+		w.list.last = NewRecall(nil, textOfEntry)
+	}
+	w.list.last.again()
 	for i := w.from; ; i++ {
 		if i = skipSpace(w.data, i); i == len(w.data) || w.data[i] != '{' {
 			return false
 		}
-		entry := w.list.find(w.data[i:])
-		if entry == nil {
+		rest := w.data[i:]
+		entry, known := w.list.last.Expect(func(text []byte) bool { return bytes.HasPrefix(rest, text) })
+		if !known {
 			if entry = w.read(i); entry == nil {
 				return false
 			}
@@ -164,7 +155,7 @@ const listDepth = 3
 // valid. Where the list before has it elsewhere it returns that.
 func (w *entryWalk) read(i int) Raw {
 	text := Raw(w.data[i:endOfNested(w.data, i)])
-	if known := w.list.lookUp(text); known != nil {
+	if known, ok := w.list.last.LookUp(text); ok {
 		return known
 	}
 	limits := w.e.limits
@@ -177,53 +168,17 @@ func (w *entryWalk) read(i int) Raw {
 	return slices.Clone(text)
 }
 
-// begin begins a message.
-func (l *entryList) begin() { l.missed, l.strays, l.byDigest = 0, 0, nil }
-
-// find returns the entry that text begins with, if it is where it is expected: next, or
-// behind those in whose place others have come.
-func (l *entryList) find(text []byte) Raw {
-	end := min(l.pos+min(l.missed+1, maxSkip)+1, len(l.last))
-	for i := l.pos; i < end; i++ {
-		if entry := l.last[i]; bytes.HasPrefix(text, entry) {
-			l.pos, l.missed = i+1, 0
-			return entry
-		}
-	}
-	return nil
-}
-
-// lookUp returns the entry that is text, wherever it was. The first that are not where
-// they are expected are new for all it knows, since most are.
-func (l *entryList) lookUp(text Raw) Raw {
-	l.missed++
-	if l.strays++; l.strays <= maxStrays || len(l.last) == 0 {
-		return nil
-	}
-	if l.byDigest == nil {
-		l.byDigest = make(map[uint64]int, len(l.last))
-		for i, entry := range l.last {
-			l.byDigest[maphash.Bytes(seed, entry)] = i
-		}
-	}
-	if i, has := l.byDigest[maphash.Bytes(seed, text)]; has && bytes.Equal(l.last[i], text) {
-		l.pos, l.missed = i+1, 0
-		return l.last[i]
-	}
-	return nil
-}
-
 // keep remembers the entries of a page, the last one unless there are more.
 func (l *entryList) keep(page []Raw, more bool) {
 	for _, entry := range page {
 		l.size += len(entry)
 	}
-	l.page, l.byDigest = len(page), nil
+	l.page = len(page)
 	if l.size > maxEntryBytes {
 		*l = entryList{}
 		return
 	}
 	if l.next = append(l.next, page...); !more {
-		l.last, l.next, l.size, l.pos = l.next, nil, 0, 0
+		l.last, l.next, l.size = NewRecall(l.next, textOfEntry), nil, 0
 	}
 }

@@ -186,7 +186,7 @@ func BenchmarkClean(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				c := fresh()
-				c.known = &recall{made: known}
+				c.known = newRecall(known)
 				if got := c.all(items); len(got) != len(items) || !same(got[0].item, items[0]) || c.faults != nil {
 					b.Fatal(c.faults)
 				}

@@ -39,7 +39,7 @@ func FuzzClean(f *testing.F) {
 		c := cleaner{part: p, pick: pick, filter: &filter{}, log: slog.New(slog.DiscardHandler)}
 		made := c.each(items)
 		entries := c.list(made)
-		later := cleaner{part: p, pick: pick, filter: &filter{}, log: slog.New(slog.DiscardHandler), known: &recall{made: made}}
+		later := cleaner{part: p, pick: pick, filter: &filter{}, log: slog.New(slog.DiscardHandler), known: newRecall(made)}
 		for i, e := range later.all(items) {
 			if e.name != entries[i].name || string(e.item) != string(entries[i].item) || len(later.faults) != len(c.faults) || len(later.hidden) != len(c.hidden) {
 				t.Fatalf("%s is cleaned differently when it is known", items)

@@ -289,7 +289,7 @@ func (c *Catalog) question(s *source, p part) (*shelf, error) {
 	c.mu.Lock()
 	last := s.parts[p].shelf
 	c.mu.Unlock()
-	if last != nil && sameHint(last.hint, all.hint) && s.parts[p].cleaned.is(all.items) {
+	if last != nil && sameHint(last.hint, all.hint) && saysAgain(s.parts[p].cleaned, all.items) {
 		return last, nil
 	}
 	return c.shelve(s, p, last, &all), nil
@@ -301,7 +301,7 @@ func (c *Catalog) shelve(s *source, p part, last *shelf, all *answer) *shelf {
 	a := &s.parts[p] // what is used of it here only who asks uses
 	clean := cleaner{part: p, pick: s.pick.of(p), filter: &s.filters[p], log: log, said: &a.faults, known: a.cleaned}
 	items := clean.each(all.items)
-	a.cleaned = &recall{made: items}
+	a.cleaned = newRecall(items)
 	got := &shelf{made: items, hint: all.hint}
 	entries, same := clean.again(last, items, func(before, now *entry) { a.history.change(p, before, now, log) })
 	if same {

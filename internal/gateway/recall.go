@@ -5,8 +5,9 @@ package gateway
 
 import (
 	"bytes"
-	"hash/maphash"
 	"slices"
+
+	"github.com/holdfast-mcp/holdfast/jsonrpc"
 )
 
 // A server's list mostly says again what it said before. What was made of an item then
@@ -29,53 +30,24 @@ func (m *cleaned) sameName(other *cleaned) bool {
 }
 
 // recall is a list that has been cleaned, looked through for the items of the next one.
-// It is for one goroutine.
-type recall struct {
-	made   []*cleaned
-	pos    int                 // where the next item is expected
-	missed int                 // items since then that were not there
-	strays int                 // in all
-	items  map[uint64]*cleaned // by digests of their bytes; nil until there are many strays
+type recall = jsonrpc.Recall[*cleaned]
+
+func newRecall(made []*cleaned) *recall {
+	return jsonrpc.NewRecall(made, func(m *cleaned) []byte { return m.item })
 }
 
-const (
-	maxStrays = 8 // items that may be somewhere else than expected before all are looked up
-	maxSkip   = 8 // how far from where it is expected an item is looked for
-)
-
-var seed = maphash.MakeSeed()
-
-// find returns what was made of an item, nil when it was not there. It expects items in
-// their order, but for some that have come, gone or changed.
-func (r *recall) find(item Raw) *cleaned {
-	if r == nil {
-		return nil
-	}
-	for i := r.pos; i < min(r.pos+min(r.missed+1, maxSkip)+1, len(r.made)); i++ {
-		if bytes.Equal(r.made[i].item, item) {
-			r.pos, r.missed = i+1, 0
-			return r.made[i]
-		}
-	}
-	r.missed++
-	if r.strays++; r.strays <= maxStrays {
-		return nil // new, for all that is known
-	}
-	if r.items == nil {
-		r.items = make(map[uint64]*cleaned, len(r.made))
-		for _, made := range r.made {
-			r.items[maphash.Bytes(seed, made.item)] = made
-		}
-	}
-	if made := r.items[maphash.Bytes(seed, item)]; made != nil && bytes.Equal(made.item, item) {
+// recalled returns what was made of an item, nil when it was not there.
+func recalled(r *recall, item Raw) *cleaned {
+	if made, ok := r.Expect(func(text []byte) bool { return bytes.Equal(text, item) }); ok {
 		return made
 	}
-	return nil
+	made, _ := r.LookUp(item)
+	return made
 }
 
-// is reports whether items are the list.
-func (r *recall) is(items []Raw) bool {
-	return r != nil && slices.EqualFunc(r.made, items, func(made *cleaned, item Raw) bool { return bytes.Equal(made.item, item) })
+// saysAgain reports whether items are the list.
+func saysAgain(r *recall, items []Raw) bool {
+	return r != nil && slices.EqualFunc(r.Items(), items, func(made *cleaned, item Raw) bool { return bytes.Equal(made.item, item) })
 }
 
 // naming stands for the names of the entries of a list, and their order: lists with the

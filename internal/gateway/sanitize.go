@@ -84,7 +84,7 @@ func (c *cleaner) warn(what, own string, args ...any) {
 func (c *cleaner) each(items []Raw) []*cleaned {
 	all := make([]*cleaned, len(items))
 	for i, item := range items {
-		made := c.known.find(item)
+		made := recalled(c.known, item)
 		if made == nil {
 			made = &cleaned{item: item, digest: canonicalDigest(item)}
 			c.now = made
