@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/holdfast-mcp/holdfast/jsonrpc"
@@ -142,11 +144,7 @@ func (s *Set) reconcile() {
 func (s *Set) running() []*live {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]*live, 0, len(s.live))
-	for _, l := range s.live {
-		list = append(list, l)
-	}
-	return list
+	return slices.Collect(maps.Values(s.live))
 }
 
 // check looks whether somebody else has ended the task or taken it over. It costs

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -153,11 +154,7 @@ func (x *Exchange) backend(server string) *Backend {
 func (x *Exchange) all() []*Backend {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	all := make([]*Backend, 0, len(x.backends))
-	for _, b := range x.backends {
-		all = append(all, b)
-	}
-	return all
+	return slices.Collect(maps.Values(x.backends))
 }
 
 // alive reports whether a node is there as far as this one knows.
