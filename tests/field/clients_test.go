@@ -107,8 +107,11 @@ func runScript(t *testing.T, sdk string, jobs []job) []seen {
 	return all
 }
 
-// runOwn does the jobs with Holdfast's client, sixteen at once.
-func runOwn(t *testing.T, jobs []job) []seen {
+// runOwn does the jobs with Holdfast's client.
+func runOwn(t *testing.T, jobs []job) []seen { return runEach(t, jobs, 2*time.Minute, job.do) }
+
+// runEach does the jobs, each in a time, sixteen at once.
+func runEach(t *testing.T, jobs []job, limit time.Duration, do func(job, context.Context) (seen, error)) []seen {
 	all := make([]seen, len(jobs))
 	slots := make(chan struct{}, 16)
 	var done sync.WaitGroup
@@ -116,10 +119,10 @@ func runOwn(t *testing.T, jobs []job) []seen {
 		done.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
 			var err error
-			if all[i], err = jobs[i].do(ctx); err != nil {
+			if all[i], err = do(jobs[i], ctx); err != nil {
 				all[i].Error = err.Error()
 			}
 		})

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,26 +17,7 @@ import (
 // goSDK is the client of the official Go SDK.
 var goSDK = peer{"gosdk", runGoSDK}
 
-// runGoSDK has it do the jobs, sixteen at once.
-func runGoSDK(t *testing.T, jobs []job) []seen {
-	all := make([]seen, len(jobs))
-	slots := make(chan struct{}, 16)
-	var done sync.WaitGroup
-	for i := range jobs {
-		done.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			var err error
-			if all[i], err = jobs[i].withGoSDK(ctx); err != nil {
-				all[i].Error = err.Error()
-			}
-		})
-	}
-	done.Wait()
-	return all
-}
+func runGoSDK(t *testing.T, jobs []job) []seen { return runEach(t, jobs, time.Minute, job.withGoSDK) }
 
 func (j job) goTransport() mcp.Transport {
 	switch {
